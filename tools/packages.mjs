@@ -1,0 +1,35 @@
+// The Debian packages that Oriel uses, each with the command or file that shows it is there and what it is for.
+// `start` is what running needs, `test` what the suite needs on top, `bench` the peers that the benchmarks measure against.
+/** @typedef {{ name: string, probe: string, why: string }} SystemPackage */
+/** @type {Record<'start' | 'test' | 'bench', SystemPackage[]>} */
+export const packages = {
+  start: [
+    { name: 'qemu-system-x86', probe: '/usr/bin/qemu-system-x86_64', why: 'runs the VMs' },
+    { name: 'qemu-utils', probe: '/usr/bin/qemu-img', why: 'reads qcow2, VMDK and VHDX for import and export' },
+    { name: 'seabios', probe: '/usr/share/seabios/bios-256k.bin', why: 'the firmware of the VMs' },
+    { name: 'ipxe-qemu', probe: '/usr/lib/ipxe/qemu', why: 'the boot ROMs of the network cards' },
+    { name: 'python3', probe: '/usr/bin/python3', why: 'builds the SQLite binding' },
+    { name: 'make', probe: '/usr/bin/make', why: 'builds the SQLite binding' },
+    { name: 'g++', probe: '/usr/bin/g++', why: 'builds the SQLite binding' },
+  ],
+  test: [
+    { name: 'chromium', probe: '/usr/bin/chromium', why: 'the browser of the end-to-end tests' },
+    { name: 'nasm', probe: '/usr/bin/nasm', why: 'assembles the toy guest to compare it' },
+    { name: 'libvhdi-utils', probe: '/usr/bin/vhdimount', why: 'an independent reader of VHD chains' },
+    { name: 'libnbd-bin', probe: '/usr/bin/nbdinfo', why: 'an independent NBD client' },
+    { name: 'python3-libnbd', probe: '/usr/bin/nbdsh', why: 'an independent NBD client that scripts can drive' },
+    { name: 'nbdkit', probe: '/usr/bin/nbdkit', why: 'NBD filters that delay, fail and shrink requests' },
+    { name: 'fio', probe: '/usr/bin/fio', why: 'writes and verifies over NBD' },
+    { name: 'tigervnc-standalone-server', probe: '/usr/bin/Xtigervnc', why: 'a VNC server that is not QEMU' },
+    { name: 'postgresql', probe: '/usr/lib/postgresql', why: 'the second database of the store' },
+    { name: 'slapd', probe: '/usr/sbin/slapd', why: 'a directory to sign in against' },
+    { name: 'ldap-utils', probe: '/usr/bin/ldapadd', why: 'fills the directory' },
+  ],
+  bench: [
+    { name: 'websockify', probe: '/usr/bin/websockify', why: 'a peer of the relay' },
+    { name: 'python3-numpy', probe: '/usr/lib/python3/dist-packages/numpy', why: 'makes websockify as fast as it can be' },
+    { name: 'nginx-light', probe: '/usr/sbin/nginx', why: 'a peer of the relay' },
+    { name: 'libnginx-mod-stream', probe: '/usr/lib/nginx/modules/ngx_stream_module.so', why: 'a peer of the relay' },
+    { name: 'haproxy', probe: '/usr/sbin/haproxy', why: 'a peer of the relay' },
+  ],
+};

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Source is the truth in tests: the private export condition makes a workspace import resolve to src, so that no
+// build stands between an edit and its test. (Tests that start the `oriel` command use dist, which pretest builds.)
+export default defineConfig({
+  resolve: { conditions: ['oriel-source'] },
+  ssr: { resolve: { conditions: ['oriel-source'] } },
+  test: {
+    include: ['{vhd,hosts}/src/**/*.test.ts', 'gateway/{src,shared,web}/**/*.test.{ts,tsx}', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
