@@ -1,13 +1,18 @@
-// The Debian packages that Oriel uses, each with the command or file that shows it is there and what it is for.
-// `start` is what running needs, `test` what the suite needs on top, `bench` the peers that the benchmarks measure against.
-/** @typedef {{ name: string, probe: string, why: string }} SystemPackage */
-/** @type {Record<'start' | 'test' | 'bench', SystemPackage[]>} */
+// The Debian packages that Oriel uses, each with a file that shows it is there and what it is for.
+// `start` is what running needs; `build` is only needed where no prebuilt SQLite binding can be had; `test` is what the
+// suite needs on top; `bench` are the peers that the benchmarks measure against.
+
+/** @typedef {{ readonly name: string, readonly probe: string, readonly why: string }} SystemPackage */
+
+/** @type {Record<'start' | 'build' | 'test' | 'bench', readonly SystemPackage[]>} */
 export const packages = {
   start: [
     { name: 'qemu-system-x86', probe: '/usr/bin/qemu-system-x86_64', why: 'runs the VMs' },
     { name: 'qemu-utils', probe: '/usr/bin/qemu-img', why: 'reads qcow2, VMDK and VHDX for import and export' },
     { name: 'seabios', probe: '/usr/share/seabios/bios-256k.bin', why: 'the firmware of the VMs' },
     { name: 'ipxe-qemu', probe: '/usr/lib/ipxe/qemu', why: 'the boot ROMs of the network cards' },
+  ],
+  build: [
     { name: 'python3', probe: '/usr/bin/python3', why: 'builds the SQLite binding' },
     { name: 'make', probe: '/usr/bin/make', why: 'builds the SQLite binding' },
     { name: 'g++', probe: '/usr/bin/g++', why: 'builds the SQLite binding' },
@@ -31,5 +36,9 @@ export const packages = {
     { name: 'nginx-light', probe: '/usr/sbin/nginx', why: 'a peer of the relay' },
     { name: 'libnginx-mod-stream', probe: '/usr/lib/nginx/modules/ngx_stream_module.so', why: 'a peer of the relay' },
     { name: 'haproxy', probe: '/usr/sbin/haproxy', why: 'a peer of the relay' },
+    { name: 'gcc', probe: '/usr/bin/gcc', why: 'builds the load generator of the relay' },
+    { name: 'libnbd-bin', probe: '/usr/bin/nbdcopy', why: 'copies over NBD' },
+    { name: 'nbdkit', probe: '/usr/bin/nbdkit', why: 'a peer of the NBD server' },
+    { name: 'fio', probe: '/usr/bin/fio', why: 'the load on the NBD servers' },
   ],
 };
