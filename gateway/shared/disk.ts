@@ -1,0 +1,185 @@
+/** The library: images and templates, and the disks and snapshots of VMs. The files themselves are the disk service's. */
+import { z } from 'zod';
+import { PageQuery, pageOf } from './page.ts';
+import { route } from './route.ts';
+import { Task } from './task.ts';
+
+export const DISK_LIMITS = { nameChars: 64, minBytes: 1 << 20, maxBytes: 2040 * 2 ** 30 } as const;
+
+/**
+ * image: a VHD in the library. template: an image that clones are made from; sealed. disk: a chain whose leaf a VM
+ * writes to. snapshot: a sealed link of a disk's chain.
+ */
+export const DiskKind = z.enum(['image', 'template', 'disk', 'snapshot']);
+export type DiskKind = z.infer<typeof DiskKind>;
+
+export const DiskName = z
+  .string()
+  .min(1)
+  .max(DISK_LIMITS.nameChars)
+  .regex(/^[^\p{Cc}/\\]+$/u, 'must not hold control characters or slashes');
+
+export const Disk = z.object({
+  id: z.string(),
+  name: z.string(),
+  kind: DiskKind,
+  /** What a guest sees. */
+  sizeBytes: z.number().int(),
+  /** What this link occupies on storage, without its parents. */
+  storedBytes: z.number().int(),
+  parentId: z.string().nullable(),
+  /** Links from this one to the root, itself included. */
+  chainLength: z.number().int(),
+  childCount: z.number().int(),
+  /** SEALED-STAYS: a sealed link never changes. */
+  isSealed: z.boolean(),
+  /** The VM that has the disk. One disk is never two VMs'. */
+  vm: z.object({ id: z.string(), name: z.string() }).nullable(),
+  /** A corrupt file is listed with what is wrong, and is never opened for writing. */
+  health: z.discriminatedUnion('state', [
+    z.object({ state: z.literal('ok') }),
+    z.object({ state: z.literal('broken'), code: z.string(), message: z.string() }),
+  ]),
+  createdAt: z.iso.datetime(),
+});
+export type Disk = z.infer<typeof Disk>;
+
+/** Where the content of a new disk comes from. */
+export const DiskSource = z.discriminatedUnion('from', [
+  z.object({ from: z.literal('template'), templateId: z.string().max(128) }),
+  z.object({ from: z.literal('image'), imageId: z.string().max(128) }),
+  z.object({
+    from: z.literal('blank'),
+    sizeBytes: z.number().int().min(DISK_LIMITS.minBytes).max(DISK_LIMITS.maxBytes),
+  }),
+]);
+export type DiskSource = z.infer<typeof DiskSource>;
+
+export const DiskCreate = z.object({ name: DiskName, source: DiskSource });
+export type DiskCreate = z.infer<typeof DiskCreate>;
+
+/** `file` is a name in the data folder's `import` folder: no other path of the machine can be read. */
+export const ImageImport = z.object({
+  name: DiskName,
+  file: z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[^\p{Cc}/\\]+$/u, 'must be a file name without a path'),
+  kind: z.enum(['image', 'template']).default('image'),
+});
+export type ImageImport = z.infer<typeof ImageImport>;
+
+export const SnapshotCreate = z.object({ name: DiskName });
+
+export const DiskParams = z.object({ diskId: z.string().max(128) });
+const SnapshotParams = DiskParams.extend({ snapshotId: z.string().max(128) });
+const see = { right: 'disk.see' } as const;
+const manage = { right: 'disk.manage' } as const;
+
+export const listDisks = route({
+  id: 'disk.list',
+  method: 'get',
+  path: '/disks',
+  summary: 'Lists images, templates, disks and snapshots',
+  access: see,
+  query: PageQuery.extend({ kind: DiskKind.optional(), vm: z.string().max(64).optional() }),
+  reply: pageOf(Disk),
+});
+export const getDisk = route({
+  id: 'disk.get',
+  method: 'get',
+  path: '/disks/{diskId}',
+  summary: 'Shows one image, template, disk or snapshot',
+  access: see,
+  params: DiskParams,
+  reply: Disk,
+  errors: ['DISK_NOT_FOUND'],
+});
+export const createDisk = route({
+  id: 'disk.create',
+  method: 'post',
+  path: '/disks',
+  summary: 'Makes a disk: blank, a linked clone of a template, or a full copy of an image',
+  access: manage,
+  body: DiskCreate,
+  reply: Task,
+  status: 202,
+  errors: ['DISK_NOT_FOUND', 'DISK_EXISTS', 'NO_SPACE'],
+});
+export const deleteDisk = route({
+  id: 'disk.delete',
+  method: 'delete',
+  path: '/disks/{diskId}',
+  summary: 'Deletes a disk, image or template that nothing uses',
+  access: manage,
+  params: DiskParams,
+  status: 204,
+  errors: ['DISK_NOT_FOUND', 'DISK_IN_USE', 'DISK_HAS_CHILDREN'],
+});
+export const importImage = route({
+  id: 'disk.import',
+  method: 'post',
+  path: '/disks/import',
+  summary: 'Imports a VHD, VHDX, VMDK, qcow2 or raw file from the import folder',
+  access: manage,
+  body: ImageImport,
+  reply: Task,
+  status: 202,
+  errors: ['IMPORT_NOT_FOUND', 'DISK_EXISTS', 'NO_SPACE'],
+});
+export const sealDisk = route({
+  id: 'disk.seal',
+  method: 'post',
+  path: '/disks/{diskId}/seal',
+  summary: 'Makes a template of an image or of a disk that no VM uses',
+  access: manage,
+  params: DiskParams,
+  reply: Disk,
+  errors: ['DISK_NOT_FOUND', 'DISK_IN_USE'],
+});
+export const listSnapshots = route({
+  id: 'snapshot.list',
+  method: 'get',
+  path: '/disks/{diskId}/snapshots',
+  summary: 'Lists the snapshots of a disk, newest first',
+  access: see,
+  params: DiskParams,
+  reply: z.object({ items: z.array(Disk) }),
+  errors: ['DISK_NOT_FOUND'],
+});
+export const createSnapshot = route({
+  id: 'snapshot.create',
+  method: 'post',
+  path: '/disks/{diskId}/snapshots',
+  summary: 'Seals the leaf and puts a new one on it; also while the VM runs',
+  access: manage,
+  params: DiskParams,
+  body: SnapshotCreate,
+  reply: Disk,
+  status: 201,
+  errors: ['DISK_NOT_FOUND', 'NO_SPACE'],
+});
+export const deleteSnapshot = route({
+  id: 'snapshot.delete',
+  method: 'delete',
+  path: '/disks/{diskId}/snapshots/{snapshotId}',
+  summary: 'Folds a snapshot into its child; what the disk holds stays the same',
+  access: manage,
+  params: SnapshotParams,
+  reply: Task,
+  status: 202,
+  errors: ['DISK_NOT_FOUND'],
+});
+
+export const diskRoutes = [
+  listDisks,
+  getDisk,
+  createDisk,
+  deleteDisk,
+  importImage,
+  sealDisk,
+  listSnapshots,
+  createSnapshot,
+  deleteSnapshot,
+] as const;

@@ -1,0 +1,278 @@
+/** VMs: rows with a wanted state that the gateway keeps, and the state that their host reports. */
+import { z } from 'zod';
+import { DISK_LIMITS } from './disk.ts';
+import { Accelerator } from './host.ts';
+import { PageQuery, pageOf } from './page.ts';
+import { route } from './route.ts';
+
+export const VM_LIMITS = {
+  nameChars: 64,
+  descriptionChars: 2000,
+  cpus: 64,
+  minMemoryMiB: 16,
+  maxMemoryMiB: 1 << 20,
+  disks: 16,
+  nics: 8,
+  logEntries: 500,
+} as const;
+
+/** What somebody asked for. The reconciler works until the observed state is this. */
+export const WantedState = z.enum(['running', 'paused', 'stopped', 'saved']);
+export type WantedState = z.infer<typeof WantedState>;
+
+/**
+ * What is. `starting`, `stopping`, `saving` and `deleting` are on the way; `failed` says why in `reason` and is tried
+ * again; `blocked` runs but its disk does not answer (the reason says which); `unknown`: the host is unreachable.
+ */
+export const VmState = z.enum([
+  'stopped',
+  'starting',
+  'running',
+  'paused',
+  'blocked',
+  'stopping',
+  'saving',
+  'saved',
+  'deleting',
+  'failed',
+  'unknown',
+]);
+export type VmState = z.infer<typeof VmState>;
+
+export const VmName = z
+  .string()
+  .min(1)
+  .max(VM_LIMITS.nameChars)
+  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
+
+export const DiskBus = z.enum(['virtio', 'scsi', 'ide']);
+export type DiskBus = z.infer<typeof DiskBus>;
+
+export const VmDisk = z.object({ diskId: z.string().max(128), bus: DiskBus.default('virtio') });
+export type VmDisk = z.infer<typeof VmDisk>;
+
+export const VmNic = z.object({
+  network: z.enum(['user', 'none']).default('user'),
+  model: z.enum(['virtio', 'e1000']).default('virtio'),
+  mac: z
+    .string()
+    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
+    .optional(),
+});
+export type VmNic = z.infer<typeof VmNic>;
+
+/** The virtual machine without its disks. */
+export const VmHardware = z.object({
+  cpus: z.number().int().min(1).max(VM_LIMITS.cpus).default(1),
+  memoryMiB: z.number().int().min(VM_LIMITS.minMemoryMiB).max(VM_LIMITS.maxMemoryMiB).default(512),
+  /** A pinned machine type such as `pc-q35-7.2`; null: the host's default for new VMs. */
+  machine: z
+    .string()
+    .max(64)
+    .regex(/^[A-Za-z0-9._-]+$/)
+    .nullable()
+    .default(null),
+  firmware: z.enum(['bios', 'uefi']).default('bios'),
+  video: z.enum(['std', 'virtio']).default('std'),
+  hasTablet: z.boolean().default(true),
+  hasAgent: z.boolean().default(false),
+  hasTpm: z.boolean().default(false),
+  nics: z.array(VmNic).max(VM_LIMITS.nics).default([]),
+});
+export type VmHardware = z.infer<typeof VmHardware>;
+
+export const Vm = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  hostId: z.string(),
+  hostName: z.string(),
+  wanted: WantedState,
+  state: VmState,
+  /** Why it failed, is blocked or is unknown; null when all is well. */
+  reason: z.string().nullable(),
+  hardware: VmHardware,
+  disks: z.array(VmDisk),
+  /** The image in the CD drive. */
+  cdImageId: z.string().nullable(),
+  /** What it runs on now; null while it does not run. */
+  accelerator: Accelerator.nullable(),
+  startedAt: z.iso.datetime().nullable(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  /** Goes up with every change of what is stored; the ETag. */
+  revision: z.number().int(),
+});
+export type Vm = z.infer<typeof Vm>;
+
+/** Where the first disk of a new VM comes from. */
+export const VmSource = z.discriminatedUnion('from', [
+  /** A linked clone: at once, and small. */
+  z.object({ from: z.literal('template'), templateId: z.string().max(128) }),
+  /** A full copy. */
+  z.object({ from: z.literal('image'), imageId: z.string().max(128) }),
+  z.object({
+    from: z.literal('blank'),
+    sizeBytes: z.number().int().min(DISK_LIMITS.minBytes).max(DISK_LIMITS.maxBytes),
+  }),
+  /** A disk that no VM has. */
+  z.object({ from: z.literal('disk'), diskId: z.string().max(128) }),
+  z.object({ from: z.literal('none') }),
+]);
+export type VmSource = z.infer<typeof VmSource>;
+
+export const VmCreate = z.object({
+  name: VmName,
+  description: z.string().max(VM_LIMITS.descriptionChars).default(''),
+  /** Where there is one host only, it may be left out. */
+  hostId: z.string().max(64).optional(),
+  source: VmSource,
+  bus: DiskBus.default('virtio'),
+  hardware: VmHardware.prefault({}),
+  cdImageId: z.string().max(128).nullable().default(null),
+  wanted: z.enum(['running', 'stopped']).default('stopped'),
+});
+export type VmCreate = z.infer<typeof VmCreate>;
+
+/** What is left out stays. Hardware and disks of a running VM: only what the host can change while it runs. */
+export const VmEdit = z.object({
+  name: VmName.optional(),
+  description: z.string().max(VM_LIMITS.descriptionChars).optional(),
+  hardware: VmHardware.optional(),
+  disks: z.array(VmDisk).max(VM_LIMITS.disks).optional(),
+  cdImageId: z.string().max(128).nullable().optional(),
+});
+export type VmEdit = z.infer<typeof VmEdit>;
+
+/** `force`: at once, like pulling the plug. Otherwise the guest is asked, and after a grace it is forced. */
+export const VmStop = z.object({ force: z.boolean().default(false) });
+export type VmStop = z.infer<typeof VmStop>;
+
+/** Mandatory: nobody deletes a disk by leaving a word out, nor keeps one unknowingly. */
+export const VmDelete = z.object({ disks: z.enum(['keep', 'delete']) });
+export type VmDelete = z.infer<typeof VmDelete>;
+
+export const VmLogEntry = z.object({
+  at: z.iso.datetime(),
+  level: z.enum(['info', 'warn', 'error']),
+  event: z.string(),
+  message: z.string(),
+});
+export type VmLogEntry = z.infer<typeof VmLogEntry>;
+
+export const VmParams = z.object({ vmId: z.string().max(64) });
+
+export const listVms = route({
+  id: 'vm.list',
+  method: 'get',
+  path: '/vms',
+  summary: 'Lists the VMs that the caller may see',
+  access: { right: 'see' },
+  query: PageQuery.extend({
+    state: VmState.optional(),
+    host: z.string().max(64).optional(),
+    name: z.string().max(VM_LIMITS.nameChars).optional(),
+  }),
+  reply: pageOf(Vm),
+});
+export const getVm = route({
+  id: 'vm.get',
+  method: 'get',
+  path: '/vms/{vmId}',
+  summary: 'Shows one VM',
+  access: { right: 'see' },
+  params: VmParams,
+  reply: Vm,
+  errors: ['VM_NOT_FOUND'],
+});
+export const createVm = route({
+  id: 'vm.create',
+  method: 'post',
+  path: '/vms',
+  summary: 'Makes a VM: from a template (linked clone), a copy of an image, blank, or on a disk that no VM has',
+  access: { right: 'manage' },
+  body: VmCreate,
+  reply: Vm,
+  status: 201,
+  errors: ['VM_EXISTS', 'HOST_NOT_FOUND', 'DISK_NOT_FOUND', 'DISK_IN_USE', 'NO_SPACE'],
+});
+export const editVm = route({
+  id: 'vm.edit',
+  method: 'patch',
+  path: '/vms/{vmId}',
+  summary: 'Changes name, description, hardware, disks or CD',
+  access: { right: 'manage' },
+  params: VmParams,
+  body: VmEdit,
+  reply: Vm,
+  errors: ['VM_NOT_FOUND', 'VM_EXISTS', 'VM_RUNNING', 'DISK_NOT_FOUND', 'DISK_IN_USE'],
+});
+export const deleteVm = route({
+  id: 'vm.delete',
+  method: 'delete',
+  path: '/vms/{vmId}',
+  summary: 'Stops and removes a VM; says what happens to its disks',
+  access: { right: 'manage' },
+  params: VmParams,
+  query: VmDelete,
+  reply: Vm,
+  status: 202,
+  errors: ['VM_NOT_FOUND'],
+});
+
+/** A power verb: it sets what is wanted and answers at once; the state follows as events. */
+function power<Id extends string>(verb: Id, summary: string) {
+  return route({
+    id: `vm.${verb}`,
+    method: 'post',
+    path: `/vms/{vmId}/${verb}`,
+    summary,
+    access: { right: 'power' },
+    params: VmParams,
+    reply: Vm,
+    status: 202,
+    errors: ['VM_NOT_FOUND', 'VM_STATE', 'HOST_IN_MAINTENANCE'],
+  });
+}
+export const startVm = power('start', 'Starts a VM, or resumes a saved one');
+export const resetVm = power('reset', 'Resets a running VM, as its button would');
+export const pauseVm = power('pause', 'Stops the CPUs of a VM; memory stays');
+export const resumeVm = power('resume', 'Lets a paused VM go on');
+export const saveVm = power('save', 'Writes memory and devices to a file and stops; start resumes it');
+export const stopVm = route({
+  id: 'vm.stop',
+  method: 'post',
+  path: '/vms/{vmId}/stop',
+  summary: 'Asks the guest to shut down and forces it after a grace; or forces it at once',
+  access: { right: 'power' },
+  params: VmParams,
+  body: VmStop,
+  reply: Vm,
+  status: 202,
+  errors: ['VM_NOT_FOUND', 'VM_STATE'],
+});
+export const getVmLog = route({
+  id: 'vm.log',
+  method: 'get',
+  path: '/vms/{vmId}/log',
+  summary: 'What happened to a VM, newest first',
+  access: { right: 'see' },
+  params: VmParams,
+  reply: z.object({ items: z.array(VmLogEntry) }),
+  errors: ['VM_NOT_FOUND'],
+});
+
+export const vmRoutes = [
+  listVms,
+  getVm,
+  createVm,
+  editVm,
+  deleteVm,
+  startVm,
+  stopVm,
+  resetVm,
+  pauseVm,
+  resumeVm,
+  saveVm,
+  getVmLog,
+] as const;
