@@ -1,1 +1,6 @@
-export {};
+// What the gateway may use of this package.
+export type * from './driver.ts';
+export { HostError, type HostErrorCode, toHostError } from './error.ts';
+export { TOY_IMAGE_PATH } from './guest-image.ts';
+export { type Cursor, cursor, type DeviceId, deviceId, type TaskId, taskId, type VmId, vmId } from './ids.ts';
+export * from './spec.ts';
