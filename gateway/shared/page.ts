@@ -1,20 +1,17 @@
-/** Lists come in pages: `limit` and an opaque `cursor` in, `items` and the cursor of the next page out. */
+/** Pagination, the same for every list: `limit` and an opaque `cursor` in, `items` and the next cursor out. */
 import { z } from 'zod';
 
-export const PAGE_LIMITS = { defaultItems: 100, maxItems: 1000, cursorChars: 256 } as const;
+export const PAGE = { defaultItems: 100, maxItems: 500, cursorChars: 512 } as const;
 
-/** The query of every list route; a route adds its filters with `.extend`. */
-export const PageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(PAGE_LIMITS.maxItems).default(PAGE_LIMITS.defaultItems),
-  cursor: z.string().max(PAGE_LIMITS.cursorChars).optional(),
+/** Query of a list; extend it with the list's own filters: `pageQuery.extend({ state: … })`. */
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(PAGE.maxItems).default(PAGE.defaultItems),
+  cursor: z.string().max(PAGE.cursorChars).optional(),
 });
-export type PageQuery = z.infer<typeof PageQuery>;
 
-/** The reply of a list route: `next` is null on the last page. */
-export function pageOf<T extends z.ZodType>(item: T) {
-  return z.object({ items: z.array(item), next: z.string().nullable() });
-}
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly next: string | null;
+/** Reply of a list. No `next` means: that was the last page. */
+export function pageOf<T extends z.ZodType>(
+  item: T,
+): z.ZodObject<{ items: z.ZodArray<T>; next: z.ZodOptional<z.ZodString> }> {
+  return z.object({ items: z.array(item), next: z.string().optional() });
 }

@@ -1,0 +1,52 @@
+/**
+ * The words of permission that the API, the console and the command line share: rights, roles and what each role holds
+ * everywhere. What somebody holds on one desktop comes from assignments (src/auth/rights.ts decides).
+ */
+import { z } from 'zod';
+
+/**
+ * see: it is listed. view: watch its screen, no input. open: use it. power: start, stop, reset. manage: change or remove
+ * it. backup and restore: what they say. watch: other people's sessions (list, join, message, end). people: users,
+ * groups, tokens and assignments. audit: read the audit log. settings: the gateway itself, its hosts and its library.
+ */
+export const RIGHTS = [
+  'see',
+  'view',
+  'open',
+  'power',
+  'manage',
+  'backup',
+  'restore',
+  'watch',
+  'people',
+  'audit',
+  'settings',
+] as const;
+export type Right = (typeof RIGHTS)[number];
+
+/** The rights that an assignment can give on one desktop. The others only make sense everywhere. */
+export const DESKTOP_RIGHTS = [
+  'see',
+  'view',
+  'open',
+  'power',
+  'manage',
+  'backup',
+  'restore',
+] as const satisfies readonly Right[];
+export type DesktopRight = (typeof DESKTOP_RIGHTS)[number];
+
+export const ROLES = ['user', 'operator', 'admin', 'backup'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What a role holds on everything. A plain user holds nothing here: assignments give it all. */
+export const ROLE_RIGHTS: Readonly<Record<Role, readonly Right[]>> = {
+  user: [],
+  operator: ['see', 'view', 'open', 'power', 'watch'],
+  admin: RIGHTS,
+  backup: ['see', 'backup', 'restore'],
+};
+
+export const rightSchema = z.enum(RIGHTS);
+export const desktopRightSchema = z.enum(DESKTOP_RIGHTS);
+export const roleSchema = z.enum(ROLES);

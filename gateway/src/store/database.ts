@@ -1,0 +1,5 @@
+/** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
+import type { AuditTables } from './tables/audit.ts';
+import type { AuthTables } from './tables/auth.ts';
+
+export interface Database extends AuthTables, AuditTables {}

@@ -1,0 +1,14 @@
+/**
+ * The migrations, in order of their numbers. Numbers below 0100 are for sign-in, rights and audit; 01xx for hosts, VMs,
+ * desktops, disks and tasks; 02xx for sessions and display. One that has been released never changes.
+ * SQL must mean the same on SQLite and PostgreSQL: `text`, `integer` (0 or 1 for booleans), `bigint` (times in ms), JSON as text.
+ */
+import type { Kysely } from 'kysely';
+import { auth } from './0001-auth.ts';
+
+export interface StoreMigration {
+  readonly name: string;
+  readonly up: (db: Kysely<unknown>) => Promise<void>;
+}
+
+export const migrations: readonly StoreMigration[] = [auth];
