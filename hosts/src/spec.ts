@@ -96,8 +96,7 @@ export const SPEC_LIMITS = {
 export function vmSpec(input: VmSpecInput): VmSpec {
   const id = vmId(input.id);
   const name = input.name ?? id;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
-  if (name.length < 1 || SPEC_LIMITS.nameChars < name.length || /[\u0000-\u001f\u007f]/.test(name)) {
+  if (name.length < 1 || SPEC_LIMITS.nameChars < name.length || /\p{Cc}/u.test(name)) {
     throw invalid('name', name);
   }
   const spec: VmSpec = {
