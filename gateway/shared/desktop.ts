@@ -1,16 +1,13 @@
 /** Desktops: what a user may open. A VM for now; applications and terminals join the same list. */
 import { z } from 'zod';
-import { PageQuery, pageOf } from './page.ts';
+import { pageOf, pageQuery } from './page.ts';
+import { desktopRightSchema } from './rights.ts';
 import { route } from './route.ts';
 import { VmState } from './vm.ts';
 
 /** How a desktop can be opened: its screen, its serial console. */
 export const DesktopView = z.enum(['display', 'serial']);
 export type DesktopView = z.infer<typeof DesktopView>;
-
-/** What the caller may do with the desktop. */
-export const DesktopRight = z.enum(['see', 'open', 'view', 'power', 'manage', 'backup', 'restore']);
-export type DesktopRight = z.infer<typeof DesktopRight>;
 
 export const Desktop = z.object({
   /** The id of the VM. */
@@ -21,7 +18,8 @@ export const Desktop = z.object({
   state: VmState,
   reason: z.string().nullable(),
   views: z.array(DesktopView),
-  rights: z.array(DesktopRight),
+  /** What the caller may do with it. */
+  rights: z.array(desktopRightSchema),
   /** A PNG behind the same sign-in, with an ETag; null while there is no screen. */
   thumbnailUrl: z.string().nullable(),
 });
@@ -35,7 +33,7 @@ export const listDesktops = route({
   path: '/desktops',
   summary: 'Lists what the caller may open',
   access: 'signed-in',
-  query: PageQuery,
+  query: pageQuery,
   reply: pageOf(Desktop),
 });
 export const getDesktop = route({
@@ -43,10 +41,9 @@ export const getDesktop = route({
   method: 'get',
   path: '/desktops/{desktopId}',
   summary: 'Shows one desktop',
-  access: { right: 'see' },
+  access: { right: 'see', on: 'desktop', by: 'desktopId' },
   params: DesktopParams,
   reply: Desktop,
-  errors: ['DESKTOP_NOT_FOUND'],
 });
 /** The reply is `image/png`; 304 where `If-None-Match` names the picture that is still the newest. */
 export const getThumbnail = route({
@@ -54,24 +51,18 @@ export const getThumbnail = route({
   method: 'get',
   path: '/desktops/{desktopId}/thumbnail',
   summary: 'A small picture of the screen as it is now (at most a few seconds old)',
-  access: { right: 'see' },
+  access: { right: 'see', on: 'desktop', by: 'desktopId' },
   params: DesktopParams,
   query: z.object({ width: z.coerce.number().int().min(64).max(1280).default(320) }),
-  errors: ['DESKTOP_NOT_FOUND', 'NO_SCREEN'],
+  produces: 'image/png',
+  errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });
 
 export const desktopRoutes = [listDesktops, getDesktop, getThumbnail] as const;
 
-/** SSE: topic names and what their events carry, for everything in vm.ts, host.ts, disk.ts, task.ts and here. */
-export const LIVE_TOPICS = {
-  /** `vm.changed` carries a Vm, `vm.removed` `{id}`. */
-  vms: 'vms',
-  /** `desktop.changed` carries a Desktop without rights, `desktop.removed` `{id}`. */
-  desktops: 'desktops',
-  /** `host.changed` carries a Host, `host.removed` `{id}`. */
-  hosts: 'hosts',
-  /** `disk.changed` carries a Disk, `disk.removed` `{id}`. */
-  disks: 'disks',
-  /** `task.changed` carries a Task. */
-  tasks: 'tasks',
-} as const;
+/**
+ * The topics of live events about what vm.ts, host.ts, disk.ts, task.ts and this file describe. Each has the kinds
+ * `changed`, whose `data` is the whole new object (a Desktop without its rights: they are the listener's own), and
+ * `removed`, without data.
+ */
+export const LIVE_TOPICS = { vm: 'vm', desktop: 'desktop', host: 'host', disk: 'disk', task: 'task' } as const;

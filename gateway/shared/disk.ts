@@ -1,6 +1,6 @@
 /** The library: images and templates, and the disks and snapshots of VMs. The files themselves are the disk service's. */
 import { z } from 'zod';
-import { PageQuery, pageOf } from './page.ts';
+import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
 import { Task } from './task.ts';
 
@@ -74,16 +74,16 @@ export const SnapshotCreate = z.object({ name: DiskName });
 
 export const DiskParams = z.object({ diskId: z.string().max(128) });
 const SnapshotParams = DiskParams.extend({ snapshotId: z.string().max(128) });
-const see = { right: 'disk.see' } as const;
-const manage = { right: 'disk.manage' } as const;
+/** The library is the gateway's own: who keeps it holds `settings`. */
+const access = { right: 'settings' } as const;
 
 export const listDisks = route({
   id: 'disk.list',
   method: 'get',
   path: '/disks',
   summary: 'Lists images, templates, disks and snapshots',
-  access: see,
-  query: PageQuery.extend({ kind: DiskKind.optional(), vm: z.string().max(64).optional() }),
+  access,
+  query: pageQuery.extend({ kind: DiskKind.optional(), vm: z.string().max(64).optional() }),
   reply: pageOf(Disk),
 });
 export const getDisk = route({
@@ -91,85 +91,85 @@ export const getDisk = route({
   method: 'get',
   path: '/disks/{diskId}',
   summary: 'Shows one image, template, disk or snapshot',
-  access: see,
+  access,
   params: DiskParams,
   reply: Disk,
-  errors: ['DISK_NOT_FOUND'],
 });
 export const createDisk = route({
   id: 'disk.create',
   method: 'post',
   path: '/disks',
   summary: 'Makes a disk: blank, a linked clone of a template, or a full copy of an image',
-  access: manage,
+  access,
   body: DiskCreate,
   reply: Task,
   status: 202,
-  errors: ['DISK_NOT_FOUND', 'DISK_EXISTS', 'NO_SPACE'],
+  creates: true,
+  errors: ['ALREADY_EXISTS', 'NO_SPACE'],
 });
 export const deleteDisk = route({
   id: 'disk.delete',
   method: 'delete',
   path: '/disks/{diskId}',
   summary: 'Deletes a disk, image or template that nothing uses',
-  access: manage,
+  access,
   params: DiskParams,
   status: 204,
-  errors: ['DISK_NOT_FOUND', 'DISK_IN_USE', 'DISK_HAS_CHILDREN'],
+  errors: ['CONFLICT'],
 });
 export const importImage = route({
   id: 'disk.import',
   method: 'post',
   path: '/disks/import',
   summary: 'Imports a VHD, VHDX, VMDK, qcow2 or raw file from the import folder',
-  access: manage,
+  access,
   body: ImageImport,
   reply: Task,
   status: 202,
-  errors: ['IMPORT_NOT_FOUND', 'DISK_EXISTS', 'NO_SPACE'],
+  creates: true,
+  errors: ['ALREADY_EXISTS', 'NO_SPACE'],
 });
 export const sealDisk = route({
   id: 'disk.seal',
   method: 'post',
   path: '/disks/{diskId}/seal',
   summary: 'Makes a template of an image or of a disk that no VM uses',
-  access: manage,
+  access,
   params: DiskParams,
   reply: Disk,
-  errors: ['DISK_NOT_FOUND', 'DISK_IN_USE'],
+  errors: ['CONFLICT'],
 });
 export const listSnapshots = route({
   id: 'snapshot.list',
   method: 'get',
   path: '/disks/{diskId}/snapshots',
   summary: 'Lists the snapshots of a disk, newest first',
-  access: see,
+  access,
   params: DiskParams,
   reply: z.object({ items: z.array(Disk) }),
-  errors: ['DISK_NOT_FOUND'],
 });
 export const createSnapshot = route({
   id: 'snapshot.create',
   method: 'post',
   path: '/disks/{diskId}/snapshots',
   summary: 'Seals the leaf and puts a new one on it; also while the VM runs',
-  access: manage,
+  access,
   params: DiskParams,
   body: SnapshotCreate,
   reply: Disk,
   status: 201,
-  errors: ['DISK_NOT_FOUND', 'NO_SPACE'],
+  creates: true,
+  errors: ['NO_SPACE', 'CONFLICT'],
 });
 export const deleteSnapshot = route({
   id: 'snapshot.delete',
   method: 'delete',
   path: '/disks/{diskId}/snapshots/{snapshotId}',
   summary: 'Folds a snapshot into its child; what the disk holds stays the same',
-  access: manage,
+  access,
   params: SnapshotParams,
   reply: Task,
   status: 202,
-  errors: ['DISK_NOT_FOUND'],
 });
 
 export const diskRoutes = [

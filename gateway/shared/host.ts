@@ -1,6 +1,6 @@
 /** Hosts: what runs VMs, behind a driver. */
 import { z } from 'zod';
-import { PageQuery, pageOf } from './page.ts';
+import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
 
 export const HostKind = z.enum(['qemu', 'fake']);
@@ -11,7 +11,8 @@ export const HostState = z.enum(['connecting', 'connected', 'unreachable']);
 export type HostState = z.infer<typeof HostState>;
 
 /** The probed accelerator. KVM counts only when it really ran a guest; `reason` says what the probe saw. */
-export const Accelerator = z.object({ kind: z.enum(['kvm', 'tcg', 'none']), reason: z.string() });
+export const AcceleratorName = z.enum(['kvm', 'tcg', 'native']);
+export const Accelerator = z.object({ name: AcceleratorName, reason: z.string() });
 export type Accelerator = z.infer<typeof Accelerator>;
 
 export const HostName = z
@@ -63,8 +64,8 @@ export const listHosts = route({
   method: 'get',
   path: '/hosts',
   summary: 'Lists hosts',
-  access: { right: 'host.see' },
-  query: PageQuery,
+  access: { right: 'settings' },
+  query: pageQuery,
   reply: pageOf(Host),
 });
 export const getHost = route({
@@ -72,42 +73,42 @@ export const getHost = route({
   method: 'get',
   path: '/hosts/{hostId}',
   summary: 'Shows one host',
-  access: { right: 'host.see' },
+  access: { right: 'settings' },
   params: HostParams,
   reply: Host,
-  errors: ['HOST_NOT_FOUND'],
 });
 export const createHost = route({
   id: 'host.create',
   method: 'post',
   path: '/hosts',
   summary: 'Adds a host and connects to it',
-  access: { right: 'host.manage' },
+  access: { right: 'settings' },
   body: HostCreate,
   reply: Host,
   status: 201,
-  errors: ['HOST_EXISTS'],
+  creates: true,
+  errors: ['ALREADY_EXISTS'],
 });
 export const editHost = route({
   id: 'host.edit',
   method: 'patch',
   path: '/hosts/{hostId}',
   summary: 'Renames a host, or puts it in or out of maintenance',
-  access: { right: 'host.manage' },
+  access: { right: 'settings' },
   params: HostParams,
   body: HostEdit,
   reply: Host,
-  errors: ['HOST_NOT_FOUND', 'HOST_EXISTS'],
+  errors: ['ALREADY_EXISTS', 'CHANGED_MEANWHILE'],
 });
 export const deleteHost = route({
   id: 'host.delete',
   method: 'delete',
   path: '/hosts/{hostId}',
   summary: 'Forgets a host that has no VMs',
-  access: { right: 'host.manage' },
+  access: { right: 'settings' },
   params: HostParams,
   status: 204,
-  errors: ['HOST_NOT_FOUND', 'HOST_HAS_VMS'],
+  errors: ['CONFLICT'],
 });
 
 export const hostRoutes = [listHosts, getHost, createHost, editHost, deleteHost] as const;

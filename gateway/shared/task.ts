@@ -1,6 +1,6 @@
 /** Long work: what it is about, how far it is, how it ended. It survives a restart of the gateway. */
 import { z } from 'zod';
-import { PageQuery, pageOf } from './page.ts';
+import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
 
 export const TaskState = z.enum(['queued', 'running', 'done', 'failed', 'cancelled']);
@@ -36,7 +36,7 @@ export const listTasks = route({
   path: '/tasks',
   summary: 'Lists tasks, newest first; users see their own',
   access: 'signed-in',
-  query: PageQuery.extend({ state: TaskState.optional(), target: z.string().max(64).optional() }),
+  query: pageQuery.extend({ state: TaskState.optional(), target: z.string().max(64).optional() }),
   reply: pageOf(Task),
 });
 export const getTask = route({
@@ -44,21 +44,20 @@ export const getTask = route({
   method: 'get',
   path: '/tasks/{taskId}',
   summary: 'Shows one task',
-  access: 'signed-in',
+  access: { right: 'settings', on: 'task', by: 'taskId', owner: true },
   params: TaskParams,
   reply: Task,
-  errors: ['TASK_NOT_FOUND'],
 });
 export const cancelTask = route({
   id: 'task.cancel',
   method: 'post',
   path: '/tasks/{taskId}/cancel',
   summary: 'Asks a task to stop; it ends as cancelled once what it began is cleaned up',
-  access: 'signed-in',
+  access: { right: 'settings', on: 'task', by: 'taskId', owner: true },
   params: TaskParams,
   reply: Task,
   status: 202,
-  errors: ['TASK_NOT_FOUND', 'TASK_NOT_CANCELLABLE'],
+  errors: ['CONFLICT'],
 });
 
 export const taskRoutes = [listTasks, getTask, cancelTask] as const;

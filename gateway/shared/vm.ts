@@ -1,14 +1,14 @@
 /** VMs: rows with a wanted state that the gateway keeps, and the state that their host reports. */
 import { z } from 'zod';
 import { DISK_LIMITS } from './disk.ts';
-import { Accelerator } from './host.ts';
-import { PageQuery, pageOf } from './page.ts';
+import { AcceleratorName } from './host.ts';
+import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
 
 export const VM_LIMITS = {
   nameChars: 64,
   descriptionChars: 2000,
-  cpus: 64,
+  vcpus: 256,
   minMemoryMiB: 16,
   maxMemoryMiB: 1 << 20,
   disks: 16,
@@ -45,38 +45,37 @@ export const VmName = z
   .max(VM_LIMITS.nameChars)
   .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
 
-export const DiskBus = z.enum(['virtio', 'scsi', 'ide']);
+export const DiskBus = z.enum(['virtio-blk', 'virtio-scsi', 'ide']);
 export type DiskBus = z.infer<typeof DiskBus>;
 
-export const VmDisk = z.object({ diskId: z.string().max(128), bus: DiskBus.default('virtio') });
+export const VmDisk = z.object({ diskId: z.string().max(128), bus: DiskBus.default('virtio-blk') });
 export type VmDisk = z.infer<typeof VmDisk>;
 
-export const VmNic = z.object({
-  network: z.enum(['user', 'none']).default('user'),
-  model: z.enum(['virtio', 'e1000']).default('virtio'),
-  mac: z
-    .string()
-    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
-    .optional(),
-});
+const mac = z
+  .string()
+  .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'must be six pairs of lower-case hex digits, not a group address')
+  .optional();
+const interfaceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/);
+export const VmNic = z.discriminatedUnion('kind', [
+  /** Behind the host's own address; nobody reaches the guest from outside. */
+  z.object({ kind: z.literal('user'), mac }),
+  z.object({ kind: z.literal('bridge'), bridge: interfaceName, mac }),
+  z.object({ kind: z.literal('tap'), tap: interfaceName, mac }),
+]);
 export type VmNic = z.infer<typeof VmNic>;
 
 /** The virtual machine without its disks. */
 export const VmHardware = z.object({
-  cpus: z.number().int().min(1).max(VM_LIMITS.cpus).default(1),
+  vcpus: z.number().int().min(1).max(VM_LIMITS.vcpus).default(1),
   memoryMiB: z.number().int().min(VM_LIMITS.minMemoryMiB).max(VM_LIMITS.maxMemoryMiB).default(512),
-  /** A pinned machine type such as `pc-q35-7.2`; null: the host's default for new VMs. */
-  machine: z
-    .string()
-    .max(64)
-    .regex(/^[A-Za-z0-9._-]+$/)
-    .nullable()
-    .default(null),
+  /** A family; the host pins the exact version when it first defines the VM. */
+  machine: z.enum(['pc', 'q35']).default('q35'),
   firmware: z.enum(['bios', 'uefi']).default('bios'),
-  video: z.enum(['std', 'virtio']).default('std'),
-  hasTablet: z.boolean().default(true),
-  hasAgent: z.boolean().default(false),
-  hasTpm: z.boolean().default(false),
+  video: z.enum(['std', 'virtio', 'none']).default('std'),
+  tablet: z.boolean().default(true),
+  /** A channel for the guest agent. */
+  agent: z.boolean().default(true),
+  tpm: z.boolean().default(false),
   nics: z.array(VmNic).max(VM_LIMITS.nics).default([]),
 });
 export type VmHardware = z.infer<typeof VmHardware>;
@@ -96,7 +95,11 @@ export const Vm = z.object({
   /** The image in the CD drive. */
   cdImageId: z.string().nullable(),
   /** What it runs on now; null while it does not run. */
-  accelerator: Accelerator.nullable(),
+  accelerator: AcceleratorName.nullable(),
+  /** Changes that take effect at the next start. */
+  pendingRestart: z.array(z.string()),
+  /** Times it was started or reset. */
+  boots: z.number().int(),
   startedAt: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
@@ -127,7 +130,7 @@ export const VmCreate = z.object({
   /** Where there is one host only, it may be left out. */
   hostId: z.string().max(64).optional(),
   source: VmSource,
-  bus: DiskBus.default('virtio'),
+  bus: DiskBus.default('virtio-blk'),
   hardware: VmHardware.prefault({}),
   cdImageId: z.string().max(128).nullable().default(null),
   wanted: z.enum(['running', 'stopped']).default('stopped'),
@@ -167,8 +170,8 @@ export const listVms = route({
   method: 'get',
   path: '/vms',
   summary: 'Lists the VMs that the caller may see',
-  access: { right: 'see' },
-  query: PageQuery.extend({
+  access: 'signed-in',
+  query: pageQuery.extend({
     state: VmState.optional(),
     host: z.string().max(64).optional(),
     name: z.string().max(VM_LIMITS.nameChars).optional(),
@@ -180,10 +183,9 @@ export const getVm = route({
   method: 'get',
   path: '/vms/{vmId}',
   summary: 'Shows one VM',
-  access: { right: 'see' },
+  access: { right: 'see', on: 'desktop', by: 'vmId' },
   params: VmParams,
   reply: Vm,
-  errors: ['VM_NOT_FOUND'],
 });
 export const createVm = route({
   id: 'vm.create',
@@ -194,30 +196,30 @@ export const createVm = route({
   body: VmCreate,
   reply: Vm,
   status: 201,
-  errors: ['VM_EXISTS', 'HOST_NOT_FOUND', 'DISK_NOT_FOUND', 'DISK_IN_USE', 'NO_SPACE'],
+  creates: true,
+  errors: ['ALREADY_EXISTS', 'CONFLICT', 'NO_SPACE', 'UNPROCESSABLE'],
 });
 export const editVm = route({
   id: 'vm.edit',
   method: 'patch',
   path: '/vms/{vmId}',
   summary: 'Changes name, description, hardware, disks or CD',
-  access: { right: 'manage' },
+  access: { right: 'manage', on: 'desktop', by: 'vmId' },
   params: VmParams,
   body: VmEdit,
   reply: Vm,
-  errors: ['VM_NOT_FOUND', 'VM_EXISTS', 'VM_RUNNING', 'DISK_NOT_FOUND', 'DISK_IN_USE'],
+  errors: ['ALREADY_EXISTS', 'CONFLICT', 'CHANGED_MEANWHILE', 'UNPROCESSABLE'],
 });
 export const deleteVm = route({
   id: 'vm.delete',
   method: 'delete',
   path: '/vms/{vmId}',
   summary: 'Stops and removes a VM; says what happens to its disks',
-  access: { right: 'manage' },
+  access: { right: 'manage', on: 'desktop', by: 'vmId' },
   params: VmParams,
   query: VmDelete,
   reply: Vm,
   status: 202,
-  errors: ['VM_NOT_FOUND'],
 });
 
 /** A power verb: it sets what is wanted and answers at once; the state follows as events. */
@@ -227,11 +229,11 @@ function power<Id extends string>(verb: Id, summary: string) {
     method: 'post',
     path: `/vms/{vmId}/${verb}`,
     summary,
-    access: { right: 'power' },
+    access: { right: 'power', on: 'desktop', by: 'vmId' },
     params: VmParams,
     reply: Vm,
     status: 202,
-    errors: ['VM_NOT_FOUND', 'VM_STATE', 'HOST_IN_MAINTENANCE'],
+    errors: ['CONFLICT'],
   });
 }
 export const startVm = power('start', 'Starts a VM, or resumes a saved one');
@@ -244,22 +246,21 @@ export const stopVm = route({
   method: 'post',
   path: '/vms/{vmId}/stop',
   summary: 'Asks the guest to shut down and forces it after a grace; or forces it at once',
-  access: { right: 'power' },
+  access: { right: 'power', on: 'desktop', by: 'vmId' },
   params: VmParams,
   body: VmStop,
   reply: Vm,
   status: 202,
-  errors: ['VM_NOT_FOUND', 'VM_STATE'],
+  errors: ['CONFLICT'],
 });
 export const getVmLog = route({
   id: 'vm.log',
   method: 'get',
   path: '/vms/{vmId}/log',
   summary: 'What happened to a VM, newest first',
-  access: { right: 'see' },
+  access: { right: 'see', on: 'desktop', by: 'vmId' },
   params: VmParams,
   reply: z.object({ items: z.array(VmLogEntry) }),
-  errors: ['VM_NOT_FOUND'],
 });
 
 export const vmRoutes = [

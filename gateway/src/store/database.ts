@@ -1,5 +1,6 @@
 /** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
+import type { VmTables } from './tables/vms.ts';
 
-export interface Database extends AuthTables, AuditTables {}
+export interface Database extends AuthTables, AuditTables, VmTables {}

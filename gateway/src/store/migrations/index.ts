@@ -5,10 +5,11 @@
  */
 import type { Kysely } from 'kysely';
 import { auth } from './0001-auth.ts';
+import { vms } from './0100-vms.ts';
 
 export interface StoreMigration {
   readonly name: string;
   readonly up: (db: Kysely<unknown>) => Promise<void>;
 }
 
-export const migrations: readonly StoreMigration[] = [auth];
+export const migrations: readonly StoreMigration[] = [auth, vms];

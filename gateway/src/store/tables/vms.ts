@@ -1,0 +1,80 @@
+/** Hosts, VMs and tasks. Times are ms since 1970; JSON is text; booleans are 0 or 1. */
+export interface VmTables {
+  hosts: HostRow;
+  vms: VmRow;
+  vm_disks: VmDiskRow;
+  vm_log: VmLogRow;
+  tasks: TaskRow;
+}
+
+export interface HostRow {
+  id: string;
+  name: string;
+  kind: string;
+  /** JSON: HostConfig. */
+  config: string;
+  maintenance: number;
+  revision: number;
+  created_at: number;
+}
+
+export interface VmRow {
+  id: string;
+  name: string;
+  description: string;
+  host_id: string;
+  wanted: string;
+  wanted_at: number;
+  /** Stop at once; throw a saved state away. */
+  force: number;
+  /** `keep` or `delete`: what becomes of the disks of a VM that is being deleted; null: it is not. */
+  deleting: string | null;
+  /** JSON: VmHardware. */
+  hardware: string;
+  cd_image_id: string | null;
+  /** Goes up with each change that the host must hear of. */
+  generation: number;
+  /** Goes up with each change. */
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+/** ONE-WRITER begins here: `disk_id` is the key, so a disk has one VM or none. */
+export interface VmDiskRow {
+  disk_id: string;
+  vm_id: string;
+  /** `disk0`, `disk1`, …: what the host and the guest agree on; it stays when other disks come and go. */
+  device_id: string;
+  bus: string;
+}
+
+export interface VmLogRow {
+  vm_id: string;
+  seq: number;
+  at: number;
+  level: string;
+  event: string;
+  message: string;
+}
+
+export interface TaskRow {
+  id: string;
+  kind: string;
+  title: string;
+  target_type: string | null;
+  target_id: string | null;
+  state: string;
+  progress: number | null;
+  step: string;
+  can_cancel: number;
+  /** Asked to cancel; it has not ended yet. */
+  cancelling: number;
+  started_by: string | null;
+  /** JSON: what the kind needs to run, and to go on after a restart. */
+  payload: string;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: number;
+  ended_at: number | null;
+}
