@@ -1,0 +1,358 @@
+/** Signing in and out, and what people do with their own account. */
+import { z } from 'zod';
+import { desktopRightSchema, rightSchema, roleSchema } from './rights.ts';
+import { route } from './route.ts';
+
+export const AUTH_LIMITS = {
+  nameChars: 64,
+  passwordMinChars: 12,
+  passwordMaxChars: 256,
+  secretChars: 43,
+  tokensPerUser: 50,
+  passkeysPerUser: 20,
+  tokenMaxDays: 366,
+} as const;
+
+/** What people type to sign in: lower-case letters, digits and `. _ - @`, starting with a letter or digit. */
+export const userName = z
+  .string()
+  .max(AUTH_LIMITS.nameChars)
+  .regex(/^[a-z0-9][a-z0-9._@-]*$/);
+const typedName = z.string().min(1).max(AUTH_LIMITS.nameChars);
+const typedPassword = z.string().min(1).max(AUTH_LIMITS.passwordMaxChars);
+export const newPassword = z.string().min(AUTH_LIMITS.passwordMinChars).max(AUTH_LIMITS.passwordMaxChars);
+/** Six digits, or a recovery code. */
+const secondFactor = z.string().min(6).max(32);
+const noContent = { status: 204 } as const;
+
+export const meSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  displayName: z.string(),
+  roles: z.array(roleSchema),
+  /** Held on everything. */
+  rights: z.array(rightSchema),
+  /** Held on one desktop, by assignment. */
+  desktops: z.array(z.object({ desktopId: z.string(), rights: z.array(desktopRightSchema) })),
+  /** `local` accounts have a password here; others sign in at their source. */
+  source: z.enum(['local', 'oidc', 'ldap']),
+  hasPassword: z.boolean(),
+  hasTotp: z.boolean(),
+  passkeys: z.int(),
+  recoveryCodesLeft: z.int(),
+  /** Absent with a token. */
+  session: z.object({ id: z.string(), method: z.string(), expiresAt: z.iso.datetime() }).optional(),
+});
+export type Me = z.infer<typeof meSchema>;
+
+export const signInMethods = route({
+  id: 'sign-in.methods',
+  method: 'get',
+  path: '/sign-in/methods',
+  summary: 'How one can sign in here',
+  access: 'public',
+  reply: z.object({
+    password: z.boolean(),
+    passkey: z.boolean(),
+    ldap: z.boolean(),
+    oidc: z.object({ name: z.string() }).nullable(),
+  }),
+});
+
+/** The token stands in the fragment of the printed link (`/sign-in#link=…`), so that it is in no log and no referrer. */
+export const signInWithLink = route({
+  id: 'sign-in.link',
+  method: 'post',
+  path: '/sign-in/link',
+  summary: 'Signs in with a one-time link',
+  access: 'public',
+  body: z.object({ link: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
+  reply: meSchema,
+  errors: ['SIGN_IN_FAILED', 'LOCKED_OUT'],
+});
+
+/** Local and directory accounts. SECOND_FACTOR_NEEDED: ask for the code and send all again with it. */
+export const signInWithPassword = route({
+  id: 'sign-in.password',
+  method: 'post',
+  path: '/sign-in/password',
+  summary: 'Signs in with a password, and a second factor where the account has one',
+  access: 'public',
+  body: z.object({ name: typedName, password: typedPassword, code: secondFactor.optional() }),
+  reply: meSchema,
+  errors: ['SIGN_IN_FAILED', 'SECOND_FACTOR_NEEDED', 'LOCKED_OUT', 'UNAVAILABLE'],
+});
+
+/** The JSON of WebAuthn (`startAuthentication`, `startRegistration` of @simplewebauthn/browser take and give it). */
+const webAuthnJson = z.record(z.string(), z.unknown());
+const ceremony = z.object({ ceremonyId: z.string(), options: webAuthnJson });
+
+export const passkeySignInOptions = route({
+  id: 'sign-in.passkey-options',
+  method: 'post',
+  path: '/sign-in/passkey/options',
+  summary: 'Begins a sign-in with a passkey',
+  access: 'public',
+  audited: false,
+  reply: ceremony,
+  errors: ['TOO_MANY'],
+});
+export const signInWithPasskey = route({
+  id: 'sign-in.passkey',
+  method: 'post',
+  path: '/sign-in/passkey',
+  summary: 'Signs in with a passkey',
+  access: 'public',
+  body: z.object({ ceremonyId: z.string().max(64), response: webAuthnJson }),
+  reply: meSchema,
+  errors: ['SIGN_IN_FAILED', 'LOCKED_OUT'],
+});
+
+/** A page goes there (`location.href = …`); the gateway redirects to the provider and back to `/`. */
+export const startOidc = route({
+  id: 'sign-in.oidc',
+  method: 'get',
+  path: '/sign-in/oidc',
+  summary: 'Goes to the single sign-on',
+  access: 'public',
+  produces: 'text/html',
+  errors: ['NOT_FOUND', 'UNAVAILABLE'],
+});
+export const finishOidc = route({
+  id: 'sign-in.oidc-callback',
+  method: 'get',
+  path: '/sign-in/oidc/callback',
+  summary: 'Where the single sign-on comes back to',
+  access: 'public',
+  audited: true,
+  query: z.looseObject({}),
+  produces: 'text/html',
+  errors: ['NOT_FOUND', 'SIGN_IN_FAILED'],
+});
+
+export const signOut = route({
+  id: 'sign-out',
+  method: 'post',
+  path: '/sign-out',
+  summary: 'Ends this sign-in and every session opened from it',
+  access: 'signed-in',
+  noToken: true,
+  ...noContent,
+});
+
+export const getMe = route({
+  id: 'me.get',
+  method: 'get',
+  path: '/me',
+  summary: 'Who am I and what may I do',
+  access: 'signed-in',
+  reply: meSchema,
+});
+
+export const setPassword = route({
+  id: 'me.password',
+  method: 'put',
+  path: '/me/password',
+  summary: 'Sets or changes the password; ends all other sign-ins',
+  access: 'signed-in',
+  noToken: true,
+  body: z.object({ currentPassword: typedPassword.optional(), newPassword }),
+  errors: ['SIGN_IN_FAILED', 'UNPROCESSABLE', 'LOCKED_OUT'],
+  ...noContent,
+});
+
+export const startTotp = route({
+  id: 'me.totp-start',
+  method: 'post',
+  path: '/me/totp',
+  summary: 'Begins to set up one-time codes',
+  access: 'signed-in',
+  noToken: true,
+  /** `uri` is the otpauth:// address for a QR code. */
+  reply: z.object({ secret: z.string(), uri: z.string() }),
+  errors: ['CONFLICT'],
+});
+export const confirmTotp = route({
+  id: 'me.totp-confirm',
+  method: 'post',
+  path: '/me/totp/confirm',
+  summary: 'Turns one-time codes on; gives the recovery codes, once',
+  access: 'signed-in',
+  noToken: true,
+  body: z.object({ code: z.string().regex(/^\d{6}$/) }),
+  reply: z.object({ recoveryCodes: z.array(z.string()) }),
+  errors: ['SIGN_IN_FAILED', 'CONFLICT', 'LOCKED_OUT'],
+});
+export const stopTotp = route({
+  id: 'me.totp-stop',
+  method: 'post',
+  path: '/me/totp/stop',
+  summary: 'Turns one-time codes off',
+  access: 'signed-in',
+  noToken: true,
+  body: z.object({ code: secondFactor }),
+  errors: ['SIGN_IN_FAILED', 'CONFLICT', 'LOCKED_OUT'],
+  ...noContent,
+});
+
+export const passkeySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  createdAt: z.iso.datetime(),
+  usedAt: z.iso.datetime().nullable(),
+});
+export type Passkey = z.infer<typeof passkeySchema>;
+const passkeyParams = z.object({ passkeyId: z.string().max(1024) });
+
+export const listPasskeys = route({
+  id: 'passkey.list',
+  method: 'get',
+  path: '/me/passkeys',
+  summary: 'My passkeys',
+  access: 'signed-in',
+  noToken: true,
+  reply: z.object({ items: z.array(passkeySchema) }),
+});
+export const passkeyOptions = route({
+  id: 'passkey.options',
+  method: 'post',
+  path: '/me/passkeys/options',
+  summary: 'Begins to add a passkey',
+  access: 'signed-in',
+  noToken: true,
+  audited: false,
+  reply: ceremony,
+  errors: ['TOO_MANY'],
+});
+export const addPasskey = route({
+  id: 'passkey.create',
+  method: 'post',
+  path: '/me/passkeys',
+  summary: 'Adds a passkey',
+  access: 'signed-in',
+  noToken: true,
+  body: z.object({ ceremonyId: z.string().max(64), name: z.string().min(1).max(64), response: webAuthnJson }),
+  reply: passkeySchema,
+  status: 201,
+  errors: ['UNPROCESSABLE', 'ALREADY_EXISTS'],
+});
+export const deletePasskey = route({
+  id: 'passkey.delete',
+  method: 'delete',
+  path: '/me/passkeys/{passkeyId}',
+  summary: 'Removes a passkey',
+  access: 'signed-in',
+  noToken: true,
+  params: passkeyParams,
+  ...noContent,
+});
+
+export const browserSessionSchema = z.object({
+  id: z.string(),
+  userId: z.string(),
+  createdAt: z.iso.datetime(),
+  seenAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  address: z.string(),
+  userAgent: z.string(),
+  method: z.string(),
+  /** The one that this request came with. */
+  isThis: z.boolean(),
+});
+export type BrowserSession = z.infer<typeof browserSessionSchema>;
+
+export const listBrowserSessions = route({
+  id: 'browser-session.list',
+  method: 'get',
+  path: '/me/browser-sessions',
+  summary: 'Where I am signed in',
+  access: 'signed-in',
+  noToken: true,
+  reply: z.object({ items: z.array(browserSessionSchema) }),
+});
+export const endBrowserSession = route({
+  id: 'browser-session.end',
+  method: 'delete',
+  path: '/browser-sessions/{browserSessionId}',
+  summary: 'Signs out there; sessions opened from it end within a second',
+  access: { right: 'people', on: 'browser-session', by: 'browserSessionId', owner: true },
+  noToken: true,
+  params: z.object({ browserSessionId: z.string().max(64) }),
+  ...noContent,
+});
+
+export const tokenSchema = z.object({
+  id: z.string(),
+  userId: z.string(),
+  name: z.string(),
+  scopes: z.array(rightSchema),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  usedAt: z.iso.datetime().nullable(),
+});
+export type ApiToken = z.infer<typeof tokenSchema>;
+export const tokenRequest = z.object({
+  name: z.string().min(1).max(AUTH_LIMITS.nameChars),
+  /** It never has more than its user. */
+  scopes: z.array(rightSchema).min(1),
+  expiresInDays: z.int().min(1).max(AUTH_LIMITS.tokenMaxDays).default(90),
+});
+/** `token` is shown this once. */
+export const newTokenSchema = tokenSchema.extend({ token: z.string() });
+
+export const listTokens = route({
+  id: 'token.list',
+  method: 'get',
+  path: '/me/tokens',
+  summary: 'My API tokens',
+  access: 'signed-in',
+  noToken: true,
+  reply: z.object({ items: z.array(tokenSchema) }),
+});
+export const createToken = route({
+  id: 'token.create',
+  method: 'post',
+  path: '/me/tokens',
+  summary: 'Makes an API token',
+  access: 'signed-in',
+  noToken: true,
+  body: tokenRequest,
+  reply: newTokenSchema,
+  status: 201,
+  errors: ['TOO_MANY'],
+});
+export const deleteToken = route({
+  id: 'token.delete',
+  method: 'delete',
+  path: '/tokens/{tokenId}',
+  summary: 'Revokes an API token',
+  access: { right: 'people', on: 'token', by: 'tokenId', owner: true },
+  noToken: true,
+  params: z.object({ tokenId: z.string().max(64) }),
+  ...noContent,
+});
+
+export const authRoutes = [
+  signInMethods,
+  signInWithLink,
+  signInWithPassword,
+  passkeySignInOptions,
+  signInWithPasskey,
+  startOidc,
+  finishOidc,
+  signOut,
+  getMe,
+  setPassword,
+  startTotp,
+  confirmTotp,
+  stopTotp,
+  listPasskeys,
+  passkeyOptions,
+  addPasskey,
+  deletePasskey,
+  listBrowserSessions,
+  endBrowserSession,
+  listTokens,
+  createToken,
+  deleteToken,
+] as const;
