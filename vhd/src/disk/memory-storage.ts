@@ -1,0 +1,90 @@
+/** A storage in memory, for tests and for images that live as long as the process. */
+import path from 'node:path';
+import { VhdError } from '../errors.ts';
+import type { RandomAccessFile } from './file.ts';
+import { MemoryContent, MemoryFile } from './memory-file.ts';
+import type { FileStat, OpenMode, Storage } from './storage.ts';
+
+/** One file: its content, and whether it may be written. */
+export interface MemoryNode {
+  readonly id: number;
+  readonly content: MemoryContent;
+  isWritable: boolean;
+}
+
+/** Files in memory under absolute, normalised paths. Folders exist where a file is in them. */
+export class MemoryStorage implements Storage {
+  readonly nodes: Map<string, MemoryNode> = new Map();
+  #nextId = 1;
+
+  /** Puts a file in place, e.g. one that was put together by a test. */
+  put(name: string, content: MemoryContent, isWritable = true): MemoryNode {
+    const node = { id: this.#nextId++, content, isWritable };
+    this.nodes.set(path.resolve(name), node);
+    return node;
+  }
+
+  open(name: string, mode: OpenMode): RandomAccessFile {
+    const key = path.resolve(name);
+    const node = this.nodes.get(key);
+    if (mode === 'create') {
+      if (node !== undefined) throw new VhdError('EXISTS', `cannot open ${name}: EEXIST`);
+      return new MemoryFile(name, this.put(key, new MemoryContent()).content);
+    }
+    if (node === undefined) throw new VhdError('NOT_FOUND', `cannot open ${name}: ENOENT`);
+    if (mode === 'write' && !node.isWritable) throw new VhdError('READ_ONLY', `cannot open ${name}: EACCES`);
+    return new MemoryFile(name, node.content, mode === 'read');
+  }
+
+  stat(name: string): FileStat | undefined {
+    const node = this.nodes.get(path.resolve(name));
+    if (node === undefined) return undefined;
+    return {
+      sizeBytes: node.content.sizeBytes,
+      storedBytes: node.content.sizeBytes,
+      modifiedAt: new Date(0),
+      isWritable: node.isWritable,
+      identity: String(node.id),
+    };
+  }
+
+  resolve(name: string): string {
+    const key = path.resolve(name);
+    const isThere = this.nodes.has(key) || [...this.nodes.keys()].some((other) => other.startsWith(`${key}/`));
+    if (!isThere) throw new VhdError('NOT_FOUND', `cannot resolve ${name}: ENOENT`);
+    return key;
+  }
+
+  list(folder: string): readonly string[] {
+    const prefix = `${path.resolve(folder)}/`.replace('//', '/');
+    const names = [...this.nodes.keys()].filter((name) => name.startsWith(prefix));
+    return [...new Set(names.map((name) => name.slice(prefix.length).split('/')[0] ?? ''))];
+  }
+
+  rename(from: string, to: string): void {
+    const node = this.#get(from);
+    this.nodes.delete(path.resolve(from));
+    this.nodes.set(path.resolve(to), node);
+  }
+
+  link(from: string, to: string): void {
+    if (this.nodes.has(path.resolve(to))) throw new VhdError('EXISTS', `cannot link to ${to}: EEXIST`);
+    this.nodes.set(path.resolve(to), this.#get(from));
+  }
+
+  remove(name: string): void {
+    this.nodes.delete(path.resolve(name));
+  }
+
+  setWritable(name: string, isWritable: boolean): void {
+    this.#get(name).isWritable = isWritable;
+  }
+
+  async syncFolder(_folder: string): Promise<void> {}
+
+  #get(name: string): MemoryNode {
+    const node = this.nodes.get(path.resolve(name));
+    if (node === undefined) throw new VhdError('NOT_FOUND', `no such file: ${name}`);
+    return node;
+  }
+}

@@ -1,0 +1,132 @@
+/** A file of the operating system as a `RandomAccessFile`: short reads and writes are continued, errors get our codes. */
+import fs from 'node:fs';
+import { VhdError } from '../errors.ts';
+import { endOfFile, fileError, type RandomAccessFile } from './file.ts';
+
+/** How a file is opened. `create` makes a new, empty one and fails with EXISTS where there is one. */
+export type OpenMode = 'read' | 'write' | 'create';
+
+const MODES = {
+  read: fs.constants.O_RDONLY,
+  write: fs.constants.O_RDWR,
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
+} as const;
+
+/** Opens a regular file; anything else (a device, a pipe, a folder) is refused. Errors: NOT_FOUND, EXISTS, READ_ONLY, IO, UNSUPPORTED. */
+export function openRealFile(path: string, mode: OpenMode): RandomAccessFile {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, MODES[mode] | fs.constants.O_NONBLOCK, 0o644); // NONBLOCK: a pipe must not hang the open.
+  } catch (cause) {
+    throw fileError(cause, `cannot open ${path}`);
+  }
+  try {
+    const stat = fs.fstatSync(fd);
+    if (!stat.isFile()) throw new VhdError('UNSUPPORTED', `${path} is not a regular file`);
+    return new RealFile(path, fd, stat.size, mode === 'read');
+  } catch (cause) {
+    fs.closeSync(fd);
+    throw fileError(cause, `cannot open ${path}`);
+  }
+}
+
+class RealFile implements RandomAccessFile {
+  readonly path: string;
+  readonly isReadOnly: boolean;
+  sizeBytes: number;
+  #fd: number;
+
+  constructor(path: string, fd: number, sizeBytes: number, isReadOnly: boolean) {
+    this.path = path;
+    this.#fd = fd;
+    this.sizeBytes = sizeBytes;
+    this.isReadOnly = isReadOnly;
+  }
+
+  readSync(into: Uint8Array, intoOffset: number, length: number, position: number): void {
+    let done = 0;
+    try {
+      while (done < length) {
+        const got = fs.readSync(this.#fd, into, intoOffset + done, length - done, position + done);
+        if (got === 0) throw endOfFile(this.path, position, length, done);
+        done += got;
+      }
+    } catch (cause) {
+      throw this.#failed('read', cause);
+    }
+  }
+
+  read(into: Uint8Array, intoOffset: number, length: number, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let done = 0;
+      const next = (): void => {
+        fs.read(this.#fd, into, intoOffset + done, length - done, position + done, (error, got) => {
+          if (error !== null) return reject(this.#failed('read', error));
+          if (got === 0 && done < length) return reject(endOfFile(this.path, position, length, done));
+          done += got;
+          if (done < length) next();
+          else resolve();
+        });
+      };
+      next();
+    });
+  }
+
+  writeSync(from: Uint8Array, fromOffset: number, length: number, position: number): void {
+    let done = 0;
+    try {
+      while (done < length) {
+        done += fs.writeSync(this.#fd, from, fromOffset + done, length - done, position + done);
+      }
+    } catch (cause) {
+      throw this.#failed('write', cause);
+    }
+    if (this.sizeBytes < position + length) this.sizeBytes = position + length;
+  }
+
+  write(from: Uint8Array, fromOffset: number, length: number, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let done = 0;
+      const next = (): void => {
+        fs.write(this.#fd, from, fromOffset + done, length - done, position + done, (error, put) => {
+          if (error !== null) return reject(this.#failed('write', error));
+          done += put;
+          if (done < length) return next();
+          if (this.sizeBytes < position + length) this.sizeBytes = position + length;
+          resolve();
+        });
+      };
+      next();
+    });
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.ftruncate(this.#fd, sizeBytes, (error) => {
+        if (error !== null) return reject(this.#failed('truncate', error));
+        this.sizeBytes = sizeBytes;
+        resolve();
+      });
+    });
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(this.#failed('sync', error))));
+    });
+  }
+
+  close(): Promise<void> {
+    const fd = this.#fd;
+    if (fd < 0) return Promise.resolve();
+    this.#fd = -1;
+    return new Promise((resolve, reject) => {
+      fs.close(fd, (error) => (error === undefined || error === null ? resolve() : reject(this.#failed('close', error))));
+    });
+  }
+
+  #failed(verb: string, cause: unknown): VhdError {
+    if (this.#fd < 0) return new VhdError('CLOSED', `cannot ${verb} ${this.path}: it is closed`, { cause });
+    return fileError(cause, `cannot ${verb} ${this.path}`);
+  }
+}

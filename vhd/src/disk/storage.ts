@@ -1,0 +1,101 @@
+/**
+ * A place where files lie: the file system, or memory in tests. Names as well as bytes go through it, because the
+ * order of renames and syncs is part of what a power cut can tear apart.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileError, type RandomAccessFile } from './file.ts';
+import { type OpenMode, openRealFile } from './real-file.ts';
+
+export type { OpenMode } from './real-file.ts';
+
+/** What is known about a file without opening it. */
+export interface FileStat {
+  readonly sizeBytes: number;
+  /** Bytes the file takes on its storage; less than its size where it has holes. */
+  readonly storedBytes: number;
+  readonly modifiedAt: Date;
+  /** False where nobody has write permission: how this library marks a sealed image. */
+  readonly isWritable: boolean;
+  /** Equal for two names of one file. */
+  readonly identity: string;
+}
+
+/** Files and their names. Paths are absolute or relative to the process; results keep what they were given. */
+export interface Storage {
+  /** Errors: NOT_FOUND, EXISTS (create), READ_ONLY, IO, UNSUPPORTED for what is not a regular file. */
+  open(path: string, mode: OpenMode): RandomAccessFile;
+  /** `undefined` where there is no such file. */
+  stat(path: string): FileStat | undefined;
+  /** The path with links resolved: what a policy about folders has to look at. Errors: NOT_FOUND. */
+  resolve(path: string): string;
+  /** Names in a folder. Errors: NOT_FOUND. */
+  list(folder: string): readonly string[];
+  /** Gives a file another name, atomically, in place of what had that name. */
+  rename(from: string, to: string): void;
+  /** Gives a file a second name. Errors: EXISTS. */
+  link(from: string, to: string): void;
+  /** Removes a name; nothing happens where there is none. */
+  remove(path: string): void;
+  /** Takes write permission away from a file or gives it back: SEALED-STAYS on disk. */
+  setWritable(path: string, isWritable: boolean): void;
+  /** Makes names made, changed and removed in a folder durable. */
+  syncFolder(folder: string): Promise<void>;
+}
+
+/** The file system of this machine. */
+export const fileSystem: Storage = {
+  open: openRealFile,
+  stat(name) {
+    try {
+      const stat = fs.statSync(name, { throwIfNoEntry: false });
+      if (stat === undefined) return undefined;
+      return {
+        sizeBytes: stat.size,
+        storedBytes: stat.blocks * 512,
+        modifiedAt: stat.mtime,
+        isWritable: (stat.mode & 0o222) !== 0,
+        identity: `${stat.dev}:${stat.ino}`,
+      };
+    } catch (cause) {
+      throw fileError(cause, `cannot look at ${name}`);
+    }
+  },
+  resolve: (name) => guard(`cannot resolve ${name}`, () => fs.realpathSync(name)),
+  list: (folder) => guard(`cannot list ${folder}`, () => fs.readdirSync(folder)),
+  rename: (from, to) => guard(`cannot rename ${from} to ${to}`, () => fs.renameSync(from, to)),
+  link: (from, to) => guard(`cannot link ${from} to ${to}`, () => fs.linkSync(from, to)),
+  remove: (name) => guard(`cannot remove ${name}`, () => fs.rmSync(name, { force: true })),
+  setWritable: (name, isWritable) => guard(`cannot change the mode of ${name}`, () => setMode(name, isWritable)),
+  syncFolder,
+};
+
+/** The folder a file is in, in the form that `syncFolder` and `list` take. */
+export const folderOf = (name: string): string => path.dirname(name);
+
+function setMode(name: string, isWritable: boolean): void {
+  const mode = fs.statSync(name).mode & 0o777;
+  // Whoever may read may write again: 0644 and 0640 become 0444 and 0440, and back with the owner's bit only.
+  fs.chmodSync(name, isWritable ? mode | 0o200 : mode & ~0o222);
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await fs.promises.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    throw fileError(cause, `cannot sync ${folder}`);
+  }
+}
+
+function guard<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw fileError(cause, what);
+  }
+}
