@@ -70,11 +70,33 @@ disk:   mov [packet.lba], eax
         mov ah, dl
         mov al, 0
         mov si, packet
+        mov dl, 7                  ; three planes: see video_planes
+        call video_planes
         mov dl, [drive]
         push es
         int 0x13
         pop es
+        pushf
+        mov dl, 15
+        call video_planes
+        popf
         ret
+
+; Which video planes can be written (dl). With all four and mode 13h, QEMU 7.2 puts the picture as plain memory at
+; 0xa0000, on top of the memory of the system management mode that SeaBIOS drives virtio and AHCI disks from: the
+; machine hangs. With three it does not, and nothing is drawn while the BIOS works.
+video_planes:
+        cmp byte [painted], 0
+        je .none
+        push ax
+        push dx
+        mov ah, dl
+        mov al, 2
+        mov dx, 0x3c4
+        out dx, ax
+        pop dx
+        pop ax
+.none:  ret
 
 align 4
 packet: db 16, 0
@@ -82,6 +104,7 @@ packet: db 16, 0
 .at:    dw 0, 0
 .lba:   dd 0, 0
 drive:  db 0
+painted db 0
 text_unreadable db "oriel-toy: the boot disk cannot be read", 0
 
 times 440 - ($ - $$) db 0
@@ -94,6 +117,7 @@ main:   call serial_open
         call count_boot
         mov ax, 0x0013
         int 0x10
+        mov byte [painted], 1
         push es
         mov ax, 0x1130
         mov bh, 3                  ; the 8x8 font of the BIOS
@@ -378,7 +402,9 @@ write_poll:
         mov si, text_wrote
         call serial_text
         mov eax, edx
-        call serial_number
+        call decimal
+        mov si, digits
+        call serial_text
         jmp serial_line
 .failed:
         mov byte [writing], 0
