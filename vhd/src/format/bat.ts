@@ -39,6 +39,15 @@ export function encodeBat(bat: Uint32Array): Uint8Array {
   return bytes;
 }
 
+/** Ones for the tables of new images: one piece, written as often as needed, so that a 4 MiB table costs no 4 MiB of memory. */
+const ONES: Uint8Array = new Uint8Array(256 * 1024).fill(0xff);
+
+/** The bytes of a table without any block, in pieces: whole sectors of ones (quirk 10). */
+export function* emptyBatPieces(entries: number): Generator<Uint8Array> {
+  for (let left = batBytes(entries); 0 < left; left -= ONES.byteLength)
+    yield ONES.subarray(0, Math.min(left, ONES.byteLength));
+}
+
 /** A table without any block. */
 export function emptyBat(entries: number): Uint32Array {
   return new Uint32Array(entries).fill(BAT_UNUSED);

@@ -4,7 +4,7 @@
  */
 import { VhdError } from '../errors.ts';
 import { alignUp, formatSize, LIMITS, SECTOR_BYTES } from '../units.ts';
-import { emptyBat, encodeBat } from './bat.ts';
+import { emptyBatPieces } from './bat.ts';
 import { encodeFooter, type Footer } from './footer.ts';
 import { geometryFor } from './geometry.ts';
 import { encodeHeader, type Header, type LocatorEntry, plainHeader } from './header.ts';
@@ -161,10 +161,19 @@ function newSparseImage(options: NewImageOptions, diskType: 'dynamic' | 'differe
     { offset: 0, bytes: footerBytes },
     { offset: layout.headerOffset, bytes: encodeHeader(header) },
     ...paths,
-    { offset: layout.batOffset, bytes: encodeBat(emptyBat(layout.batEntries)) },
+    ...consecutive(layout.batOffset, emptyBatPieces(layout.batEntries)),
     { offset: layout.blocksOffset, bytes: footerBytes },
   ];
   return { footer, header, parts, lengthBytes: layout.blocksOffset + footerBytes.byteLength };
+}
+
+function consecutive(offset: number, pieces: Iterable<Uint8Array>): Part[] {
+  let at = offset;
+  return Array.from(pieces, (bytes) => {
+    const part = { offset: at, bytes };
+    at += bytes.byteLength;
+    return part;
+  });
 }
 
 function assertSize(sizeBytes: number, limitBytes: number, diskType: string): void {
