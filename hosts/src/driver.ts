@@ -39,11 +39,12 @@ export interface HostDriver extends AsyncDisposable {
   readonly block?: BlockFacet;
   readonly agent?: AgentFacet;
   readonly screen?: ScreenFacet;
+  readonly logs?: LogFacet;
   readonly ram?: RamFacet;
   readonly migration?: MigrationFacet;
 }
 
-export type FacetName = 'block' | 'agent' | 'screen' | 'ram' | 'migration';
+export type FacetName = 'block' | 'agent' | 'screen' | 'logs' | 'ram' | 'migration';
 export type DisplayKind = 'rfb' | 'serial' | 'rdp' | 'spice' | 'ssh';
 
 export interface Capabilities {
@@ -106,7 +107,8 @@ export type PauseReason =
   | {
       readonly kind: 'io-error';
       readonly device: DeviceId;
-      readonly operation: 'read' | 'write';
+      /** `unknown` where the pause was found, not seen. */
+      readonly operation: 'read' | 'write' | 'unknown';
       readonly noSpace: boolean;
       readonly message: string;
     }
@@ -209,6 +211,8 @@ export interface DisplayWant {
   readonly kind: DisplayKind;
   /** How long the endpoint may be dialled. Default 30 s. */
   readonly ttlMs?: number;
+  /** Guarded by the protocol's own password, good for one use. DISPLAY_UNSUPPORTED where `caps.oneTimeSecrets` is false. */
+  readonly oneTimeSecret?: boolean;
 }
 
 export interface DialOptions extends CallOptions {
@@ -326,6 +330,12 @@ export interface Screenshot {
   readonly width: number;
   readonly height: number;
   readonly takenAt: number;
+}
+
+/** What was said: by the guest on its serial port, by the hypervisor about this VM. */
+export interface LogFacet {
+  /** The last bytes, at most `maxBytes` (default 64 KiB). Empty where nothing was said. */
+  read(id: VmId, log: 'serial' | 'host', maxBytes?: number): Promise<Uint8Array>;
 }
 
 /** Instant VMs: one boots once, its memory is kept, others start as copies of it. */
