@@ -1,5 +1,10 @@
 /** `@oriel/vhd`: VHD images. What is exported here is the public interface; everything else may change. */
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
+export type { MetaContext, NbdStats } from './nbd/export.ts';
+export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';
+export { MemoryDisk } from './nbd/memory-disk.ts';
+export type { StatusRun } from './nbd/reply.ts';
+export { type NbdServer, type NbdTls, type ServedDisk, type ServeNbdOptions, serveNbd } from './nbd/server.ts';
 export {
   type CreateChildOptions,
   type CreatedImage,

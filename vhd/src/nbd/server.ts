@@ -1,0 +1,177 @@
+/**
+ * The NBD server: listens on a unix socket or a TCP port and serves exports. `serveNbd` is the short way, for one disk.
+ * Spec: NBD proto.md; URIs: NBD doc/uri.md.
+ */
+import { chmodSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import type { Disk } from '../disk/disk.ts';
+import { VhdError } from '../errors.ts';
+import { acceptConnection } from './accept.ts';
+import type { Connection, ConnectionContext, ExportSource } from './connection.ts';
+import { type MetaContext, NbdExport, type NbdStats } from './export.ts';
+import { NBD_LIMITS, type NbdLimits } from './limits.ts';
+import { ReceivePool } from './receive-buffer.ts';
+import { SlabPool } from './reply-writer.ts';
+
+/** Certificates of a TLS server, PEM. Clients must show a certificate that `ca` signed. */
+export interface NbdTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface NbdListenOptions {
+  /** A unix socket, made with mode 0600; at most 107 bytes. */
+  readonly socketPath?: string;
+  /** A TCP port; 0 takes a free one. */
+  readonly port?: number;
+  /** The address to listen on; the loopback interface unless said otherwise. */
+  readonly host?: string;
+  readonly tls?: NbdTls;
+  readonly limits?: Partial<NbdLimits>;
+  /** Told when a connection ends against the client's wish. */
+  readonly onTrouble?: (reason: string) => void;
+}
+
+export interface NbdServer {
+  /** The port that was taken, for TCP. */
+  readonly port: number | undefined;
+  /** The address of an export of this server, as QEMU and libnbd take it. */
+  uri(exportName: string): string;
+  readonly connections: number;
+  /** Ends every connection and stops listening. Settles when no request reaches a disk any more. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** `sun_path` holds 108 bytes with its NUL. */
+const SOCKET_PATH_BYTES = 107;
+
+// All connections of a thread share the pools: between two ticks nothing of theirs is in use but what is in flight.
+const slabs = new SlabPool();
+const receivePool = new ReceivePool();
+
+/** Serves many exports on one address. Errors: USAGE, EXISTS, IO. */
+export async function listenNbd(source: ExportSource, options: NbdListenOptions): Promise<NbdServer> {
+  const connections = new Set<Connection>();
+  const context: ConnectionContext = {
+    source,
+    limits: { ...NBD_LIMITS, ...options.limits },
+    slabs,
+    receivePool,
+    secureContext:
+      options.tls === undefined ? undefined : createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' }),
+    onTrouble: options.onTrouble ?? (() => {}),
+  };
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    if (context.limits.connections * 4 <= connections.size) {
+      socket.destroy();
+      return;
+    }
+    const connection = acceptConnection(socket, context);
+    connections.add(connection);
+    void connection.ended.then(() => connections.delete(connection));
+  });
+  await listen(server, options);
+  const address = server.address();
+  const port = address !== null && typeof address === 'object' ? address.port : undefined;
+  return {
+    port,
+    uri: (name) => uriOf(name, options, port),
+    get connections() {
+      return connections.size;
+    },
+    close: async () => {
+      server.close();
+      const open = [...connections];
+      for (const connection of open) connection.destroy('the server closes');
+      await Promise.all(open.map((connection) => connection.ended));
+    },
+  };
+}
+
+export interface ServeNbdOptions extends NbdListenOptions {
+  /** The name of the export; the empty name works always. */
+  readonly exportName?: string;
+  readonly description?: string;
+  readonly contexts?: () => readonly MetaContext[];
+}
+
+export interface ServedDisk {
+  /** What to hand to QEMU, qemu-img or libnbd. */
+  readonly uri: string;
+  readonly port: number | undefined;
+  readonly connections: number;
+  readonly stats: Readonly<NbdStats>;
+  /** Ends every connection and stops listening. Settles when no request reaches the disk any more. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Serves one disk until closed; the disk stays open, it belongs to the caller. Errors: USAGE, EXISTS, IO. */
+export async function serveNbd(disk: Disk, options: ServeNbdOptions): Promise<ServedDisk> {
+  const { contexts, description } = options;
+  const name = options.exportName ?? '';
+  const target = new NbdExport({
+    name,
+    disk,
+    ...(description === undefined ? {} : { description }),
+    ...(contexts === undefined ? {} : { contexts }),
+  });
+  const server = await listenNbd(
+    { names: () => [name], find: (wanted) => (wanted === name || wanted === '' ? target : undefined) },
+    options,
+  );
+  return {
+    port: server.port,
+    uri: server.uri(name),
+    get connections() {
+      return server.connections;
+    },
+    stats: target.stats,
+    close: () => server.close(),
+  };
+}
+
+async function listen(server: Server, options: NbdListenOptions): Promise<void> {
+  const { socketPath, port } = options;
+  if ((socketPath === undefined) === (port === undefined)) throw new VhdError('USAGE', 'give a socket path or a port');
+  if (socketPath !== undefined) await clearSocket(socketPath);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const code = cause.code === 'EADDRINUSE' ? 'EXISTS' : 'IO';
+      reject(new VhdError(code, `cannot listen on ${socketPath ?? `port ${port}`}`, { cause }));
+    });
+    if (socketPath !== undefined) server.listen(socketPath, resolve);
+    else server.listen(port, options.host ?? '127.0.0.1', resolve);
+  });
+  server.removeAllListeners('error');
+  server.on('error', () => {}); // Out of descriptors while accepting: the client sees its connection fail.
+  if (socketPath !== undefined) chmodSync(socketPath, 0o600);
+}
+
+/** Removes the socket of a dead server; a live one keeps it. */
+async function clearSocket(path: string): Promise<void> {
+  if (SOCKET_PATH_BYTES < Buffer.byteLength(path)) {
+    throw new VhdError(
+      'USAGE',
+      `socket path of ${Buffer.byteLength(path)} bytes, at most ${SOCKET_PATH_BYTES} fit: ${path}`,
+    );
+  }
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isSocket()) throw new VhdError('EXISTS', `${path} is there and is no socket`);
+  const isAlive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => resolve(true));
+    probe.once('error', () => resolve(false));
+    probe.once('connect', () => probe.destroy());
+  });
+  if (isAlive) throw new VhdError('EXISTS', `another server listens on ${path}`);
+  rmSync(path, { force: true });
+}
+
+function uriOf(name: string, options: NbdListenOptions, port: number | undefined): string {
+  const path = encodeURIComponent(name);
+  if (options.socketPath !== undefined)
+    return `nbd+unix:///${path}?socket=${encodeURIComponent(options.socketPath).replaceAll('%2F', '/')}`;
+  return `${options.tls === undefined ? 'nbd' : 'nbds'}://${options.host ?? '127.0.0.1'}:${port}/${path}`;
+}
