@@ -1,0 +1,44 @@
+/** Pages of lists that are in memory, sorted by name: the cursor is the last name given, so that it survives changes. */
+import { GatewayError } from '../errors.ts';
+
+export interface PageAsked {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** `items` in any order; names need not be unique, ids are. */
+export function pageByName<T extends { readonly id: string; readonly name: string }>(
+  items: readonly T[],
+  { limit, cursor }: PageAsked,
+): { items: T[]; next: string | undefined } {
+  const sorted = items.toSorted(byName);
+  const after = cursor === undefined ? undefined : parseCursor(cursor);
+  const rest = after === undefined ? sorted : sorted.filter((item) => 0 < byName(item, after));
+  const page = rest.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page, next: limit < rest.length && last !== undefined ? cursorOf(last) : undefined };
+}
+
+interface Place {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** By code unit and not by a language's rules: the order must be the same on every machine. */
+function byName(a: Place, b: Place): number {
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
+}
+
+const cursorOf = ({ name, id }: Place): string => Buffer.from(JSON.stringify([name, id])).toString('base64url');
+
+function parseCursor(cursor: string): Place {
+  try {
+    const [name, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (typeof name === 'string' && typeof id === 'string') return { name, id };
+  } catch {
+    // Falls through to the refusal.
+  }
+  throw new GatewayError('BAD_REQUEST', 'the cursor is not one of ours');
+}
