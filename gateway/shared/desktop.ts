@@ -50,10 +50,9 @@ export const getThumbnail = route({
   id: 'desktop.thumbnail',
   method: 'get',
   path: '/desktops/{desktopId}/thumbnail',
-  summary: 'A small picture of the screen as it is now (at most a few seconds old)',
+  summary: 'A picture of the screen as it is now (at most a few seconds old)',
   access: { right: 'see', on: 'desktop', by: 'desktopId' },
   params: DesktopParams,
-  query: z.object({ width: z.coerce.number().int().min(64).max(1280).default(320) }),
   produces: 'image/png',
   errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });

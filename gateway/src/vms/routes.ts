@@ -1,0 +1,65 @@
+/** The API of VMs. */
+import {
+  createVm,
+  deleteVm,
+  editVm,
+  getVm,
+  getVmLog,
+  listVms,
+  pauseVm,
+  resetVm,
+  resumeVm,
+  saveVm,
+  startVm,
+  stopVm,
+} from '../../shared/vm.ts';
+import { can } from '../auth/rights.ts';
+import { type BoundRoute, bind } from '../http/bind.ts';
+import { pageByName } from '../store/page.ts';
+import type { Vms } from './vms.ts';
+
+export function vmRoutes(vms: Vms): BoundRoute[] {
+  return [
+    bind(listVms, async ({ query, principal }) => {
+      const mine = (await vms.list()).filter(
+        (vm) =>
+          can(principal, 'see', { desktopId: vm.id }) &&
+          (query.state === undefined || vm.state === query.state) &&
+          (query.host === undefined || vm.hostId === query.host) &&
+          (query.name === undefined || vm.name === query.name),
+      );
+      return pageByName(mine, query);
+    }),
+    bind(getVm, async ({ params, etag }) => {
+      const vm = await vms.get(params.vmId);
+      etag(`${vm.revision}-${vm.state}`);
+      return vm;
+    }),
+    bind(createVm, async ({ body, signal, note, header }) => {
+      const vm = await vms.create(body, signal);
+      note({ vm: vm.id, name: vm.name });
+      header('Location', `/api/v1/vms/${vm.id}`);
+      return vm;
+    }),
+    bind(editVm, async ({ params, body, ifMatch, note }) => {
+      const before = await vms.get(params.vmId);
+      ifMatch(`${before.revision}-${before.state}`);
+      note({ name: before.name, fields: Object.keys(body) });
+      return await vms.edit(params.vmId, body);
+    }),
+    bind(deleteVm, async ({ params, query, note }) => {
+      note({ name: (await vms.get(params.vmId)).name, disks: query.disks });
+      return await vms.delete(params.vmId, query.disks);
+    }),
+    bind(startVm, async ({ params }) => await vms.start(params.vmId)),
+    bind(stopVm, async ({ params, body, note }) => {
+      note({ force: body.force });
+      return await vms.stop(params.vmId, body.force);
+    }),
+    bind(resetVm, async ({ params }) => await vms.reset(params.vmId)),
+    bind(pauseVm, async ({ params }) => await vms.pause(params.vmId)),
+    bind(resumeVm, async ({ params }) => await vms.resume(params.vmId)),
+    bind(saveVm, async ({ params }) => await vms.save(params.vmId)),
+    bind(getVmLog, async ({ params }) => ({ items: await vms.log(params.vmId) })),
+  ];
+}
