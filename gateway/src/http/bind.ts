@@ -27,15 +27,15 @@ export interface ApiRequest<P = unknown, Q = unknown, B = unknown> {
   readonly log: Logger;
   readonly incoming: IncomingMessage;
   /** Adds to the audit line of this request: what it was done to, and what is worth keeping. Never a secret. */
-  note(detail: Readonly<Record<string, unknown>>): void;
+  readonly note: (detail: Readonly<Record<string, unknown>>) => void;
   /** Sets the reply's ETag. A GET with the same If-None-Match is answered 304. */
-  etag(version: string | number): void;
+  readonly etag: (version: string | number) => void;
   /** Refuses with CHANGED_MEANWHILE when the caller sent If-Match and the object is at another version. */
-  ifMatch(version: string | number): void;
+  readonly ifMatch: (version: string | number) => void;
   /** A reply header, for `Location` and the like. */
-  header(name: string, value: string | readonly string[]): void;
+  readonly header: (name: string, value: string | readonly string[]) => void;
   /** The status instead of the route's, such as 202 where a route sometimes answers with a task. */
-  status(code: number): void;
+  readonly status: (code: number) => void;
 }
 
 /** The same where nobody needs to be signed in. */
@@ -48,10 +48,13 @@ export type BoundRoute = { readonly route: Route } & (
   | { readonly kind: 'raw'; readonly handle: (request: never, response: ServerResponse) => Promise<void> }
 );
 
+/** What a handler gives: the reply, or nothing where the route has none. */
+export type ReplyOf<R extends z.ZodType> = [z.input<R>] extends [undefined] ? void : z.input<R>;
+
 /** Ties a route to its handler. What the handler gives is the reply (it is checked against the schema in tests). */
 export function bind<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
   route: Route<P, Q, B, R>,
-  handle: (request: ApiRequest<z.output<P>, z.output<Q>, z.output<B>>) => Promise<z.input<R>>,
+  handle: (request: ApiRequest<z.output<P>, z.output<Q>, z.output<B>>) => Promise<ReplyOf<R>>,
 ): BoundRoute {
   if (route.access === 'public') throw new TypeError(`route ${route.id} is public: use bindPublic`);
   return { route: route as unknown as Route, kind: 'json', handle };
@@ -59,7 +62,7 @@ export function bind<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTy
 
 export function bindPublic<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
   route: Route<P, Q, B, R>,
-  handle: (request: PublicRequest<z.output<P>, z.output<Q>, z.output<B>>) => Promise<z.input<R>>,
+  handle: (request: PublicRequest<z.output<P>, z.output<Q>, z.output<B>>) => Promise<ReplyOf<R>>,
 ): BoundRoute {
   if (route.access !== 'public') throw new TypeError(`route ${route.id} is not public: use bind`);
   return { route: route as unknown as Route, kind: 'json', handle };
@@ -97,7 +100,7 @@ export interface UpgradeRequest {
   readonly requestId: string;
   readonly log: Logger;
   /** Answers with a status and a problem document and closes the socket. */
-  refuse(error: unknown): void;
+  readonly refuse: (error: unknown) => void;
 }
 
 /** Something that takes WebSocket upgrades below a path: `/ws/display` takes `/ws/display` and `/ws/display/…`. */

@@ -1,0 +1,135 @@
+/** Sign-in put together: what http/ asks for each request, and what routes, the local socket and other features call. */
+
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { EventHub } from '../events/hub.ts';
+import type { Logger } from '../log.ts';
+import type { Store } from '../store/store.ts';
+import { Accounts } from './accounts.ts';
+import { BROWSER_SESSION_LIMITS, BrowserSessions, type SessionLimits } from './browser-sessions.ts';
+import { Lockout } from './lockout.ts';
+import { LINK_LIMITS, OneTimeLinks } from './one-time-links.ts';
+import { PASSWORD_COST, type PasswordCost, PasswordHasher } from './passwords.ts';
+import { Revocations } from './revocations.ts';
+import type { Principal } from './rights.ts';
+import { ApiTokens, scopesOf } from './tokens.ts';
+
+export interface AuthOptions {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly events: EventHub;
+  readonly log: Logger;
+  readonly now?: () => number;
+  readonly passwordCost?: PasswordCost;
+  readonly sessionLimits?: SessionLimits;
+}
+
+const SWEEP_MS = 500;
+
+export class Auth {
+  readonly revocations: Revocations = new Revocations();
+  readonly accounts: Accounts;
+  readonly browserSessions: BrowserSessions;
+  readonly links: OneTimeLinks;
+  readonly tokens: ApiTokens;
+  readonly lockout: Lockout;
+  readonly passwords: PasswordHasher;
+  readonly audit: AuditLog;
+  readonly events: EventHub;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly #sweeper: NodeJS.Timeout;
+  #sweeping = false;
+
+  constructor(options: AuthOptions) {
+    const now = options.now ?? Date.now;
+    const { store } = options;
+    this.store = store;
+    this.audit = options.audit;
+    this.events = options.events;
+    this.log = options.log;
+    this.now = now;
+    this.accounts = new Accounts(store, this.revocations, now);
+    this.browserSessions = new BrowserSessions(
+      store,
+      this.revocations,
+      now,
+      options.sessionLimits ?? BROWSER_SESSION_LIMITS,
+    );
+    this.links = new OneTimeLinks(store, now);
+    this.tokens = new ApiTokens(store, this.revocations, now);
+    this.lockout = new Lockout(store, now);
+    this.passwords = new PasswordHasher(options.passwordCost ?? PASSWORD_COST);
+    // What ran out ends within a second, also when nobody asks with it.
+    this.#sweeper = setInterval(() => void this.sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  /** Who a cookie belongs to. */
+  async byCookie(secret: string): Promise<Principal | undefined> {
+    const session = await this.browserSessions.find(secret);
+    if (session === undefined) return undefined;
+    return this.accounts.principalOf(session.user_id, { kind: 'browser', browserSessionId: session.id });
+  }
+
+  /** Who an API token belongs to. */
+  async byToken(token: string): Promise<Principal | undefined> {
+    const row = await this.tokens.find(token);
+    if (row === undefined) return undefined;
+    return this.accounts.principalOf(row.user_id, { kind: 'token', tokenId: row.id, scopes: scopesOf(row) });
+  }
+
+  /** Is this principal still who it was, and what may it do now? For those who hold a socket open over time. */
+  async again(principal: Principal): Promise<Principal | undefined> {
+    const { via } = principal;
+    switch (via.kind) {
+      case 'browser':
+        if ((await this.browserSessions.get(via.browserSessionId)) === undefined) return undefined;
+        break;
+      case 'token':
+        if ((await this.tokens.get(via.tokenId)) === undefined) return undefined;
+        break;
+      case 'local':
+        break;
+    }
+    return this.accounts.principalOf(principal.userId, via);
+  }
+
+  /**
+   * The token of a one-time link for the first admin, who is made here when there is none. Undefined once an admin can
+   * sign in by other means: then `oriel admin link` makes one. There is no default password (S28).
+   */
+  async firstLink(): Promise<string | undefined> {
+    const admins = await this.accounts.admins();
+    for (const admin of admins) {
+      if (admin.password !== null || admin.source !== 'local') return undefined;
+      const passkey = await this.store.db
+        .selectFrom('passkeys')
+        .select('id')
+        .where('user_id', '=', admin.id)
+        .limit(1)
+        .executeTakeFirst();
+      if (passkey !== undefined) return undefined;
+    }
+    const admin =
+      admins[0] ?? (await this.accounts.create({ name: 'admin', displayName: 'Administrator', roles: ['admin'] }));
+    return (await this.links.create(admin.id, LINK_LIMITS.lifeMs)).token;
+  }
+
+  async sweep(): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      await this.browserSessions.sweep();
+      await this.tokens.sweep();
+    } catch (error) {
+      this.log.error({ err: error }, 'auth.sweep-failed');
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * The one cookie. Over TLS it is `__Host-…`: no other host or path can set or shadow it. Plain HTTP (loopback only) cannot
+ * have a Secure cookie in every browser, so there it has another name.
+ */
+export const COOKIE = { secure: '__Host-oriel', plain: 'oriel-session' } as const;
+
+export function cookieName(secure: boolean): string {
+  return secure ? COOKIE.secure : COOKIE.plain;
+}
+
+/** The value of a cookie in the header; undefined also where it is there twice: then one of them was planted. */
+export function readCookie(header: string | undefined, name: string): string | undefined {
+  const found = (header ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`));
+  return found.length === 1 ? found[0]?.slice(name.length + 1) : undefined;
+}
+
+/** SameSite=Strict: the pages are static and need no cookie; their own requests carry it. */
+export function setCookie(secure: boolean, value: string, maxAgeSeconds: number): string {
+  return `${cookieName(secure)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+}
+
+export function clearCookie(secure: boolean): string {
+  return setCookie(secure, '', 0);
+}

@@ -1,0 +1,120 @@
+/**
+ * Failed sign-ins: after a few, a delay that doubles, per account and per address. Other ways in (a passkey, a link made
+ * on the machine) do not ask here, so nobody can be kept out for good by somebody else's guesses.
+ */
+import { GatewayError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+
+export interface LockoutRule {
+  /** Failures before the first delay. */
+  readonly free: number;
+  readonly firstDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Failures are forgotten after so long without one. */
+  readonly forgetMs: number;
+}
+export const LOCKOUT: Readonly<Record<'account' | 'address', LockoutRule>> = {
+  account: { free: 5, firstDelayMs: 2_000, maxDelayMs: 900_000, forgetMs: 86_400_000 },
+  // An address may be an office behind NAT: more is free, the delay is shorter.
+  address: { free: 20, firstDelayMs: 1_000, maxDelayMs: 300_000, forgetMs: 3_600_000 },
+};
+
+export interface Failures {
+  readonly count: number;
+  readonly lastAt: number;
+  readonly lockedUntil: number;
+}
+
+/** One more failure. Pure. */
+export function afterFailure(rule: LockoutRule, before: Failures | undefined, now: number): Failures {
+  const known = before === undefined || before.lastAt + rule.forgetMs <= now ? 0 : before.count;
+  const count = known + 1;
+  if (count < rule.free) return { count, lastAt: now, lockedUntil: 0 };
+  const delay = Math.min(rule.maxDelayMs, rule.firstDelayMs * 2 ** Math.min(30, count - rule.free));
+  return { count, lastAt: now, lockedUntil: now + delay };
+}
+
+const KEY_CHARS = 128;
+type Subject = { readonly account?: string | undefined; readonly address: string };
+
+export class Lockout {
+  readonly #store: Store;
+  readonly #now: () => number;
+
+  constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** Throws LOCKED_OUT while the account or the address has to wait. */
+  async check(subject: Subject): Promise<void> {
+    const rows = await this.#store.db
+      .selectFrom('failures')
+      .select('locked_until')
+      .where('key', 'in', keysOf(subject))
+      .execute();
+    const until = Math.max(0, ...rows.map((row) => row.locked_until));
+    const waitMs = until - this.#now();
+    if (0 < waitMs) {
+      const retryAfterSeconds = Math.ceil(waitMs / 1000);
+      throw new GatewayError('LOCKED_OUT', `too many failed sign-ins, try again in ${retryAfterSeconds} s`, {
+        retryAfterSeconds,
+      });
+    }
+  }
+
+  async failed(subject: Subject): Promise<void> {
+    const now = this.#now();
+    for (const key of keysOf(subject)) {
+      await this.#store.db.transaction().execute(async (tx) => {
+        const row = await tx.selectFrom('failures').selectAll().where('key', '=', key).executeTakeFirst();
+        const before =
+          row === undefined ? undefined : { count: row.count, lastAt: row.last_at, lockedUntil: row.locked_until };
+        const next = afterFailure(key.startsWith('account:') ? LOCKOUT.account : LOCKOUT.address, before, now);
+        const values = { count: next.count, last_at: next.lastAt, locked_until: next.lockedUntil };
+        await tx
+          .insertInto('failures')
+          .values({ key, ...values })
+          .onConflict((conflict) => conflict.column('key').doUpdateSet(values))
+          .execute();
+      });
+    }
+  }
+
+  /** After a success only the account is forgiven: a right guess must not free the address for more guesses elsewhere. */
+  async succeeded(account: string): Promise<void> {
+    await this.#store.db.deleteFrom('failures').where('key', '=', accountKey(account)).execute();
+  }
+
+  async lockedUntil(account: string): Promise<number | undefined> {
+    const row = await this.#store.db
+      .selectFrom('failures')
+      .select('locked_until')
+      .where('key', '=', accountKey(account))
+      .executeTakeFirst();
+    return row !== undefined && this.#now() < row.locked_until ? row.locked_until : undefined;
+  }
+
+  /** The way out for the admin on the machine: everything is forgiven. */
+  async clear(account?: string): Promise<void> {
+    let query = this.#store.db.deleteFrom('failures');
+    if (account !== undefined) query = query.where('key', '=', accountKey(account));
+    await query.execute();
+  }
+
+  /** Drops what no longer counts. */
+  async sweep(): Promise<void> {
+    const oldest = this.#now() - LOCKOUT.account.forgetMs;
+    await this.#store.db.deleteFrom('failures').where('last_at', '<', oldest).execute();
+  }
+}
+
+function accountKey(account: string): string {
+  return `account:${account.toLowerCase()}`.slice(0, KEY_CHARS);
+}
+
+function keysOf({ account, address }: Subject): string[] {
+  const keys = [`address:${address}`.slice(0, KEY_CHARS)];
+  if (account !== undefined) keys.push(accountKey(account));
+  return keys;
+}

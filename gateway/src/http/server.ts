@@ -1,0 +1,188 @@
+/** The HTTP server: routes, events, pages, upgrades, limits; starts, and stops by draining. Only main.ts imports it. */
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Auth } from '../auth/auth.ts';
+import { newId } from '../auth/secrets.ts';
+import { type Config, isLoopbackHost, LIMITS, originsOf } from '../config.ts';
+import { GatewayError, StartError } from '../errors.ts';
+import type { EventHub } from '../events/hub.ts';
+import type { Logger } from '../log.ts';
+import type { Store } from '../store/store.ts';
+import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
+import { readJson } from './body.ts';
+import { eventRoutes } from './event-route.ts';
+import type { EdgeRules } from './exchange.ts';
+import { Idempotency } from './idempotency.ts';
+import { trustedProxies } from './origin.ts';
+import { asGatewayError, sendProblem } from './problem.ts';
+import { routeHandler } from './route-handler.ts';
+import { setSecurityHeaders } from './security-headers.ts';
+import { onUpgrade } from './upgrades.ts';
+import { webFiles } from './web-files.ts';
+
+export interface ServerOptions {
+  readonly config: Pick<Config, 'listen' | 'origins' | 'tls' | 'trustedProxies'>;
+  readonly auth: Auth;
+  readonly audit: AuditLog;
+  readonly events: EventHub;
+  readonly store: Store;
+  readonly log: Logger;
+  /** What the features bind. */
+  readonly routes: readonly BoundRoute[];
+  readonly lookups: ObjectLookups;
+  readonly upgrades: readonly UpgradeHandler[];
+  /** Folder of the built pages; none in tests of the API alone. */
+  readonly webFolder?: string;
+  /** PEM of the certificate and key, when config.tls.enabled. */
+  readonly secure?: SecureContextOptions;
+  readonly now?: () => number;
+}
+
+export interface GatewayServer {
+  /** Where people point their browser, such as `http://127.0.0.1:8443`. */
+  readonly origin: string;
+  readonly port: number;
+  readonly server: http.Server | https.Server;
+  /** Stops taking new requests, lets running ones end, closes event streams, then cuts what is left. */
+  close(): Promise<void>;
+}
+
+export async function listen(options: ServerOptions): Promise<GatewayServer> {
+  const { config } = options;
+  if (!config.tls.enabled && !isLoopbackHost(config.listen.host) && config.trustedProxies.length === 0) {
+    throw new StartError(`plain HTTP on ${config.listen.host} is refused`);
+  }
+  const stopping = new AbortController();
+  const origins = new Set<string>(); // Known once the port is: filled below, and never after.
+  const rules: EdgeRules = { origins, proxies: trustedProxies(config.trustedProxies), log: options.log };
+  const app = makeApp(options, rules, stopping.signal);
+  const server = makeServer(options, app);
+  server.on('upgrade', onUpgrade({ auth: options.auth, audit: options.audit, rules, handlers: options.upgrades }));
+  await listenOn(server, config.listen.host, config.listen.port);
+  const { port } = server.address() as AddressInfo;
+  for (const origin of originsOf(config, port)) origins.add(origin);
+  return {
+    origin: config.origins[0] ?? shownOrigin(config, port),
+    port,
+    server,
+    close: () => drain(server, stopping),
+  };
+}
+
+function shownOrigin(config: ServerOptions['config'], port: number): string {
+  const { host } = config.listen;
+  const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return new URL(`${config.tls.enabled ? 'https' : 'http'}://${shown}:${port}`).origin;
+}
+
+function makeApp(options: ServerOptions, rules: EdgeRules, stopping: AbortSignal): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('case sensitive routing', true);
+  app.set('strict routing', true);
+  app.use((request, response, next) => {
+    setSecurityHeaders(response, options.config.tls.enabled);
+    next(
+      stopping.aborted ? new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 }) : undefined,
+    );
+    void request;
+  });
+  const deps = {
+    auth: options.auth,
+    audit: options.audit,
+    lookups: options.lookups,
+    idempotency: new Idempotency(options.store, options.now ?? Date.now),
+    rules,
+    stopping,
+    observe: (): void => undefined,
+    readBody: readJson,
+  };
+  const routes = [...options.routes, ...eventRoutes({ hub: options.events, auth: options.auth })];
+  const ids = new Set<string>();
+  for (const bound of routes) {
+    if (ids.has(bound.route.id)) throw new TypeError(`route ${bound.route.id} is bound twice`);
+    ids.add(bound.route.id);
+    app[bound.route.method](expressPath(bound.route.path), routeHandler(bound, deps));
+  }
+  app.use('/api', (_request, _response, next) =>
+    next(new GatewayError('NOT_FOUND', 'the API has no such path or verb')),
+  );
+  if (options.webFolder !== undefined) for (const handler of webFiles(options.webFolder)) app.use(handler);
+  app.use((_request, _response, next) => next(new GatewayError('NOT_FOUND', 'there is no such page')));
+  const onError: ErrorRequestHandler = (thrown, _request, response, _next) => {
+    const requestId = newId();
+    const error = isUriError(thrown)
+      ? new GatewayError('BAD_REQUEST', 'this path is not well-formed')
+      : asGatewayError(thrown);
+    if (500 <= error.status && error.code !== 'STOPPING')
+      options.log.error({ requestId, err: error.cause ?? error }, 'request.failed');
+    sendProblem(response, error, requestId);
+  };
+  app.use(onError);
+  return app;
+}
+
+/** `/vms/{vmId}` as express writes it. */
+function expressPath(path: string): string {
+  return `/api/v1${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
+}
+
+/** What express and send throw for a path like `/%zz`. */
+function isUriError(thrown: unknown): boolean {
+  return thrown instanceof URIError || (thrown as { status?: unknown } | undefined)?.status === 400;
+}
+
+function makeServer(options: ServerOptions, app: Express): http.Server | https.Server {
+  const settings = {
+    maxHeaderSize: LIMITS.headerBytes,
+    headersTimeout: LIMITS.headersTimeoutMs,
+    requestTimeout: LIMITS.requestTimeoutMs,
+    keepAliveTimeout: LIMITS.keepAliveTimeoutMs,
+    connectionsCheckingInterval: 1_000,
+    noDelay: true,
+  };
+  const server = options.config.tls.enabled
+    ? https.createServer({ ...settings, ...options.secure, minVersion: 'TLSv1.2' }, app)
+    : http.createServer(settings, app);
+  server.maxHeadersCount = LIMITS.headerCount;
+  server.maxConnections = LIMITS.connections;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
+  return server;
+}
+
+async function listenOn(server: http.Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException): void => {
+      const why =
+        cause.code === 'EADDRINUSE'
+          ? 'is taken: another program listens there, or another Oriel'
+          : `cannot be used: ${cause.message}`;
+      reject(new StartError(`address ${host}:${port} ${why}; set ORIEL_LISTEN to another`, { cause }));
+    };
+    server.once('error', failed);
+    server.listen(port, host, () => {
+      server.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+async function drain(server: http.Server | https.Server, stopping: AbortController): Promise<void> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  stopping.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), LIMITS.drainMs);
+  await closed;
+  clearTimeout(cut);
+}
