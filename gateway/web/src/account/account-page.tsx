@@ -1,0 +1,5 @@
+/** My account. */
+import type { Me } from '../../../shared/auth.ts';
+export function AccountPage({ me }: { readonly me: Me }) {
+  return <p>{me.name}</p>;
+}

@@ -1,0 +1,93 @@
+/**
+ * Live events: one EventSource for the whole page. It resumes by itself after a gap (Last-Event-ID); when the gap was too
+ * long the gateway says `reset` and everything shown is fetched again.
+ */
+import { type ApiEvent, eventSchema, eventStream } from '../../../shared/events.ts';
+import { client } from './client.ts';
+import { queryClient } from './query-client.ts';
+
+type Listener = (event: ApiEvent) => void;
+
+const listeners = new Set<Listener>();
+let source: EventSource | undefined;
+let reopen: ReturnType<typeof setTimeout> | undefined;
+const REOPEN_MS = 5_000;
+
+/** Calls `listener` for each event until the returned function is called. */
+export function listenLive(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Opens the stream; to be called once somebody is signed in. Gives what closes it. */
+export function startLive(): () => void {
+  open();
+  return () => {
+    clearTimeout(reopen);
+    source?.close();
+    source = undefined;
+  };
+}
+
+function open(): void {
+  source?.close();
+  const opened = new EventSource(client.url(eventStream));
+  source = opened;
+  opened.onmessage = (message: MessageEvent<string>) => handle(message.data);
+  opened.addEventListener('reset', () => void queryClient.invalidateQueries());
+  opened.onerror = () => {
+    // The browser tries again by itself after a network loss, but not after an HTTP error: those we try again, slowly.
+    if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
+    reopen = setTimeout(open, REOPEN_MS);
+  };
+}
+
+function handle(data: string): void {
+  const parsed = eventSchema.safeParse(parseJson(data));
+  if (!parsed.success) return;
+  refresh(parsed.data);
+  for (const listener of listeners) listener(parsed.data);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which cached answers an event makes stale: keys start with a route id, `<resource>.<verb>`. */
+const STALE: ReadonlyMap<string, readonly string[]> = new Map([
+  ['vm', ['vm.', 'desktop.']],
+  ['desktop', ['desktop.']],
+  ['host', ['host.']],
+  ['disk', ['disk.', 'snapshot.']],
+  ['task', ['task.']],
+  ['session', ['session.']],
+  ['people', ['user.', 'group.', 'assignment.', 'token.']],
+  ['audit', ['audit.']],
+]);
+
+/** `vm`, `vms` and `session:<id>` are about `vm`, `vm` and `session`. */
+export function subjectOf(topic: string): string {
+  const [name = ''] = topic.split(':');
+  return STALE.has(name) ? name : name.replace(/s$/, '');
+}
+
+const WAIT_MS = 150;
+let stale = new Set<string>();
+let flush: ReturnType<typeof setTimeout> | undefined;
+
+/** Many events in a moment make one fetch. */
+function refresh(event: ApiEvent): void {
+  for (const prefix of STALE.get(subjectOf(event.topic)) ?? []) stale.add(prefix);
+  flush ??= setTimeout(() => {
+    flush = undefined;
+    const prefixes = [...stale];
+    stale = new Set();
+    void queryClient.invalidateQueries({
+      predicate: ({ queryKey }) => prefixes.some((prefix) => String(queryKey[0]).startsWith(prefix)),
+    });
+  }, WAIT_MS);
+}

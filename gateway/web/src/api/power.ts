@@ -1,0 +1,46 @@
+/** Power verbs of a VM: which there are, from which states they make sense, and how they are called. */
+import { pauseVm, resetVm, resumeVm, saveVm, startVm, stopVm, type Vm, type VmState } from '../../../shared/vm.ts';
+import { client } from './client.ts';
+
+export type PowerId = 'start' | 'shutdown' | 'pause' | 'resume' | 'save' | 'reset' | 'off';
+
+export interface PowerVerb {
+  readonly id: PowerId;
+  readonly label: string;
+  readonly done: string;
+  /** Loses what the guest has not saved. */
+  readonly isHarsh: boolean;
+  readonly from: readonly VmState[];
+}
+
+const ON: readonly VmState[] = ['running', 'paused', 'blocked'];
+
+export const POWER_VERBS: readonly PowerVerb[] = [
+  { id: 'start', label: 'Start', done: 'starting', isHarsh: false, from: ['stopped', 'saved', 'failed'] },
+  { id: 'shutdown', label: 'Shut down', done: 'asked to shut down', isHarsh: false, from: ['running'] },
+  { id: 'pause', label: 'Pause', done: 'paused', isHarsh: false, from: ['running'] },
+  { id: 'resume', label: 'Resume', done: 'goes on', isHarsh: false, from: ['paused'] },
+  { id: 'save', label: 'Save and stop', done: 'saving', isHarsh: false, from: ['running', 'paused'] },
+  { id: 'reset', label: 'Reset', done: 'reset', isHarsh: true, from: ON },
+  { id: 'off', label: 'Power off', done: 'powered off', isHarsh: true, from: [...ON, 'starting', 'stopping'] },
+];
+
+export function runPower(vmId: string, verb: PowerId): Promise<Vm> {
+  const params = { vmId };
+  switch (verb) {
+    case 'start':
+      return client.call(startVm, { params });
+    case 'shutdown':
+      return client.call(stopVm, { params, body: { force: false } });
+    case 'off':
+      return client.call(stopVm, { params, body: { force: true } });
+    case 'pause':
+      return client.call(pauseVm, { params });
+    case 'resume':
+      return client.call(resumeVm, { params });
+    case 'save':
+      return client.call(saveVm, { params });
+    case 'reset':
+      return client.call(resetVm, { params });
+  }
+}

@@ -1,0 +1,34 @@
+/** One desktop: its picture, its name, its state; the whole card opens it. */
+import { Card, CardBody } from '@patternfly/react-core';
+import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
+import { Link } from 'react-router';
+import type { Desktop } from '../../../shared/desktop.ts';
+import { StateLabel } from '../shell/state-label.tsx';
+import { Thumbnail } from '../shell/thumbnail.tsx';
+
+export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
+  const { id, name, description, state, reason, rights } = desktop;
+  const isViewOnly = !rights.includes('open') && rights.includes('view');
+  return (
+    <li>
+      <Card className="oriel-card" isFullHeight>
+        <Link to={`/desktops/${encodeURIComponent(id)}`} className="oriel-card__link" aria-label={name}>
+          <Thumbnail url={desktop.thumbnailUrl} isLive={state === 'running'} />
+          <CardBody className="oriel-card__body">
+            <div className="oriel-card__line">
+              <span className="oriel-card__name">{name}</span>
+              <StateLabel state={state} />
+            </div>
+            {description !== '' && <p className="oriel-card__text">{description}</p>}
+            {reason !== null && <p className="oriel-card__reason">{reason}</p>}
+            {isViewOnly && (
+              <p className="oriel-card__text">
+                <EyeIcon /> View only
+              </p>
+            )}
+          </CardBody>
+        </Link>
+      </Card>
+    </li>
+  );
+}

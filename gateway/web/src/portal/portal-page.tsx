@@ -1,0 +1,112 @@
+/** What the signed-in person may open, as cards with live pictures. */
+import {
+  Alert,
+  AlertActionLink,
+  Button,
+  EmptyState,
+  EmptyStateBody,
+  Gallery,
+  PageSection,
+  SearchInput,
+  Title,
+} from '@patternfly/react-core';
+import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link, useNavigate } from 'react-router';
+import type { Me } from '../../../shared/auth.ts';
+import { type Desktop, listDesktops } from '../../../shared/desktop.ts';
+import { apiPages } from '../api/query.ts';
+import { holds } from '../api/use-me.ts';
+import { Failure } from '../shell/failure.tsx';
+import { usePageTitle } from '../shell/page-title.ts';
+import { CardSkeletons } from './card-skeletons.tsx';
+import { DesktopCard } from './desktop-card.tsx';
+
+/** From so many desktops on there is a field to search them. */
+const SEARCH_FROM = 6;
+
+export function PortalPage({ me }: { readonly me: Me }) {
+  usePageTitle('Desktops');
+  const list = useInfiniteQuery(apiPages(listDesktops, { query: { limit: 100 } }));
+  const [search, setSearch] = useState('');
+  const desktops = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const shown = desktops.filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()));
+
+  return (
+    <PageSection hasBodyWrapper={false} isWidthLimited={false} className="oriel-portal" aria-labelledby="portal-title">
+      <div className="oriel-portal__head">
+        <Title headingLevel="h1" size="2xl" id="portal-title">
+          Desktops
+        </Title>
+        {SEARCH_FROM <= desktops.length && (
+          <SearchInput
+            className="oriel-portal__search"
+            aria-label="Search desktops"
+            placeholder="Search"
+            value={search}
+            onChange={(_, value) => setSearch(value)}
+            onClear={() => setSearch('')}
+          />
+        )}
+      </div>
+      {list.isError && desktops.length === 0 ? (
+        <Failure title="The desktops could not be listed" error={list.error} onRetry={() => void list.refetch()} />
+      ) : (
+        <Gallery hasGutter component="ul" className="oriel-portal__cards" aria-busy={list.isPending}>
+          {list.isPending && <CardSkeletons count={Math.max(1, Math.min(6, me.desktops.length || 3))} />}
+          {shown.map((desktop) => (
+            <DesktopCard key={desktop.id} desktop={desktop} />
+          ))}
+        </Gallery>
+      )}
+      {list.isSuccess && desktops.length === 0 && <NoDesktops canMake={holds(me, 'manage')} />}
+      {list.isSuccess && 0 < desktops.length && shown.length === 0 && (
+        <p className="oriel-portal__none">No desktop is called “{search}”.</p>
+      )}
+      {list.hasNextPage && (
+        <Button variant="secondary" isLoading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          More
+        </Button>
+      )}
+      {desktops.length === 1 && desktops[0] !== undefined && <QuickOpen desktop={desktops[0]} />}
+    </PageSection>
+  );
+}
+
+/** Whoever has one desktop wants that one. It is offered, not forced: nobody is sent where they did not click. */
+function QuickOpen({ desktop }: { readonly desktop: Desktop }) {
+  const navigate = useNavigate();
+  if (desktop.views.length === 0) return null;
+  return (
+    <Alert
+      isInline
+      variant="info"
+      className="oriel-portal__quick"
+      title={`${desktop.name} is the one desktop that you have`}
+      actionLinks={
+        <AlertActionLink autoFocus onClick={() => void navigate(`/desktops/${encodeURIComponent(desktop.id)}`)}>
+          Open it now
+        </AlertActionLink>
+      }
+    >
+      Keep its address as a bookmark to go there at once.
+    </Alert>
+  );
+}
+
+function NoDesktops({ canMake }: { readonly canMake: boolean }) {
+  return (
+    <EmptyState titleText="No desktops yet" headingLevel="h2" icon={DesktopIcon}>
+      <EmptyStateBody>
+        {canMake ? (
+          <>
+            Make a first one under <Link to="/console/vms">virtual machines</Link>.
+          </>
+        ) : (
+          'Nothing is assigned to you so far. Ask your administrator for a desktop.'
+        )}
+      </EmptyStateBody>
+    </EmptyState>
+  );
+}

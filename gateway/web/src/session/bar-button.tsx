@@ -1,0 +1,42 @@
+/** A button of the session's bar: icon, and a word where there is room. The accessible name is always the word. */
+import { Button, Tooltip } from '@patternfly/react-core';
+import type { ReactNode } from 'react';
+
+interface BarButtonProps {
+  readonly label: string;
+  readonly icon?: ReactNode;
+  readonly onClick: () => void;
+  readonly isPressed?: boolean;
+  readonly isDisabled?: boolean;
+  /** Shown beside the icon on wide windows. */
+  readonly hasWord?: boolean;
+  readonly className?: string;
+}
+
+export function BarButton({
+  label,
+  icon,
+  onClick,
+  isPressed,
+  isDisabled = false,
+  hasWord = false,
+  className = '',
+}: BarButtonProps) {
+  return (
+    <Tooltip content={label} position="bottom" entryDelay={500}>
+      <Button
+        variant="plain"
+        className={`oriel-bar__button ${isPressed === true ? 'oriel-bar__button--on' : ''} ${className}`}
+        aria-label={label}
+        {...(isPressed === undefined ? {} : { 'aria-pressed': isPressed })}
+        isAriaDisabled={isDisabled}
+        onClick={onClick}
+      >
+        {icon}
+        {(hasWord || icon === undefined) && (
+          <span className={icon === undefined ? '' : 'oriel-bar__word'}>{label}</span>
+        )}
+      </Button>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,36 @@
+/** What the end of a session's socket means to the person in front of it. The codes are shared/ticket.ts's. */
+import { SESSION_CLOSE, type SessionCloseName, shouldReconnect } from '../../../shared/ticket.ts';
+
+export type AfterClose =
+  /** The page comes back by itself. */
+  | { readonly kind: 'retry'; readonly why: string }
+  /** It does not; the person may ask for a new session where `canReopen`. */
+  | { readonly kind: 'ended'; readonly why: string; readonly canReopen: boolean };
+
+const WHY: Readonly<Record<SessionCloseName, string>> = {
+  GOING_AWAY: 'The gateway is restarting.',
+  NORMAL: 'The session has ended.',
+  PROTOCOL_ERROR: 'The connection broke the protocol.',
+  UNSUPPORTED_DATA: 'The connection broke the protocol.',
+  POLICY: 'The session did something that its policy refuses.',
+  TICKET: 'The admission to the session had expired.',
+  REVOKED: 'Your access to this desktop was taken away.',
+  IDLE: 'The session ended because nothing was typed or moved for a long time.',
+  ENDED: 'The session was ended by an operator, its owner or its time limit.',
+  MOVED: 'You opened this session somewhere else.',
+  LIMIT: 'There are too many sessions open.',
+  VM_PROTOCOL: 'The desktop sent something that is not a screen.',
+  VM_AWAY: 'The desktop is not running or does not answer.',
+  TOO_SLOW: 'The connection was too slow.',
+};
+
+const NAMES = new Map<number, SessionCloseName>(
+  Object.entries(SESSION_CLOSE).map(([name, code]) => [code, name as SessionCloseName]),
+);
+
+export function afterClose(code: number): AfterClose {
+  const name = NAMES.get(code);
+  const why = name === undefined ? 'The connection was lost.' : WHY[name];
+  if (shouldReconnect(code)) return { kind: 'retry', why };
+  return { kind: 'ended', why, canReopen: code !== SESSION_CLOSE.REVOKED };
+}

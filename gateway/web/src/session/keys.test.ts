@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { COMBINATIONS, functionKey, KEYS, keysymOf, strokesOf } from './keys.ts';
+
+test('a combination is pressed in order and released in the reverse order', () => {
+  const labels = strokesOf([KEYS.control, KEYS.alt, KEYS.delete]).map((s) => `${s.down ? '+' : '-'}${s.code}`);
+  expect(labels).toEqual(['+ControlLeft', '+AltLeft', '+Delete', '-Delete', '-AltLeft', '-ControlLeft']);
+});
+
+test('every combination leaves no key down', () => {
+  for (const { label, keys } of COMBINATIONS) {
+    const held = new Set<string>();
+    for (const { code, down } of strokesOf(keys)) {
+      if (down) held.add(code);
+      else held.delete(code);
+    }
+    expect(held.size, label).toBe(0);
+  }
+});
+
+test.for([
+  { character: 'a', keysym: 0x61 },
+  { character: 'é', keysym: 0xe9 },
+  { character: 'ß', keysym: 0xdf },
+  { character: '€', keysym: 0x010020ac },
+  { character: '漢', keysym: 0x01006f22 },
+  { character: '😀', keysym: 0x0101f600 },
+  { character: '\n', keysym: 0xff0d },
+  { character: '\t', keysym: 0xff09 },
+  { character: '\u001b', keysym: undefined },
+  { character: '\u0085', keysym: undefined },
+  { character: '', keysym: undefined },
+])('the keysym of $character', ({ character, keysym }) => {
+  expect(keysymOf(character)).toBe(keysym);
+});
+
+test('function keys count from F1', () => {
+  expect(functionKey(1)).toEqual({ keysym: 0xffbe, code: 'F1' });
+  expect(functionKey(12)).toEqual({ keysym: 0xffc9, code: 'F12' });
+});

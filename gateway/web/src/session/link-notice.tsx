@@ -1,0 +1,71 @@
+/** What lies over a screen or a terminal while its connection is not there: why, and what happens next. */
+import { Button, Spinner } from '@patternfly/react-core';
+import { useEffect, useState } from 'react';
+import { Link as RouterLink } from 'react-router';
+import type { LinkState } from './link.ts';
+
+interface LinkNoticeProps {
+  readonly what: string;
+  readonly link: LinkState;
+  readonly onRetry: () => void;
+  readonly onReopen: () => void;
+}
+
+/** A first connection is given a moment before the page says that it waits; a loss is said at once. */
+const PATIENCE_MS = 400;
+
+export function LinkNotice({ what, link, onRetry, onReopen }: LinkNoticeProps) {
+  const isLate = useIsLate(link);
+  switch (link.kind) {
+    case 'connected':
+      return null;
+    case 'opening':
+      if (!isLate) return null;
+      return (
+        <div className="oriel-notice">
+          <Spinner size="lg" aria-label={`Opening the ${what}`} />
+          <p>Opening the {what}…</p>
+        </div>
+      );
+    case 'waiting':
+    case 'retrying':
+      return (
+        <div className="oriel-notice">
+          <Spinner size="lg" aria-label="Reconnecting" />
+          <p className="oriel-notice__why">{link.why}</p>
+          <p>Reconnecting{1 < link.attempt ? ` (attempt ${link.attempt})` : ''}…</p>
+          {link.kind === 'waiting' && 1000 <= link.delayMs && (
+            <Button variant="secondary" onClick={onRetry}>
+              Try now
+            </Button>
+          )}
+        </div>
+      );
+    case 'ended':
+      return (
+        <div className="oriel-notice">
+          <p className="oriel-notice__why">{link.why}</p>
+          <div className="oriel-notice__actions">
+            {link.canReopen && (
+              <Button variant="primary" onClick={onReopen}>
+                Open again
+              </Button>
+            )}
+            <Button variant="link" component={(props) => <RouterLink {...(props as object)} to="/desktops" />}>
+              All desktops
+            </Button>
+          </div>
+        </div>
+      );
+  }
+}
+
+function useIsLate(link: LinkState): boolean {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    setLate(false);
+    const timer = setTimeout(() => setLate(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [link.kind]);
+  return isLate;
+}

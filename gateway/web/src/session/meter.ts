@@ -1,0 +1,70 @@
+/**
+ * Counts what passes on the display socket: frames a second, bytes a second, and the bursts that bandwidth is read from.
+ * noVNC has no event for a finished frame, but it answers each with one FramebufferUpdateRequest (RFC 6143 7.5.3), which
+ * is what `sent` looks for. Time is passed in.
+ */
+import type { Burst } from './quality.ts';
+
+export const METER = { windowMs: 2_000, burstGapMs: 40, maxBursts: 24, maxFrames: 512 } as const;
+
+const UPDATE_REQUEST = { type: 3, SIZE: 10 } as const;
+
+export class Meter {
+  #frames: number[] = [];
+  #arrivals: { at: number; bytes: number }[] = [];
+  #bursts: Burst[] = [];
+  #burst: { from: number; to: number; bytes: number } | undefined;
+
+  received(bytes: number, nowMs: number): void {
+    this.#arrivals.push({ at: nowMs, bytes });
+    this.#forget(nowMs);
+    if (this.#burst !== undefined && nowMs - this.#burst.to < METER.burstGapMs) {
+      this.#burst.to = nowMs;
+      this.#burst.bytes += bytes;
+      return;
+    }
+    this.#endBurst();
+    // The first piece of a burst only starts the clock: how long it took to arrive is not known.
+    this.#burst = { from: nowMs, to: nowMs, bytes: 0 };
+  }
+
+  sent(data: Uint8Array, nowMs: number): void {
+    if (data.byteLength !== UPDATE_REQUEST.SIZE || data[0] !== UPDATE_REQUEST.type || data[1] !== 1) return;
+    this.#frames.push(nowMs);
+    this.#forget(nowMs);
+  }
+
+  framesPerSecond(nowMs: number): number {
+    this.#forget(nowMs);
+    return Math.round((this.#frames.length * 1000) / METER.windowMs);
+  }
+
+  bytesPerSecond(nowMs: number): number {
+    this.#forget(nowMs);
+    const bytes = this.#arrivals.reduce((sum, each) => sum + each.bytes, 0);
+    return Math.round((bytes * 1000) / METER.windowMs);
+  }
+
+  /** The bursts since the last call. */
+  takeBursts(nowMs: number): readonly Burst[] {
+    if (this.#burst !== undefined && METER.burstGapMs <= nowMs - this.#burst.to) this.#endBurst();
+    return this.#bursts.splice(0);
+  }
+
+  #endBurst(): void {
+    if (this.#burst === undefined) return;
+    const { from, to, bytes } = this.#burst;
+    this.#burst = undefined;
+    if (bytes === 0) return;
+    this.#bursts.push({ bytes, ms: to - from });
+    if (METER.maxBursts < this.#bursts.length) this.#bursts.shift();
+  }
+
+  #forget(nowMs: number): void {
+    const from = nowMs - METER.windowMs;
+    while (this.#frames[0] !== undefined && (this.#frames[0] < from || METER.maxFrames < this.#frames.length)) {
+      this.#frames.shift();
+    }
+    while (this.#arrivals[0] !== undefined && this.#arrivals[0].at < from) this.#arrivals.shift();
+  }
+}

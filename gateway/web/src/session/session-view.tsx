@@ -1,0 +1,132 @@
+/** The page of a session: bar, screen, and what can be opened beside it. */
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useRef, useState } from 'react';
+import type { Desktop } from '../../../shared/desktop.ts';
+import { getSession } from '../../../shared/session.ts';
+import { apiQuery } from '../api/query.ts';
+import { useNotices } from '../shell/notices.tsx';
+import { clipboardWays } from './clipboard.ts';
+import { ClipboardPanel } from './clipboard-panel.tsx';
+import type { FitChoice } from './fit.ts';
+import { LinkNotice } from './link-notice.tsx';
+import { LinkStatus } from './link-status.tsx';
+import { PeoplePanel } from './people-panel.tsx';
+import type { QualityChoice } from './quality.ts';
+import { saveScreenshot } from './screenshot.ts';
+import { SerialSplit } from './serial-split.tsx';
+import { SessionBanners } from './session-banners.tsx';
+import { SessionBar } from './session-bar.tsx';
+import type { SessionTarget } from './tickets.ts';
+import { TouchKeys } from './touch-keys.tsx';
+import { useClipboardSync } from './use-clipboard-sync.ts';
+import { useDisplay } from './use-display.ts';
+import { useFullScreen } from './use-full-screen.ts';
+import { useSessionEvents } from './use-session-events.ts';
+import { useStored } from './use-stored.ts';
+
+export type Panel = 'clipboard' | 'people';
+
+interface SessionViewProps {
+  readonly target: SessionTarget;
+  readonly desktop: Desktop | undefined;
+  readonly desktopId: string;
+}
+
+const FIT_CHOICES: readonly FitChoice[] = ['scale', 'resize', 'actual'];
+const QUALITY_CHOICES: readonly QualityChoice[] = ['auto', 'sharp', 'balanced', 'fast'];
+
+export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
+  const screen = useRef<HTMLDivElement>(null);
+  const ghost = useRef<HTMLDivElement>(null);
+  const [fit, setFit] = useStored<FitChoice>('oriel.fit', FIT_CHOICES, 'scale');
+  const [quality, setQuality] = useStored<QualityChoice>('oriel.quality', QUALITY_CHOICES, 'auto');
+  const [sync, setSync] = useStored<'on' | 'off'>('oriel.clipboard-sync', ['on', 'off'], 'on');
+  const [isViewOnly, setViewOnly] = useState(false);
+  const [isDragging, setDragging] = useState(false);
+  const [panel, setPanel] = useState<Panel>();
+  const [isSerialOpen, setSerialOpen] = useState(false);
+  const [areKeysOpen, setKeysOpen] = useState(false);
+  const notices = useNotices();
+  const fullScreen = useFullScreen();
+
+  const settings = useMemo(() => ({ fit, quality, isViewOnly, isDragging }), [fit, quality, isViewOnly, isDragging]);
+  const used = useDisplay(target, screen, ghost, settings);
+  const { display, link, mode, sessionId } = used;
+  const news = useSessionEvents(sessionId);
+  const session = useQuery({
+    ...apiQuery(getSession, { params: { sessionId: sessionId ?? '' } }),
+    enabled: sessionId !== undefined && link.kind === 'connected',
+  }).data;
+  const ways = clipboardWays(session?.policy.clipboard, mode);
+  useClipboardSync(used, ways, sync === 'on');
+
+  const name = desktop?.name ?? session?.desktopName ?? 'Desktop';
+  const takePicture = async () => {
+    const picture = await display?.picture();
+    if (picture === null || picture === undefined) notices.tell('There is no screen to save yet');
+    else saveScreenshot(picture, name, new Date());
+  };
+  const serialTarget: SessionTarget = { kind: 'desktop', desktopId, view: 'serial', mode: 'control' };
+
+  return (
+    <div className="oriel-session">
+      <SessionBar
+        name={name}
+        desktop={desktop}
+        used={used}
+        fit={fit}
+        onFit={setFit}
+        quality={quality}
+        onQuality={setQuality}
+        isViewOnly={isViewOnly || mode === 'view'}
+        onViewOnly={mode === 'view' ? undefined : setViewOnly}
+        isDragging={isDragging}
+        onDragging={setDragging}
+        panel={panel}
+        onPanel={setPanel}
+        hasClipboard={ways.canSend || ways.canReceive}
+        isSerialOpen={isSerialOpen}
+        onSerial={setSerialOpen}
+        areKeysOpen={areKeysOpen}
+        onKeys={setKeysOpen}
+        isFullScreen={fullScreen.isFull}
+        onFullScreen={fullScreen.toggle}
+        onPicture={() => void takePicture()}
+      />
+      <SerialSplit
+        serial={isSerialOpen ? serialTarget : undefined}
+        onClose={() => {
+          setSerialOpen(false);
+          display?.focus();
+        }}
+      >
+        <main className="oriel-stage" aria-label={`Session on ${name}`}>
+          <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
+          <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
+          <LinkNotice
+            what="desktop"
+            link={link}
+            onRetry={() => display?.retryNow()}
+            onReopen={() => display?.reopen()}
+          />
+          <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
+          {panel === 'clipboard' && (
+            <ClipboardPanel
+              ways={ways}
+              remote={used.remoteClipboard?.text}
+              onSend={(text) => display?.paste(text)}
+              isSynced={sync === 'on'}
+              onSynced={(isOn) => setSync(isOn ? 'on' : 'off')}
+              onClose={() => setPanel(undefined)}
+            />
+          )}
+          {panel === 'people' && sessionId !== undefined && (
+            <PeoplePanel sessionId={sessionId} onClose={() => setPanel(undefined)} />
+          )}
+        </main>
+      </SerialSplit>
+      {areKeysOpen && display !== undefined && <TouchKeys display={display} />}
+      <LinkStatus link={link} name={name} isViewOnly={isViewOnly || mode === 'view'} />
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * Where a session page gets its tickets: a new session the first time, the same session afterwards, so that a page that
+ * dropped comes back to the screen it left; a new one again when that session is gone meanwhile.
+ */
+import { ApiError } from '../../../shared/client.ts';
+import type { DesktopView } from '../../../shared/desktop.ts';
+import { askToJoin, createJoinTicket, getJoin, resumeSession } from '../../../shared/session.ts';
+import { createTicket, type SessionMode, type Ticket } from '../../../shared/ticket.ts';
+import { client, describeError } from '../api/client.ts';
+import type { AfterClose } from './close-reason.ts';
+
+/** What the page is about: a desktop of one's own, or the session of somebody else. */
+export type SessionTarget =
+  | { readonly kind: 'desktop'; readonly desktopId: string; readonly view: DesktopView; readonly mode: SessionMode }
+  | { readonly kind: 'join'; readonly sessionId: string; readonly mode: SessionMode };
+
+export interface TicketSource {
+  /** The session of the last ticket. */
+  readonly sessionId: () => string | undefined;
+  readonly next: (signal: AbortSignal) => Promise<Ticket>;
+  /** Forget the session: the next ticket is for a new one. */
+  readonly startOver: () => void;
+}
+
+export function ticketSource(target: SessionTarget): TicketSource {
+  let sessionId: string | undefined;
+  const fresh = (signal: AbortSignal) => (target.kind === 'desktop' ? open(target, signal) : join(target, signal));
+  return {
+    sessionId: () => sessionId,
+    startOver: () => {
+      sessionId = undefined;
+    },
+    next: async (signal) => {
+      const ticket =
+        sessionId === undefined ? await fresh(signal) : await resumeOr(sessionId, () => fresh(signal), signal);
+      sessionId = ticket.sessionId;
+      return ticket;
+    },
+  };
+}
+
+function open(target: SessionTarget & { kind: 'desktop' }, signal: AbortSignal): Promise<Ticket> {
+  const body = { kind: target.view, mode: target.mode };
+  return client.call(createTicket, { params: { desktopId: target.desktopId }, body, signal });
+}
+
+async function resumeOr(sessionId: string, fresh: () => Promise<Ticket>, signal: AbortSignal): Promise<Ticket> {
+  try {
+    return await client.call(resumeSession, { params: { sessionId }, signal });
+  } catch (error) {
+    const isGone = error instanceof ApiError && (error.problem.status === 410 || error.problem.status === 404);
+    if (isGone) return fresh();
+    throw error;
+  }
+}
+
+const JOIN_POLL_MS = 1_000;
+
+/** Asks, waits for the owner's answer (operators need none), and takes the ticket. */
+async function join(target: SessionTarget & { kind: 'join' }, signal: AbortSignal): Promise<Ticket> {
+  const { sessionId } = target;
+  let asked = await client.call(askToJoin, { params: { sessionId }, body: { mode: target.mode }, signal });
+  while (asked.state === 'asked') {
+    await new Promise((resolve) => setTimeout(resolve, JOIN_POLL_MS));
+    signal.throwIfAborted();
+    asked = await client.call(getJoin, { params: { sessionId, joinId: asked.id }, signal });
+  }
+  if (asked.state !== 'allowed') throw new JoinRefused(asked.state);
+  return client.call(createJoinTicket, { params: { sessionId, joinId: asked.id }, signal });
+}
+
+class JoinRefused extends Error {
+  override readonly name = 'JoinRefused';
+  constructor(how: 'refused' | 'expired') {
+    super(how === 'refused' ? 'the owner of the session refused' : 'the owner of the session did not answer');
+  }
+}
+
+/** Whether to ask again, when the gateway gave no ticket. */
+export function afterRefusal(error: unknown): AfterClose {
+  const why = describeError(error);
+  if (error instanceof JoinRefused) return { kind: 'ended', why, canReopen: true };
+  if (!(error instanceof ApiError)) return { kind: 'retry', why };
+  const { status, code } = error.problem;
+  if (500 <= status) return { kind: 'retry', why };
+  if (code === 'CONFLICT') return { kind: 'retry', why };
+  return { kind: 'ended', why, canReopen: status === 429 || status === 410 };
+}

@@ -1,0 +1,25 @@
+/** `/sessions/:sessionId/watch`: the session of somebody else, seen or steered. */
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { useParams, useSearchParams } from 'react-router';
+import { getDesktop } from '../../../shared/desktop.ts';
+import { getSession } from '../../../shared/session.ts';
+import { apiQuery } from '../api/query.ts';
+import { usePageTitle } from '../shell/page-title.ts';
+import { SessionView } from './session-view.tsx';
+import type { SessionTarget } from './tickets.ts';
+
+export function WatchPage() {
+  const { sessionId = '' } = useParams();
+  const [search] = useSearchParams();
+  const mode = search.get('mode') === 'control' ? 'control' : 'view';
+  const session = useQuery(apiQuery(getSession, { params: { sessionId } })).data;
+  const desktopId = session?.desktopId ?? '';
+  const desktop = useQuery({
+    ...apiQuery(getDesktop, { params: { desktopId } }),
+    enabled: session !== undefined,
+  }).data;
+  usePageTitle(session === undefined ? 'Session' : `${session.userName} on ${session.desktopName}`);
+  const target = useMemo<SessionTarget>(() => ({ kind: 'join', sessionId, mode }), [sessionId, mode]);
+  return <SessionView target={target} desktop={desktop} desktopId={desktopId} />;
+}

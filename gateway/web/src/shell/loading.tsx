@@ -1,0 +1,10 @@
+/** A page that is on its way. It appears only after a moment, so that a quick answer does not flash. */
+import { Bullseye, Spinner } from '@patternfly/react-core';
+
+export function Loading({ label = 'Loading' }: { readonly label?: string }) {
+  return (
+    <Bullseye className="oriel-loading">
+      <Spinner aria-label={label} />
+    </Bullseye>
+  );
+}

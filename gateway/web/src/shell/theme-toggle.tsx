@@ -1,0 +1,25 @@
+/** One button through the three choices: as the system, light, dark. */
+import { Button, Tooltip } from '@patternfly/react-core';
+import { AdjustIcon } from '@patternfly/react-icons/dist/esm/icons/adjust-icon';
+import { MoonIcon } from '@patternfly/react-icons/dist/esm/icons/moon-icon';
+import { SunIcon } from '@patternfly/react-icons/dist/esm/icons/sun-icon';
+import { type ThemeChoice, useTheme } from './theme.tsx';
+
+const NEXT: Readonly<Record<ThemeChoice, ThemeChoice>> = { system: 'light', light: 'dark', dark: 'system' };
+const LABELS: Readonly<Record<ThemeChoice, string>> = { system: 'as the system', light: 'light', dark: 'dark' };
+const ICONS: Readonly<Record<ThemeChoice, React.ComponentType>> = {
+  system: AdjustIcon,
+  light: SunIcon,
+  dark: MoonIcon,
+};
+
+export function ThemeToggle() {
+  const { choice, choose } = useTheme();
+  const Icon = ICONS[choice];
+  const label = `Colours: ${LABELS[choice]}. Change to ${LABELS[NEXT[choice]]}`;
+  return (
+    <Tooltip content={label}>
+      <Button variant="plain" aria-label={label} icon={<Icon />} onClick={() => choose(NEXT[choice])} />
+    </Tooltip>
+  );
+}

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { linkToken, nextPath } from './next-path.ts';
+
+test.for([
+  { search: '?next=/desktops/a1', path: '/desktops/a1' },
+  { search: '?next=%2Fconsole%2Fvms%3Fx%3D1', path: '/console/vms?x=1' },
+  { search: '', path: '/' },
+  { search: '?next=//evil.example', path: '/' },
+  { search: '?next=/%5Cevil.example', path: '/' },
+  { search: '?next=https://evil.example', path: '/' },
+  { search: '?next=javascript:alert(1)', path: '/' },
+  { search: '?next=/%09/evil.example', path: '/' },
+  { search: '?next=/a%5C..', path: '/' },
+])('S3: $search leads to $path', ({ search, path }) => {
+  expect(nextPath(search)).toBe(path);
+});
+
+test('a link token is 43 characters of base64url, in the fragment', () => {
+  const token = 'aB3-_'.repeat(8).concat('xyz');
+  expect(linkToken(`#link=${token}`)).toBe(token);
+  expect(linkToken('#link=short')).toBeUndefined();
+  expect(linkToken('')).toBeUndefined();
+});

@@ -1,0 +1,131 @@
+/** The ways to sign in that this gateway offers. */
+import { Alert, Button, Divider, Form, FormGroup, Skeleton, TextInput } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../shared/auth.ts';
+import { ApiError } from '../../../shared/client.ts';
+import { client, describeError } from '../api/client.ts';
+import { apiQuery } from '../api/query.ts';
+import { signInByPasskey } from './passkey.ts';
+
+interface SignInFormProps {
+  readonly problem: string | undefined;
+  readonly onEnter: (me: Me) => void;
+}
+
+export function SignInForm({ problem, onEnter }: SignInFormProps) {
+  const methods = useQuery(apiQuery(signInMethods, {}));
+  const [failure, setFailure] = useState<string>();
+  const [isBusy, setBusy] = useState(false);
+  const attempt = async (signIn: () => Promise<Me>) => {
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      onEnter(await signIn());
+    } catch (error) {
+      setFailure(describeError(error));
+      throw error;
+    } finally {
+      setBusy(false);
+    }
+  };
+  const shown = failure ?? problem ?? (methods.error === null ? undefined : describeError(methods.error));
+  const { password, ldap, passkey, oidc } = methods.data ?? {};
+  return (
+    <>
+      <div aria-live="polite">
+        {shown !== undefined && <Alert isInline variant="danger" title={shown} className="oriel-sign-in__alert" />}
+      </div>
+      {methods.isPending && <Skeleton height="12rem" screenreaderText="Loading the ways to sign in" />}
+      {(password === true || ldap === true) && <PasswordForm isBusy={isBusy} attempt={attempt} />}
+      {(passkey === true || (oidc !== null && oidc !== undefined)) && (
+        <div className="oriel-sign-in__others">
+          <Divider />
+          {passkey === true && (
+            <Button
+              variant="secondary"
+              isBlock
+              isDisabled={isBusy}
+              onClick={() => void attempt(signInByPasskey).catch(() => undefined)}
+            >
+              Use a passkey
+            </Button>
+          )}
+          {oidc !== null && oidc !== undefined && (
+            <Button variant="secondary" isBlock component="a" href={client.url(startOidc)}>
+              Continue with {oidc.name}
+            </Button>
+          )}
+        </div>
+      )}
+      <p className="oriel-sign-in__hint">First time here? Open the one-time link that your administrator gave you.</p>
+    </>
+  );
+}
+
+interface PasswordFormProps {
+  readonly isBusy: boolean;
+  readonly attempt: (signIn: () => Promise<Me>) => Promise<void>;
+}
+
+function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
+  const [name, setName] = useState('');
+  const [password, setPassword] = useState('');
+  const [code, setCode] = useState<string>();
+  const needsCode = code !== undefined;
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const body = {
+      name: name.trim(),
+      password,
+      ...(needsCode && code !== '' ? { code: code.replaceAll(' ', '') } : {}),
+    };
+    attempt(() => client.call(signInWithPassword, { body })).catch((error: unknown) => {
+      if (error instanceof ApiError && error.code === 'SECOND_FACTOR_NEEDED') setCode((now) => now ?? '');
+    });
+  };
+
+  return (
+    <Form onSubmit={submit}>
+      <FormGroup label="Name" fieldId="sign-in-name" isRequired>
+        <TextInput
+          id="sign-in-name"
+          isRequired
+          autoComplete="username webauthn"
+          autoCapitalize="none"
+          spellCheck={false}
+          autoFocus
+          value={name}
+          onChange={(_, value) => setName(value)}
+        />
+      </FormGroup>
+      <FormGroup label="Password" fieldId="sign-in-password" isRequired>
+        <TextInput
+          id="sign-in-password"
+          isRequired
+          type="password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(_, value) => setPassword(value)}
+        />
+      </FormGroup>
+      {needsCode && (
+        <FormGroup label="One-time code or recovery code" fieldId="sign-in-code" isRequired>
+          <TextInput
+            id="sign-in-code"
+            isRequired
+            inputMode="text"
+            autoComplete="one-time-code"
+            autoFocus
+            value={code}
+            onChange={(_, value) => setCode(value)}
+          />
+        </FormGroup>
+      )}
+      <Button type="submit" isBlock isLoading={isBusy} isDisabled={isBusy || name === '' || password === ''}>
+        Sign in
+      </Button>
+    </Form>
+  );
+}

@@ -1,0 +1,74 @@
+/** Sign-in: a one-time link works by itself; else password (and second factor), passkey, single sign-on. */
+import { Spinner } from '@patternfly/react-core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { useLocation, useNavigate } from 'react-router';
+import { type Me, signInWithLink } from '../../../shared/auth.ts';
+import { client, describeError, ME_KEY } from '../api/client.ts';
+import { Brand } from '../shell/brand.tsx';
+import { usePageTitle } from '../shell/page-title.ts';
+import { ThemeToggle } from '../shell/theme-toggle.tsx';
+import { linkToken, nextPath } from './next-path.ts';
+import { SignInForm } from './sign-in-form.tsx';
+
+export function SignInPage() {
+  usePageTitle('Sign in');
+  const location = useLocation();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const [token, setToken] = useState(() => linkToken(location.hash));
+  const [problem, setProblem] = useState<string>();
+
+  const enter = (me: Me) => {
+    queries.clear();
+    queries.setQueryData(ME_KEY, me);
+    void navigate(nextPath(location.search), { replace: true });
+  };
+
+  // A link that is opened in a tab where the page already stands only changes the fragment.
+  useEffect(() => {
+    const found = linkToken(location.hash);
+    if (found !== undefined) setToken(found);
+  }, [location.hash]);
+
+  useEffect(() => {
+    if (token === undefined) return;
+    // Out of the address before anything else: it must not stay in the history.
+    window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
+    setProblem(undefined);
+    openLink(token).then(enter, (error: unknown) => {
+      setToken(undefined);
+      setProblem(`The sign-in link did not work. ${describeError(error)}`);
+    });
+    // One attempt for each token.
+  }, [token]);
+
+  return (
+    <div className="oriel-sign-in">
+      <div className="oriel-sign-in__corner">
+        <ThemeToggle />
+      </div>
+      <main className="oriel-sign-in__card">
+        <div className="oriel-sign-in__brand">
+          <Brand size={44} />
+          <h1>Oriel</h1>
+        </div>
+        {token === undefined ? (
+          <SignInForm problem={problem} onEnter={enter} />
+        ) : (
+          <p className="oriel-sign-in__busy" role="status">
+            <Spinner size="md" aria-hidden="true" /> Signing you in…
+          </p>
+        )}
+      </main>
+    </div>
+  );
+}
+
+/** The link works once; a page that renders twice must not use it twice. */
+const used = new Map<string, Promise<Me>>();
+function openLink(link: string): Promise<Me> {
+  const running = used.get(link) ?? client.call(signInWithLink, { body: { link } });
+  used.set(link, running);
+  return running;
+}
