@@ -112,7 +112,7 @@ export type Vm = z.infer<typeof Vm>;
 export const VmSource = z.discriminatedUnion('from', [
   /** A linked clone: at once, and small. */
   z.object({ from: z.literal('template'), templateId: z.string().max(128) }),
-  /** A full copy. */
+  /** A linked clone of an image that is no template; from then on the image does not change. */
   z.object({ from: z.literal('image'), imageId: z.string().max(128) }),
   z.object({
     from: z.literal('blank'),
@@ -191,7 +191,7 @@ export const createVm = route({
   id: 'vm.create',
   method: 'post',
   path: '/vms',
-  summary: 'Makes a VM: from a template (linked clone), a copy of an image, blank, or on a disk that no VM has',
+  summary: 'Makes a VM: a linked clone of a template or image, blank, or on a disk that no VM has',
   access: { right: 'manage' },
   body: VmCreate,
   reply: Vm,

@@ -41,7 +41,7 @@ const apply: Action = { do: 'apply' };
 /** One column per observed state, one row per wanted state. */
 const TABLE: Record<Intent['wanted'], Record<Name | 'absent', Action | 'accept' | undefined>> = {
   running: {
-    absent: apply,
+    absent: start,
     fresh: start,
     guestOff: 'accept',
     stopped: start,
@@ -54,10 +54,10 @@ const TABLE: Record<Intent['wanted'], Record<Name | 'absent', Action | 'accept' 
     stopping: undefined,
     saving: undefined,
     saved: start,
-    broken: apply,
+    broken: start,
   },
   paused: {
-    absent: apply,
+    absent: startPaused,
     fresh: startPaused,
     guestOff: 'accept',
     stopped: startPaused,
@@ -70,10 +70,10 @@ const TABLE: Record<Intent['wanted'], Record<Name | 'absent', Action | 'accept' 
     stopping: undefined,
     saving: undefined,
     saved: startPaused,
-    broken: apply,
+    broken: startPaused,
   },
   stopped: {
-    absent: apply,
+    absent: undefined,
     fresh: undefined,
     guestOff: undefined,
     stopped: undefined,
@@ -86,10 +86,10 @@ const TABLE: Record<Intent['wanted'], Record<Name | 'absent', Action | 'accept' 
     stopping: undefined,
     saving: undefined,
     saved: undefined,
-    broken: apply,
+    broken: undefined,
   },
   saved: {
-    absent: apply,
+    absent: 'accept',
     fresh: 'accept',
     guestOff: 'accept',
     stopped: 'accept',
@@ -102,7 +102,7 @@ const TABLE: Record<Intent['wanted'], Record<Name | 'absent', Action | 'accept' 
     stopping: undefined,
     saving: undefined,
     saved: undefined,
-    broken: apply,
+    broken: undefined,
   },
 };
 
@@ -150,11 +150,15 @@ describe('decide', () => {
     }
   });
 
-  test.for(['stopped', 'saved', 'running', 'paused'] as const)('an edit of one that is %s is applied first', (name) => {
+  test.for(['running', 'paused'] as const)('an edit of one that is %s is applied first', (name) => {
     expect(decide(intent({ generation: 2 }), observed(name))).toEqual(apply);
   });
   test.for(['starting', 'stopping', 'saving'] as const)('an edit waits while it is %s', (name) => {
     expect(decide(intent({ generation: 2 }), observed(name))).toBeUndefined();
+  });
+  test('an edit of one that is off is told to the host when it starts', () => {
+    expect(decide(intent({ generation: 2, wanted: 'stopped' }), observed('stopped'))).toBeUndefined();
+    expect(decide(intent({ generation: 2 }), observed('stopped'))).toEqual(start);
   });
 
   /** A host that does what it is told: every wanted state is reached and then nothing more is done. */

@@ -23,8 +23,9 @@ export type Observed =
   | { readonly state: 'present'; readonly vm: HostVmState; readonly since: number; readonly generation: number };
 
 export type Action =
-  /** Define it, or make the definition be as the store has it. */
+  /** It changed in the store while it runs: the host is told. One that is off is told when it starts. */
   | { readonly do: 'apply' }
+  /** `start` also defines it: only then are its disks served, and only then do their addresses count. */
   | { readonly do: 'power'; readonly verb: PowerVerb; readonly isPaused?: boolean }
   /** The guest decided, and that counts: what is wanted becomes what is. */
   | { readonly do: 'accept'; readonly wanted: WantedState; readonly why: string }
@@ -36,17 +37,16 @@ export type Action =
 /** The next step, or nothing: then either all is as wanted, or the host is at it and will report. */
 export function decide(intent: Intent, observed: Observed): Action | undefined {
   if (intent.isDeleting) return decideDeletion(observed);
-  if (observed.state === 'absent' || observed.vm.state === 'broken') return { do: 'apply' };
-  if (observed.generation < intent.generation && isAtRest(observed.vm)) return { do: 'apply' };
+  const isStale = observed.state === 'present' && observed.generation < intent.generation;
+  if (isStale && (observed.vm.state === 'running' || observed.vm.state === 'paused')) return { do: 'apply' };
   switch (intent.wanted) {
     case 'running':
-      return towardsRunning(intent, observed.vm, observed.since, false);
     case 'paused':
-      return towardsRunning(intent, observed.vm, observed.since, true);
+      return towardsRunning(intent, observed, intent.wanted === 'paused');
     case 'stopped':
-      return towardsStopped(intent, observed.vm);
+      return observed.state === 'absent' ? undefined : towardsStopped(intent, observed.vm);
     case 'saved':
-      return towardsSaved(observed.vm);
+      return towardsSaved(observed);
   }
 }
 
@@ -67,12 +67,9 @@ function decideDeletion(observed: Observed): Action | undefined {
   }
 }
 
-/** Not in the middle of something, so that its definition can change. */
-function isAtRest(vm: HostVmState): boolean {
-  return vm.state === 'stopped' || vm.state === 'saved' || vm.state === 'running' || vm.state === 'paused';
-}
-
-function towardsRunning(intent: Intent, vm: HostVmState, since: number, isPaused: boolean): Action | undefined {
+function towardsRunning(intent: Intent, observed: Observed, isPaused: boolean): Action | undefined {
+  if (observed.state === 'absent') return { do: 'power', verb: 'start', isPaused };
+  const { vm, since } = observed;
   switch (vm.state) {
     case 'stopped':
       // A guest that shuts itself down means it, if it did so after somebody last asked for it to run.
@@ -81,6 +78,7 @@ function towardsRunning(intent: Intent, vm: HostVmState, since: number, isPaused
       }
       return { do: 'power', verb: 'start', isPaused };
     case 'saved':
+    case 'broken': // A start defines it anew.
       return { do: 'power', verb: 'start', isPaused };
     case 'running':
       return isPaused ? { do: 'power', verb: 'pause' } : undefined;
@@ -91,7 +89,6 @@ function towardsRunning(intent: Intent, vm: HostVmState, since: number, isPaused
     case 'starting':
     case 'stopping':
     case 'saving':
-    case 'broken':
       return undefined;
   }
 }
@@ -114,13 +111,15 @@ function towardsStopped(intent: Intent, vm: HostVmState): Action | undefined {
   }
 }
 
-function towardsSaved(vm: HostVmState): Action | undefined {
-  switch (vm.state) {
+function towardsSaved(observed: Observed): Action | undefined {
+  const stopped: Action = { do: 'accept', wanted: 'stopped', why: 'it stopped before it was saved' };
+  if (observed.state === 'absent') return stopped;
+  switch (observed.vm.state) {
     case 'running':
     case 'paused':
       return { do: 'power', verb: 'save' };
     case 'stopped':
-      return { do: 'accept', wanted: 'stopped', why: 'it stopped before it was saved' };
+      return stopped;
     case 'starting':
     case 'stopping':
     case 'saving':

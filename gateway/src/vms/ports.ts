@@ -6,10 +6,11 @@ export interface VmDisks {
   /** Throws NOT_FOUND, or CONFLICT where no VM can write to it: an image, a template, a snapshot, a broken file. */
   checkUsable(diskId: string): Promise<void>;
   create(name: string, source: DiskSource, signal?: AbortSignal): Promise<{ readonly id: string }>;
-  /** Where a disk is served. Known without opening it, so that a stopped VM can be defined. */
-  uriOf(diskId: string): string;
-  /** ONE-WRITER: serves the disk to this VM and to no other. Again is no change. */
-  serve(diskId: string, vmId: string): Promise<void>;
+  /**
+   * ONE-WRITER: serves the disk for writing and says where. `fresh` takes a new lease, which cuts off whoever had it
+   * before; without it a disk that is served already goes on as it is.
+   */
+  serve(diskId: string, options: { readonly fresh: boolean }): Promise<string>;
   /** No VM uses it now: flushed, closed, free. Again is no change. */
   release(diskId: string): Promise<void>;
   remove(diskId: string): Promise<void>;

@@ -94,12 +94,6 @@ export class Reconciler {
     }
   }
 
-  /** The disk service came back: what was served is to be served again. */
-  disksLost(): void {
-    for (const entry of this.#entries.values()) entry.isServed = undefined;
-    void this.pokeAll();
-  }
-
   /** OUTLIVE: lets go; what the hosts are doing they go on doing. */
   async close(): Promise<void> {
     this.#closing.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
@@ -203,18 +197,17 @@ export class Reconciler {
 
   /** Nothing to do: keep the disks of a running VM served, let go of those of one that is off. */
   async #settle(vm: StoredVm, entry: Entry, observed: Observed): Promise<void> {
-    if (entry.pending !== undefined || observed.state === 'absent') return;
-    const { state } = observed.vm;
+    if (entry.pending !== undefined) return;
+    const state = observed.state === 'absent' ? 'stopped' : observed.vm.state;
     if (state === 'stopped' || state === 'saved') {
       if (entry.isServed === false) return;
       for (const disk of vm.disks) await this.#options.disks.release(disk.diskId);
       entry.isServed = false;
       if (entry.retry !== undefined && vm.wanted !== 'running') entry.retry = undefined;
     } else if (entry.isServed !== true && state !== 'broken') {
-      for (const disk of vm.disks) await this.#options.disks.serve(disk.diskId, vm.id);
-      entry.isServed = true;
+      await this.#serve(vm, entry, false);
     }
-    if (state === 'running' && entry.retry !== undefined) this.#forgive(entry, observed.since);
+    if (observed.state === 'present' && state === 'running') this.#forgive(entry, observed.since);
   }
 
   /** A VM that has run long enough starts with a clean sheet; its trouble is not shown while it runs. */
@@ -291,8 +284,7 @@ export class Reconciler {
         return;
       }
       if (action.do === 'apply') {
-        const { vm: seen } = await this.#within(driver.apply(await this.#spec(vm, entry)).done);
-        connection.saw(seen);
+        connection.saw(await this.#apply(vm, entry, driver, false));
         return;
       }
       if (action.do !== 'power') return;
@@ -300,8 +292,7 @@ export class Reconciler {
         // It may have been forced off, or deleted, while it waited for its turn.
         const now = await this.#options.store.get(vm.id);
         if (now === undefined || now.deleting !== undefined || now.wanted === 'stopped') return;
-        for (const disk of vm.disks) await this.#options.disks.serve(disk.diskId, vm.id);
-        entry.isServed = true;
+        await this.#apply(now, entry, driver, true);
       }
       const options = {
         graceMs: this.#options.stopGraceMs ?? RECONCILER.stopGraceMs,
@@ -314,19 +305,20 @@ export class Reconciler {
     }
   }
 
-  async #spec(vm: StoredVm, entry: Entry): Promise<ReturnType<typeof specOf>> {
-    const { disks } = this.#options;
-    const uris = new Map(vm.disks.map((disk) => [disk.diskId, disks.uriOf(disk.diskId)]));
-    const observation = this.#options.hosts.observation(vm.hostId, vm.id);
-    const isUp =
-      observation !== undefined && (observation.state.state === 'running' || observation.state.state === 'paused');
-    if (isUp) {
-      // A disk that is added while it runs must be there before the host dials it.
-      for (const disk of vm.disks) await disks.serve(disk.diskId, vm.id);
-      entry.isServed = true;
-    }
-    const cdUri = vm.cdImageId === null ? undefined : await disks.cdUri(vm.cdImageId);
-    return specOf(vm, uris, cdUri);
+  /** Tells the host what the VM is, with the addresses at which its disks are served from now on. */
+  async #apply(vm: StoredVm, entry: Entry, driver: HostDriver, fresh: boolean): Promise<VmObservation> {
+    const uris = await this.#serve(vm, entry, fresh);
+    const cdUri = vm.cdImageId === null ? undefined : await this.#options.disks.cdUri(vm.cdImageId);
+    const { vm: seen } = await this.#within(driver.apply(specOf(vm, uris, cdUri)).done);
+    return seen;
+  }
+
+  async #serve(vm: StoredVm, entry: Entry, fresh: boolean): Promise<Map<string, string>> {
+    const uris = new Map<string, string>();
+    entry.isServed = undefined;
+    for (const { diskId } of vm.disks) uris.set(diskId, await this.#options.disks.serve(diskId, { fresh }));
+    entry.isServed = true;
+    return uris;
   }
 
   async #failed(vm: StoredVm, entry: Entry, action: Action, error: unknown): Promise<void> {

@@ -54,10 +54,6 @@ export class Vms {
     return () => void this.#listeners.delete(listener);
   }
 
-  disksLost(): void {
-    this.#reconciler.disksLost();
-  }
-
   async list(): Promise<Vm[]> {
     return (await this.#options.store.all()).map((vm) => this.#view(vm));
   }
@@ -120,6 +116,9 @@ export class Vms {
 
   async edit(id: string, change: VmEdit): Promise<Vm> {
     const before = await this.#alive(id);
+    if (this.#view(before).state === 'saved' && (change.hardware !== undefined || change.disks !== undefined)) {
+      throw new GatewayError('CONFLICT', `VM ${before.name} is saved: start it or throw the saved state away first`);
+    }
     for (const disk of change.disks ?? []) {
       if (before.disks.some((one) => one.diskId === disk.diskId)) continue;
       await this.#options.disks.checkUsable(disk.diskId);
