@@ -1,0 +1,113 @@
+/**
+ * Converts between raw files and VHD images, zeros left out on both ways. A differencing image is read through its
+ * whole chain, so the result stands alone. Other formats go through qemu-img: see foreign.ts.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { readFooter } from '../disk/image-metadata.ts';
+import { openChain } from '../disk/open.ts';
+import type { ChainPolicy } from '../disk/parent.ts';
+import type { Storage } from '../disk/storage.ts';
+import { isVhdError, VhdError } from '../errors.ts';
+import { DEFAULT_BLOCK_BYTES } from '../format/layout.ts';
+import { alignUp, formatSize, GIB, MIB } from '../units.ts';
+import { copyDisk } from './copy.ts';
+import { writeNewFile } from './new-file.ts';
+import { type OperationOptions, storageOf } from './options.ts';
+import { openRawDisk } from './raw-disk.ts';
+import { dynamicSink, type FileSink, fixedSink, rawSink } from './sinks.ts';
+
+/** What this library reads and writes by itself. */
+export type NativeFormat = 'raw' | 'fixed' | 'dynamic';
+
+/** How a conversion is done. Sizes in bytes. */
+export interface ConvertOptions extends OperationOptions {
+  readonly to: NativeFormat;
+  /** Bytes of a block of a dynamic image; 2 MiB when left out. */
+  readonly blockBytes?: number;
+  /** Makes what Azure takes: a fixed image of whole MiB, 20 MiB at least (quirk 20). Needs `to: 'fixed'`. */
+  readonly isForAzure?: boolean;
+  /** Takes the place of a file that is there. */
+  readonly isReplacing?: boolean;
+  readonly uuid?: string;
+  readonly now?: Date;
+}
+
+/** Azure takes fixed images of these sizes (quirk 20). */
+const AZURE = { minBytes: 20 * MIB, maxBytes: 32 * 1024 * GIB, stepBytes: MIB };
+
+/** A file to read from. */
+export interface OpenSourceOptions {
+  readonly storage?: Storage;
+  /** `vhd` or `raw`; found out by the footer when left out. */
+  readonly format?: 'raw' | 'vhd';
+  /** Where parents of a differencing image may lie. */
+  readonly policy?: ChainPolicy;
+}
+
+/** Opens a VHD (with all its parents) or a raw file for reading. The caller closes it. Errors: as `openChain`; NOT_FOUND, IO. */
+export async function openSource(name: string, options: OpenSourceOptions = {}): Promise<Disk> {
+  const storage = storageOf(options);
+  const format = options.format ?? formatOf(name, storage);
+  if (format === 'raw') return openRawDisk(name, storage);
+  return openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+}
+
+/**
+ * Whether a file is a VHD: by its footer. A file that is called `.vhd` and has no footer is not taken for a raw file,
+ * since its damage would end up in the copy. Errors: NOT_VHD, NOT_FOUND, IO, and the codes of a damaged footer.
+ */
+export function formatOf(name: string, storage: Storage): 'raw' | 'vhd' {
+  const file = storage.open(name, 'read');
+  try {
+    readFooter(file);
+    return 'vhd';
+  } catch (error) {
+    if (isVhdError(error, 'NOT_VHD') && !/\.a?vhd$/i.test(name)) return 'raw';
+    throw error;
+  } finally {
+    void file.close();
+  }
+}
+
+/**
+ * Writes the content of a disk into a new file. The file appears when it is whole and on stable storage.
+ * Errors: EXISTS, USAGE, TOO_LARGE, NO_SPACE, CANCELLED, IO.
+ */
+export async function convertDisk(source: Disk, target: string, options: ConvertOptions): Promise<void> {
+  const storage = storageOf(options);
+  const isReplacing = options.isReplacing ?? false;
+  if (!isReplacing && storage.stat(target) !== undefined) throw new VhdError('EXISTS', `${target} is there already`);
+  const sizeBytes = targetSize(source.sizeBytes, options);
+  await writeNewFile(target, { storage, isReplacing }, async (file) => {
+    const sink = sinkFor(file, options);
+    await copyDisk(source, sink, options);
+    await sink.finish(sizeBytes);
+  });
+}
+
+/** The sink for a format. */
+export function sinkFor(
+  file: Parameters<typeof rawSink>[0],
+  options: Pick<ConvertOptions, 'to' | 'blockBytes' | 'uuid' | 'now'>,
+): FileSink {
+  const fields = { uuid: options.uuid ?? randomUUID(), now: options.now ?? new Date() };
+  switch (options.to) {
+    case 'raw':
+      return rawSink(file);
+    case 'fixed':
+      return fixedSink(file, fields);
+    case 'dynamic':
+      return dynamicSink(file, options.blockBytes ?? DEFAULT_BLOCK_BYTES, fields);
+  }
+}
+
+/** Virtual size of the result: the source's, rounded up for Azure (quirk 20). Errors: USAGE, TOO_LARGE. */
+export function targetSize(sizeBytes: number, options: Pick<ConvertOptions, 'to' | 'isForAzure'>): number {
+  if (options.isForAzure !== true) return sizeBytes;
+  if (options.to !== 'fixed') throw new VhdError('USAGE', 'Azure takes fixed images only');
+  const size = alignUp(Math.max(sizeBytes, AZURE.minBytes), AZURE.stepBytes);
+  if (AZURE.maxBytes < size)
+    throw new VhdError('TOO_LARGE', `Azure takes at most ${formatSize(AZURE.maxBytes)}, not ${formatSize(size)}`);
+  return size;
+}

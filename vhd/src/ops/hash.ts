@@ -1,0 +1,18 @@
+/** SHA-256 of the virtual content of a disk: the same for every format that holds the same bytes. */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { type OperationOptions, throwIfCancelled } from './options.ts';
+import { readAhead } from './stream.ts';
+
+/** The SHA-256 of all virtual bytes, as 64 hexadecimal digits. Holes are not read, but count. Errors: CANCELLED, IO. */
+export async function hashDisk(disk: Disk, options: OperationOptions = {}): Promise<string> {
+  const hash = createHash('sha256');
+  let doneBytes = 0;
+  for await (const bytes of readAhead(disk)) {
+    throwIfCancelled(options.signal);
+    hash.update(bytes);
+    doneBytes += bytes.byteLength;
+    options.onProgress?.({ doneBytes, totalBytes: disk.sizeBytes });
+  }
+  return hash.digest('hex');
+}
