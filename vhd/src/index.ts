@@ -1,4 +1,11 @@
 /** `@oriel/vhd`: VHD images. What is exported here is the public interface; everything else may change. */
+export { ChainDisk, type ChainOptions, type PushOptions } from './disk/chain-disk.ts';
+export type { Disk, Extent, MaybeAsync } from './disk/disk.ts';
+export type { Image } from './disk/image.ts';
+export type { OpenFinding } from './disk/image-metadata.ts';
+export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } from './disk/open.ts';
+export type { ChainPolicy } from './disk/parent.ts';
+export { fileSystem, type Storage } from './disk/storage.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
 export type { MetaContext, NbdStats } from './nbd/export.ts';
 export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';

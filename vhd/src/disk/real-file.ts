@@ -121,7 +121,9 @@ class RealFile implements RandomAccessFile {
     if (fd < 0) return Promise.resolve();
     this.#fd = -1;
     return new Promise((resolve, reject) => {
-      fs.close(fd, (error) => (error === undefined || error === null ? resolve() : reject(this.#failed('close', error))));
+      fs.close(fd, (error) =>
+        error === undefined || error === null ? resolve() : reject(this.#failed('close', error)),
+      );
     });
   }
 

@@ -1,0 +1,62 @@
+/**
+ * Space inside an image that no block uses: left by a power cut between writing a block and showing it, or by blocks
+ * that were trimmed. Looked for once, before the first block is placed.
+ */
+import { BAT_UNUSED } from '../format/bat.ts';
+import { bitmapBytes } from '../format/bitmap.ts';
+import type { Header } from '../format/header.ts';
+import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
+import { SECTOR_BYTES } from '../units.ts';
+
+/** Places that are remembered; more are found at the next open. */
+const MAX_PLACES = 65_536;
+
+/**
+ * The sectors where a block could go between the first block and the end. What lies in front of the first block is
+ * left alone: room for the table, and what other writers keep there (quirk 16). `endBytes` is where the footer starts.
+ */
+export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number): number[] {
+  const taken = occupied(bat, header);
+  const places: number[] = [];
+  const span = blockSpanBytes(header.blockBytes);
+  const first = taken.blocks[0];
+  if (first === undefined) return places;
+  let free = first * SECTOR_BYTES + span;
+  let locator = 0;
+  for (let i = 1; i <= taken.blocks.length; i++) {
+    const next = taken.blocks[i];
+    const until = next === undefined ? endBytes : next * SECTOR_BYTES;
+    for (let at = alignedFrom(free, header.blockBytes); at + span <= until; ) {
+      while (locator < taken.locators.length && (taken.locators[locator]?.end ?? 0) <= at) locator++;
+      const hit = taken.locators[locator];
+      if (hit !== undefined && hit.start < at + span) {
+        at = alignedFrom(hit.end, header.blockBytes);
+        continue;
+      }
+      if (places.length === MAX_PLACES) return places;
+      places.push(at / SECTOR_BYTES);
+      at = alignedFrom(at + span, header.blockBytes);
+    }
+    free = until + span;
+  }
+  return places.reverse(); // The last is used first: the lowest.
+}
+
+function occupied(
+  bat: Uint32Array,
+  header: Header,
+): { readonly blocks: Uint32Array; readonly locators: readonly { readonly start: number; readonly end: number }[] } {
+  const sorted = bat.slice().sort();
+  const unused = sorted.indexOf(BAT_UNUSED);
+  const locators = header.locators.map(({ offsetBytes, spaceBytes, lengthBytes }) => ({
+    start: offsetBytes,
+    end: offsetBytes + Math.max(spaceBytes, lengthBytes),
+  }));
+  locators.sort((a, b) => a.start - b.start);
+  return { blocks: unused < 0 ? sorted : sorted.subarray(0, unused), locators };
+}
+
+function alignedFrom(bytes: number, blockBytes: number): number {
+  const at = nextBlockOffset(bytes, blockBytes);
+  return at < bytes ? nextBlockOffset(bytes + bitmapBytes(blockBytes), blockBytes) : at;
+}

@@ -1,0 +1,88 @@
+/** Opening images and chains: the one place that turns paths into disks, and refuses what must not be opened. */
+import { VhdError } from '../errors.ts';
+import { ChainDisk, type ChainOptions } from './chain-disk.ts';
+import { DynamicImage } from './dynamic-image.ts';
+import { FixedImage } from './fixed-image.ts';
+import type { Image } from './image.ts';
+import { type OpenFinding, readDynamicMetadata, readFooter } from './image-metadata.ts';
+import { DISK_LIMITS } from './limits.ts';
+import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
+import { refuseSealed } from './seal.ts';
+import { fileSystem, type Storage } from './storage.ts';
+
+/** How an image is opened. */
+export interface OpenImageOptions {
+  /** True when left out: writing has to be asked for. */
+  readonly isReadOnly?: boolean;
+  /** Where the files lie; the file system when left out. */
+  readonly storage?: Storage;
+  /**
+   * SEALED-STAYS: true only for a journaled commit, the one operation that may write to an image that has children.
+   * The storage must allow it (see `unseal`).
+   */
+  readonly isCommit?: boolean;
+}
+
+/** How a chain is opened. */
+export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
+  /** Where parents may lie; only the folder of the leaf when left out. */
+  readonly policy?: ChainPolicy;
+}
+
+/**
+ * Opens one image by itself, without its parents. The caller closes it. It does not lock: see `lockImage`.
+ * Errors: NOT_FOUND, NOT_VHD, FOOTER_*, HEADER_*, BAT_*, TOO_LARGE, POISONED, UNSUPPORTED, DAMAGED, SEALED, READ_ONLY, IO.
+ */
+export function openImage(path: string, options: OpenImageOptions = {}): Image {
+  const storage = options.storage ?? fileSystem;
+  const isReadOnly = options.isReadOnly ?? true;
+  if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);
+  const file = storage.open(path, isReadOnly ? 'read' : 'write');
+  try {
+    const reading = readFooter(file);
+    if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
+    return new DynamicImage(file, reading, readDynamicMetadata(file, reading.footer));
+  } catch (error) {
+    void file.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens an image and all its parents as one disk, read-only unless asked otherwise; parents always are.
+ * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG.
+ */
+export async function openChain(path: string, options: OpenChainOptions = {}): Promise<ChainDisk> {
+  const links = openLinks(path, options);
+  return new ChainDisk(links, options);
+}
+
+/** The images of a chain, leaf first, each opened by itself. The caller closes them. Errors: as `openChain`. */
+export function openLinks(path: string, options: OpenChainOptions = {}): Image[] {
+  const storage = options.storage ?? fileSystem;
+  const maxLinks = options.limits?.chainLinks ?? DISK_LIMITS.chainLinks;
+  const links: Image[] = [openImage(path, options)];
+  try {
+    const seen = new Set([storage.stat(path)?.identity]);
+    for (let child = links[0]; child?.header !== undefined && child.kind === 'differencing'; child = links.at(-1)) {
+      if (maxLinks <= links.length)
+        throw new VhdError('CHAIN_TOO_LONG', `the chain of ${path} has more than ${maxLinks} images`);
+      const parent = findParent(child, { storage, leaf: path, policy: options.policy ?? {} });
+      const identity = storage.stat(parent.path)?.identity;
+      if (seen.has(identity)) throw new VhdError('CHAIN_LOOP', `${parent.path} is its own ancestor`);
+      seen.add(identity);
+      links.push(openParent(parent, storage));
+    }
+    return links;
+  } catch (error) {
+    for (const image of links) void image.close();
+    throw error;
+  }
+}
+
+function openParent(parent: ParentFile, storage: Storage): Image {
+  const image = parent.isRaw ? openRawParent(parent.path, storage) : openImage(parent.path, { storage });
+  if (parent.findings.length === 0) return image;
+  (image.findings as OpenFinding[]).push(...parent.findings);
+  return image;
+}

@@ -1,0 +1,59 @@
+/** Small images for tests, put straight into a storage. */
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { type NewImage, newChildImage, newDynamicImage, newFixedImage } from '../../format/image.ts';
+import { KIB } from '../../units.ts';
+import { readFooter } from '../image-metadata.ts';
+import type { Storage } from '../storage.ts';
+
+/** Blocks as small as the library reads them. */
+export const SMALL_BLOCK_BYTES: number = 512 * KIB;
+
+/** What a test image should be. */
+export interface TestImageOptions {
+  readonly sizeBytes: number;
+  readonly blockBytes?: number;
+  readonly type?: 'fixed' | 'dynamic';
+}
+
+/** Makes an empty image. */
+export function makeImage(storage: Storage, name: string, options: TestImageOptions): void {
+  const fields = { ...baseFields(options.blockBytes), sizeBytes: options.sizeBytes };
+  put(storage, name, options.type === 'fixed' ? newFixedImage(fields) : newDynamicImage(fields));
+}
+
+/** Makes an empty child of `parent`, of the parent's size unless it says otherwise. */
+export function makeChild(
+  storage: Storage,
+  name: string,
+  parent: string,
+  options: { readonly sizeBytes?: number; readonly blockBytes?: number } = {},
+): void {
+  const file = storage.open(parent, 'read');
+  const { footer } = readFooter(file);
+  void file.close();
+  const absolutePath = path.resolve(parent);
+  const link = {
+    uuid: footer.uuid,
+    name: path.basename(parent),
+    relativePath: `./${path.relative(path.dirname(path.resolve(name)), absolutePath)}`,
+    absolutePath,
+    modified: storage.stat(parent)?.modifiedAt ?? new Date(0),
+  };
+  const sizeBytes = options.sizeBytes ?? footer.currentSizeBytes;
+  put(storage, name, newChildImage({ ...baseFields(options.blockBytes), sizeBytes }, link));
+}
+
+function baseFields(blockBytes: number = SMALL_BLOCK_BYTES): {
+  readonly uuid: string;
+  readonly now: Date;
+  readonly blockBytes: number;
+} {
+  return { uuid: randomUUID(), now: new Date(), blockBytes };
+}
+
+function put(storage: Storage, name: string, image: NewImage): void {
+  const file = storage.open(name, 'create');
+  for (const part of image.parts) file.writeSync(part.bytes, 0, part.bytes.byteLength, part.offset);
+  void file.close();
+}
