@@ -32,7 +32,11 @@ export const packages = {
   ],
   bench: [
     { name: 'websockify', probe: '/usr/bin/websockify', why: 'a peer of the relay' },
-    { name: 'python3-numpy', probe: '/usr/lib/python3/dist-packages/numpy', why: 'makes websockify as fast as it can be' },
+    {
+      name: 'python3-numpy',
+      probe: '/usr/lib/python3/dist-packages/numpy',
+      why: 'makes websockify as fast as it can be',
+    },
     { name: 'nginx-light', probe: '/usr/sbin/nginx', why: 'a peer of the relay' },
     { name: 'libnginx-mod-stream', probe: '/usr/lib/nginx/modules/ngx_stream_module.so', why: 'a peer of the relay' },
     { name: 'haproxy', probe: '/usr/sbin/haproxy', why: 'a peer of the relay' },

@@ -22,7 +22,8 @@ function run(program, args, hint, env = {}) {
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
-  if (isOld) throw new SetupError(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
+  if (isOld)
+    throw new SetupError(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
 }
 
 /** Installs what is missing of a group where this is root on Debian; otherwise names the packages and stops. */
@@ -32,7 +33,8 @@ export function ensurePackages(group, { isRequired = true } = {}) {
   const names = [...new Set(missing.map((one) => one.name))];
   const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
   if (!canInstall && !isRequired) return;
-  if (!canInstall) throw new SetupError(`missing system packages; install them with: sudo apt-get install ${names.join(' ')}`);
+  if (!canInstall)
+    throw new SetupError(`missing system packages; install them with: sudo apt-get install ${names.join(' ')}`);
   console.log('oriel: installing system packages:');
   for (const one of missing) console.log(`  ${one.name}: ${one.why}`);
   // RUNLEVEL=1 keeps Debian from starting the servers among them: the tests start their own.
@@ -48,7 +50,8 @@ function hasLockedModules() {
     const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
     const present = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8')).packages;
     return Object.entries(wanted).every(
-      ([path, one]) => !path.startsWith('node_modules/') || one.optional || one.link || present[path]?.version === one.version,
+      ([path, one]) =>
+        !path.startsWith('node_modules/') || one.optional || one.link || present[path]?.version === one.version,
     );
   } catch {
     return false;
@@ -80,7 +83,11 @@ function newestChange(path) {
 /** Builds what is stale: `tsc -b` knows by itself, for the web pages the newest source is compared with the result. */
 function build() {
   const bin = (name) => join(ROOT, 'node_modules/.bin', name);
-  run(bin('tsc'), ['-b', 'vhd', 'hosts', 'gateway/shared', 'gateway'], 'the build failed: the compiler says where, above');
+  run(
+    bin('tsc'),
+    ['-b', 'vhd', 'hosts', 'gateway/shared', 'gateway'],
+    'the build failed: the compiler says where, above',
+  );
   const page = join(ROOT, 'gateway/dist/web/index.html');
   const sources = ['gateway/web', 'gateway/shared', 'package-lock.json'].map((path) => newestChange(join(ROOT, path)));
   if (existsSync(page) && Math.max(...sources) < statSync(page).mtimeMs) return;
