@@ -20,4 +20,26 @@ export {
   createImage,
 } from './ops/create.ts';
 export type { OperationOptions, Progress } from './ops/options.ts';
+export type {
+  DiskInfo,
+  DiskRates,
+  DiskServiceApi,
+  DiskSource,
+  DiskState,
+  DiskStats,
+  ExportInfo,
+  Fault,
+  ImageInfo,
+  ServiceHealth,
+  SnapshotInfo,
+  TaskInfo,
+} from './service/api.ts';
+export { connectDiskService, type DiskServiceClient } from './service/client.ts';
+export {
+  type RunDiskServiceOptions,
+  type RunningDiskService,
+  runDiskService,
+  type StartDiskServiceOptions,
+  startDiskService,
+} from './service/start.ts';
 export { formatSize, parseSize } from './units.ts';

@@ -1,0 +1,275 @@
+/** Disks: records of chains, and which of them are open where. Live changes of a chain are in `live.ts`. */
+import { join } from 'node:path';
+import { DISK_LIMITS } from '../disk/limits.ts';
+import { fileSystem } from '../disk/storage.ts';
+import { isVhdError, VhdError } from '../errors.ts';
+import { createChild, createImage } from '../ops/create.ts';
+import type { DiskInfo, DiskRates, DiskSource, DiskState, DiskStats, ExportInfo } from './api.ts';
+import type { Images, Shared } from './images.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import type { Lease, OpenDiskReport } from './open-disk.ts';
+import type { DiskRecord, OpenRecord } from './records.ts';
+import { nbdUri } from './uri.ts';
+
+/** Chains at three quarters of the limit are worth a warning. */
+const LONG_CHAIN: number = Math.floor(DISK_LIMITS.chainLinks * 0.75);
+
+interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+export class Disks {
+  readonly lock: KeyedLock = new KeyedLock();
+  readonly #shared: Shared;
+  readonly #images: Images;
+  /** Why a disk that should be open is not. */
+  readonly #problems = new Map<string, Problem>();
+
+  constructor(shared: Shared, images: Images) {
+    this.#shared = shared;
+    this.#images = images;
+  }
+
+  get openCount(): number {
+    return this.#shared.records.disks().filter(({ id }) => this.#shared.pool.isOpen(id)).length;
+  }
+
+  /** After a start: serves again, under the same leases and addresses, what was open when the service ended. */
+  async reopen(): Promise<void> {
+    const open = this.#shared.records.disks().filter((record) => record.open !== null);
+    await Promise.all(
+      open.map((record) =>
+        this.#serve(record, record.open as OpenRecord).catch((error: unknown) => {
+          this.#shared.log('disk.reopen-failed', { disk: record.id, error: String(error) });
+        }),
+      ),
+    );
+  }
+
+  async list(): Promise<readonly DiskInfo[]> {
+    return Promise.all(this.#shared.records.disks().map((record) => this.info(record)));
+  }
+
+  async get(id: string): Promise<DiskInfo> {
+    return this.info(this.#shared.records.disk(id));
+  }
+
+  async create(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
+    const { records } = this.#shared;
+    const { source } = input;
+    const image = source.from === 'image' ? await this.#images.get(source.imageId) : undefined;
+    if (image?.health.state === 'broken') throw new VhdError('DAMAGED', `image ${image.id}: ${image.health.message}`);
+    const id = records.newDiskId(input.id, input.name);
+    const links = ['0001.vhd'];
+    const path = join(records.diskFolder(id), '0001.vhd');
+    const made =
+      source.from === 'blank'
+        ? await createImage(path, { sizeBytes: source.sizeBytes })
+        : await createChild(path, {
+            parent: records.imagePath(source.imageId),
+            ...(source.sizeBytes === undefined ? {} : { sizeBytes: source.sizeBytes }),
+          });
+    const record: DiskRecord = {
+      id,
+      name: input.name,
+      imageId: source.from === 'image' ? source.imageId : null,
+      links,
+      sizeBytes: made.sizeBytes,
+      snapshots: [],
+      lease: 0,
+      open: null,
+      rates: {},
+      createdAt: new Date().toISOString(),
+    };
+    records.putDisk(record);
+    return this.info(record);
+  }
+
+  /** ONE-WRITER: the lease is stored before it is given, and the older one is cut off before this returns. */
+  open(id: string, mode: 'write' | 'read'): Promise<ExportInfo> {
+    return this.lock.run(id, async () => {
+      const { records, runFolder } = this.#shared;
+      const before = records.disk(id);
+      const lease = before.lease + 1;
+      const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
+      const open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath };
+      const record = { ...before, lease, open };
+      records.putDisk(record);
+      try {
+        await this.#serve(record, open);
+      } catch (error) {
+        if (!this.#shared.pool.isOpen(id)) records.putDisk({ ...record, open: null });
+        throw error;
+      }
+      return exportOf(record, open);
+    });
+  }
+
+  close(id: string, lease: number | undefined): Promise<void> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = records.disk(id);
+      if (lease !== undefined && lease !== record.lease) {
+        throw new VhdError('LEASE_LOST', `lease ${lease} of disk ${id} is not the current one, ${record.lease}`);
+      }
+      records.putDisk({ ...record, open: null });
+      this.#problems.delete(id);
+      if (!pool.isOpen(id)) return;
+      try {
+        await pool.of(id).close(id);
+      } finally {
+        pool.unseat(id);
+      }
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = records.disk(id);
+      if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
+      records.dropDisk(id);
+      this.#problems.delete(id);
+    });
+  }
+
+  setRates(id: string, rates: DiskRates): Promise<DiskInfo> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = { ...records.disk(id), rates };
+      records.putDisk(record);
+      if (pool.isOpen(id)) await pool.of(id).setRates(id, rates);
+      return this.info(record);
+    });
+  }
+
+  async stats(id: string): Promise<DiskStats> {
+    this.#shared.records.disk(id);
+    const { stats, connections } = await this.#shared.pool.of(id).report(id);
+    return { id, connections, ...stats };
+  }
+
+  /** A thread died: its disks are served again by another, which QEMU waits for like for a restart. */
+  async lost(keys: readonly string[], reason: string): Promise<void> {
+    this.#shared.log('thread.lost', { disks: keys, reason });
+    for (const id of keys) {
+      await this.lock
+        .run(id, async () => {
+          const record = this.#shared.records.disks().find((one) => one.id === id);
+          if (record?.open !== null && record?.open !== undefined) await this.#serve(record, record.open);
+        })
+        .catch((error: unknown) => this.#shared.log('disk.reopen-failed', { disk: id, error: String(error) }));
+    }
+  }
+
+  /** For a shutdown: closes every chain, and remembers what was open. */
+  async stop(): Promise<void> {
+    const { pool, records, log } = this.#shared;
+    await Promise.all(
+      records.disks().map(({ id }) =>
+        this.lock.run(id, async () => {
+          if (!pool.isOpen(id)) return;
+          await pool
+            .of(id)
+            .close(id)
+            .catch((error: unknown) => log('disk.close-failed', { disk: id, error: String(error) }));
+          pool.unseat(id);
+        }),
+      ),
+    );
+  }
+
+  async info(record: DiskRecord): Promise<DiskInfo> {
+    const { records } = this.#shared;
+    const report = await this.#report(record.id);
+    const chainLength = report?.chainLength ?? record.links.length + (record.imageId === null ? 0 : 1);
+    return {
+      id: record.id,
+      name: record.name,
+      sizeBytes: report?.sizeBytes ?? record.sizeBytes,
+      storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
+      imageId: record.imageId,
+      chainLength,
+      isChainLong: LONG_CHAIN <= chainLength,
+      snapshots: record.snapshots.map(({ id, name, file, createdAt }) => ({
+        id,
+        name,
+        storedBytes: this.#storedBytes(records.diskPath(record, file)),
+        createdAt,
+      })),
+      state: this.#state(record, report),
+      limits: record.rates,
+      createdAt: record.createdAt,
+    };
+  }
+
+  #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {
+    if (record.open !== null && report !== undefined) {
+      const served = exportOf({ ...record, sizeBytes: report.sizeBytes }, record.open);
+      if (report.fault !== null) return { state: 'faulted', export: served, fault: report.fault };
+      return { state: 'open', export: served, connections: report.connections };
+    }
+    const problem = this.#problems.get(record.id) ?? this.#missing(record);
+    return problem === undefined ? { state: 'closed' } : { state: 'broken', ...problem };
+  }
+
+  /** What can be seen to be wrong without opening the chain. */
+  #missing(record: DiskRecord): Problem | undefined {
+    const { records } = this.#shared;
+    const files = record.links.map((file) => records.diskPath(record, file));
+    if (record.imageId !== null) files.unshift(records.imagePath(record.imageId));
+    const gone = files.find((file) => fileSystem.stat(file) === undefined);
+    return gone === undefined ? undefined : { code: 'NOT_FOUND', message: `${gone} is not there` };
+  }
+
+  async #report(id: string): Promise<OpenDiskReport | undefined> {
+    try {
+      return await this.#shared.pool.of(id).report(id);
+    } catch (error) {
+      if (isVhdError(error, 'CLOSED', 'SERVICE')) return undefined;
+      throw error;
+    }
+  }
+
+  async #serve(record: DiskRecord, open: OpenRecord): Promise<void> {
+    const { pool, records, storage } = this.#shared;
+    const { id } = record;
+    const lease: Lease = { number: open.lease, mode: open.mode, exportName: open.exportName };
+    try {
+      if (pool.isOpen(id)) {
+        await pool.of(id).lease(id, lease);
+      } else {
+        await pool.seat(id).open({
+          key: id,
+          path: records.diskPath(record),
+          folders: [storage],
+          isReadOnly: open.mode === 'read',
+          socketPath: open.socketPath,
+          rates: record.rates,
+          snapshots: record.snapshots.map(({ id: name, file }) => ({ name, path: records.diskPath(record, file) })),
+          lease,
+        });
+      }
+      this.#problems.delete(id);
+    } catch (error) {
+      const code = error instanceof VhdError ? error.code : 'SERVICE';
+      this.#problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
+      if (!isVhdError(error, 'READ_ONLY') || !(await this.#isServed(id))) pool.unseat(id);
+      throw error;
+    }
+  }
+
+  async #isServed(id: string): Promise<boolean> {
+    return (await this.#report(id)) !== undefined;
+  }
+
+  #storedBytes(path: string): number {
+    return fileSystem.stat(path)?.storedBytes ?? 0;
+  }
+}
+
+function exportOf(record: DiskRecord, open: OpenRecord): ExportInfo {
+  const { exportName, socketPath, lease, mode } = open;
+  return { uri: nbdUri(exportName, socketPath), exportName, socketPath, lease, mode, sizeBytes: record.sizeBytes };
+}

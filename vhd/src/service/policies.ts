@@ -1,0 +1,312 @@
+/**
+ * Policies of an open disk, each a wrapper that takes a Disk and gives a Disk: a gate to hold requests back, a watch
+ * for faults of the storage, a fence for a lease that was lost, and ceilings on requests and bytes per second.
+ * Order matters: the fence sits below the ceilings, so a write that a ceiling delayed cannot outlive its lease.
+ */
+import type { Disk, Extent, MaybeAsync } from '../disk/disk.ts';
+import { VhdError } from '../errors.ts';
+import type { DiskRates, Fault } from './api.ts';
+
+/** Holds requests back so that several disks can be changed at one instant. */
+export class Gate implements Disk {
+  readonly #inner: Disk;
+  #running = 0;
+  #held: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
+  #onQuiet: (() => void) | undefined;
+
+  constructor(inner: Disk) {
+    this.#inner = inner;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+  get sizeBytes(): number {
+    return this.#inner.sizeBytes;
+  }
+  get isReadOnly(): boolean {
+    return this.#inner.isReadOnly;
+  }
+
+  /** From now on new requests wait. Settles when those that ran are through. */
+  async hold(): Promise<void> {
+    if (this.#held !== undefined) throw new VhdError('IN_PROGRESS', `${this.name} is held already`);
+    let open: () => void = () => {};
+    const promise = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    this.#held = { promise, open };
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onQuiet = resolve;
+    });
+    this.#onQuiet = undefined;
+  }
+
+  release(): void {
+    this.#held?.open();
+    this.#held = undefined;
+  }
+
+  read(into: Uint8Array, offset: number): MaybeAsync {
+    return this.#pass(() => this.#inner.read(into, offset));
+  }
+  write(from: Uint8Array, offset: number): MaybeAsync {
+    return this.#pass(() => this.#inner.write(from, offset));
+  }
+  writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
+    return this.#pass(() => this.#inner.writeZeroes(offset, length, options));
+  }
+  trim(offset: number, length: number): MaybeAsync {
+    return this.#pass(() => this.#inner.trim(offset, length));
+  }
+  async flush(): Promise<void> {
+    await this.#pass(() => this.#inner.flush());
+  }
+  async extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]> {
+    while (this.#held !== undefined) await this.#held.promise;
+    return this.#inner.extents(offset, length, limit);
+  }
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  #pass(request: () => MaybeAsync): MaybeAsync {
+    if (this.#held !== undefined) return this.#passLater(request);
+    const pending = request();
+    return pending === undefined ? undefined : this.#count(pending);
+  }
+
+  async #passLater(request: () => MaybeAsync): Promise<void> {
+    while (this.#held !== undefined) await this.#held.promise;
+    const pending = request();
+    if (pending !== undefined) await this.#count(pending);
+  }
+
+  #count(pending: Promise<void>): Promise<void> {
+    this.#running += 1;
+    return pending.finally(() => {
+      this.#running -= 1;
+      if (this.#running === 0) this.#onQuiet?.();
+    });
+  }
+}
+
+/** Remembers that the storage fails until a change of the disk succeeds again. */
+export class FaultWatch implements Disk {
+  readonly #inner: Disk;
+  readonly #onChange: () => void;
+  #fault: Fault | undefined;
+
+  constructor(inner: Disk, onChange: () => void) {
+    this.#inner = inner;
+    this.#onChange = onChange;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+  get sizeBytes(): number {
+    return this.#inner.sizeBytes;
+  }
+  get isReadOnly(): boolean {
+    return this.#inner.isReadOnly;
+  }
+  get fault(): Fault | undefined {
+    return this.#fault;
+  }
+
+  read(into: Uint8Array, offset: number): MaybeAsync {
+    return this.#watch(() => this.#inner.read(into, offset), false);
+  }
+  write(from: Uint8Array, offset: number): MaybeAsync {
+    return this.#watch(() => this.#inner.write(from, offset), true);
+  }
+  writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
+    return this.#watch(() => this.#inner.writeZeroes(offset, length, options), true);
+  }
+  trim(offset: number, length: number): MaybeAsync {
+    return this.#watch(() => this.#inner.trim(offset, length), false);
+  }
+  async flush(): Promise<void> {
+    await this.#watch(() => this.#inner.flush(), true);
+  }
+  extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]> {
+    return this.#inner.extents(offset, length, limit);
+  }
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  #watch(request: () => MaybeAsync, isCure: boolean): MaybeAsync {
+    let pending: MaybeAsync;
+    try {
+      pending = request();
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+    if (pending === undefined) {
+      if (isCure && this.#fault !== undefined) this.#cured();
+      return undefined;
+    }
+    return pending.then(
+      () => {
+        if (isCure && this.#fault !== undefined) this.#cured();
+      },
+      (error: unknown) => {
+        this.#failed(error);
+        throw error;
+      },
+    );
+  }
+
+  #failed(error: unknown): void {
+    const code = error instanceof VhdError ? error.code : 'IO';
+    if (code === 'LEASE_LOST' || code === 'READ_ONLY' || code === 'OUT_OF_RANGE' || code === 'CLOSED') return;
+    const message = error instanceof Error ? error.message : String(error);
+    const isNew = this.#fault?.code !== code;
+    const since = isNew ? new Date().toISOString() : (this.#fault?.since ?? '');
+    this.#fault = { code, message, since, count: (isNew ? 0 : (this.#fault?.count ?? 0)) + 1 };
+    if (isNew) this.#onChange();
+  }
+
+  #cured(): void {
+    this.#fault = undefined;
+    this.#onChange();
+  }
+}
+
+/** ONE-WRITER: what a lease may do ends with the lease. */
+export class Fence implements Disk {
+  readonly isReadOnly: boolean;
+  readonly #inner: Disk;
+  readonly #lease: number;
+  #isLost = false;
+
+  constructor(inner: Disk, lease: number, mode: 'write' | 'read') {
+    this.#inner = inner;
+    this.#lease = lease;
+    this.isReadOnly = mode === 'read' || inner.isReadOnly;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+  get sizeBytes(): number {
+    return this.#inner.sizeBytes;
+  }
+
+  /** From now on nothing of this lease reaches the disk. */
+  revoke(): void {
+    this.#isLost = true;
+  }
+
+  read(into: Uint8Array, offset: number): MaybeAsync {
+    if (this.#isLost) return this.#refuse();
+    return this.#inner.read(into, offset);
+  }
+  write(from: Uint8Array, offset: number): MaybeAsync {
+    if (this.#isLost || this.isReadOnly) return this.#refuse();
+    return this.#inner.write(from, offset);
+  }
+  writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
+    if (this.#isLost || this.isReadOnly) return this.#refuse();
+    return this.#inner.writeZeroes(offset, length, options);
+  }
+  trim(offset: number, length: number): MaybeAsync {
+    if (this.#isLost || this.isReadOnly) return this.#refuse();
+    return this.#inner.trim(offset, length);
+  }
+  async flush(): Promise<void> {
+    if (this.#isLost) await this.#refuse();
+    if (!this.isReadOnly) await this.#inner.flush();
+  }
+  async extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]> {
+    if (this.#isLost) await this.#refuse();
+    return this.#inner.extents(offset, length, limit);
+  }
+  /** The disk belongs to whoever opened it; a lease ends without closing it. */
+  close(): Promise<void> {
+    this.revoke();
+    return Promise.resolve();
+  }
+
+  #refuse(): Promise<void> {
+    const error = this.#isLost
+      ? new VhdError('LEASE_LOST', `lease ${this.#lease} of ${this.name} was taken over`)
+      : new VhdError('READ_ONLY', `${this.name} is served read-only`);
+    return Promise.reject(error);
+  }
+}
+
+/** Ceilings on requests and bytes per second, as token buckets that hold a tenth of a second. */
+export class Ceiling implements Disk {
+  readonly #inner: Disk;
+  #rates: DiskRates;
+  #requestsReadyAt = 0;
+  #bytesReadyAt = 0;
+
+  constructor(inner: Disk, rates: DiskRates) {
+    this.#inner = inner;
+    this.#rates = rates;
+  }
+
+  set rates(rates: DiskRates) {
+    this.#rates = rates;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+  get sizeBytes(): number {
+    return this.#inner.sizeBytes;
+  }
+  get isReadOnly(): boolean {
+    return this.#inner.isReadOnly;
+  }
+
+  read(into: Uint8Array, offset: number): MaybeAsync {
+    const wait = this.#wait(into.byteLength);
+    return wait === undefined ? this.#inner.read(into, offset) : wait.then(() => this.#inner.read(into, offset));
+  }
+  write(from: Uint8Array, offset: number): MaybeAsync {
+    const wait = this.#wait(from.byteLength);
+    return wait === undefined ? this.#inner.write(from, offset) : wait.then(() => this.#inner.write(from, offset));
+  }
+  writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
+    const wait = this.#wait(0);
+    const zero = (): MaybeAsync => this.#inner.writeZeroes(offset, length, options);
+    return wait === undefined ? zero() : wait.then(zero);
+  }
+  trim(offset: number, length: number): MaybeAsync {
+    const wait = this.#wait(0);
+    return wait === undefined ? this.#inner.trim(offset, length) : wait.then(() => this.#inner.trim(offset, length));
+  }
+  flush(): Promise<void> {
+    return this.#inner.flush();
+  }
+  extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]> {
+    return this.#inner.extents(offset, length, limit);
+  }
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** Takes one request of so many bytes out of the buckets; a promise where they are empty. */
+  #wait(bytes: number): Promise<void> | undefined {
+    const { iops, bytesPerSecond } = this.#rates;
+    if (iops === undefined && bytesPerSecond === undefined) return undefined;
+    const now = performance.now();
+    const burstMs = 100;
+    if (iops !== undefined) this.#requestsReadyAt = Math.max(this.#requestsReadyAt, now - burstMs) + 1000 / iops;
+    if (bytesPerSecond !== undefined)
+      this.#bytesReadyAt = Math.max(this.#bytesReadyAt, now - burstMs) + (bytes * 1000) / bytesPerSecond;
+    const readyAt = Math.max(
+      iops === undefined ? 0 : this.#requestsReadyAt,
+      bytesPerSecond === undefined ? 0 : this.#bytesReadyAt,
+    );
+    if (readyAt <= now) return undefined;
+    return new Promise((resolve) => setTimeout(resolve, readyAt - now));
+  }
+}

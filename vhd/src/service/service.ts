@@ -1,0 +1,184 @@
+/**
+ * The disk service: a storage folder, the disks in it that are open, and the verbs on them. One process owns a folder;
+ * the sockets of its disks keep their paths over a restart, so QEMU finds them again.
+ */
+import { statfsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { VhdError } from '../errors.ts';
+import type {
+  ById,
+  DiskInfo,
+  DiskRates,
+  DiskServiceApi,
+  DiskSource,
+  DiskStats,
+  ExportInfo,
+  Fault,
+  ImageInfo,
+  ServiceHealth,
+  TaskInfo,
+} from './api.ts';
+import { Disks } from './disks.ts';
+import { HostPool } from './host-pool.ts';
+import { Images } from './images.ts';
+import { Records } from './records.ts';
+import { makeRunFolder } from './run-folder.ts';
+import { lockStorage } from './storage-lock.ts';
+import { TaskBook } from './task-book.ts';
+
+export interface DiskServiceOptions {
+  /** The folder that holds images and disks. */
+  readonly storage: string;
+  /** Where the control API listens; part of the message that refuses a second service. */
+  readonly socketPath: string;
+  /** Folder of the disks' sockets. */
+  readonly runFolder: string;
+  /** Threads that serve disks; 0 serves in this one. */
+  readonly threads: number;
+  readonly version: string;
+  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export class DiskService implements DiskServiceApi {
+  readonly #options: DiskServiceOptions;
+  readonly #storage: string;
+  readonly #unlock: () => void;
+  readonly #pool: HostPool;
+  readonly #tasks: TaskBook;
+  readonly #images: Images;
+  readonly #disks: Disks;
+  readonly #startedAt = new Date().toISOString();
+  #onStop: () => void = () => {};
+  /** Settles when the service has been asked to stop and has. */
+  readonly stopped: Promise<void>;
+
+  private constructor(options: DiskServiceOptions) {
+    this.#options = options;
+    this.#storage = resolve(options.storage);
+    const runFolder = makeRunFolder(options.runFolder);
+    this.#unlock = lockStorage(this.#storage, options.socketPath);
+    const records = new Records(this.#storage);
+    this.#pool = new HostPool({
+      threads: options.threads,
+      onFault: (key, fault) => this.#faultChanged(key, fault),
+      onLost: (keys, reason) => void this.#disks.lost(keys, reason),
+    });
+    this.#tasks = new TaskBook(records.tasksFolder);
+    const shared = {
+      storage: this.#storage,
+      runFolder,
+      records,
+      pool: this.#pool,
+      tasks: this.#tasks,
+      log: options.log,
+    };
+    this.#images = new Images(shared);
+    this.#disks = new Disks(shared, this.#images);
+    this.stopped = new Promise((done) => {
+      this.#onStop = done;
+    });
+  }
+
+  /** Takes the folder and serves again what was open. Errors: LOCKED, READ_ONLY, USAGE, IO. */
+  static async start(options: DiskServiceOptions): Promise<DiskService> {
+    const service = new DiskService(options);
+    await service.#disks.reopen();
+    for (const { info } of service.#tasks.interrupted()) service.#tasks.interrupt(info.id, 'the service was restarted');
+    return service;
+  }
+
+  health(): Promise<ServiceHealth> {
+    const space = statfsSync(this.#storage);
+    return Promise.resolve({
+      version: this.#options.version,
+      pid: process.pid,
+      storage: this.#storage,
+      startedAt: this.#startedAt,
+      freeBytes: space.bavail * space.bsize,
+      openDisks: this.#disks.openCount,
+      runningTasks: this.#tasks.runningCount,
+      rssBytes: process.memoryUsage.rss(),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.stop();
+    await this.#disks.stop();
+    await this.#images.stop();
+    await this.#pool.stop();
+    this.#unlock();
+    this.#onStop();
+  }
+
+  listImages(): Promise<readonly ImageInfo[]> {
+    return this.#images.list();
+  }
+  getImage({ id }: ById): Promise<ImageInfo> {
+    return this.#images.get(id);
+  }
+  createImage(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo> {
+    return this.#images.create(input);
+  }
+  importImage(input: {
+    readonly id?: string;
+    readonly name: string;
+    readonly path: string;
+    readonly kind?: 'image' | 'template';
+  }): Promise<TaskInfo> {
+    if (statSync(input.path, { throwIfNoEntry: false })?.isFile() !== true) {
+      return Promise.reject(new VhdError('NOT_FOUND', `no such file: ${input.path}`));
+    }
+    return Promise.resolve(this.#images.import(input));
+  }
+  sealImage({ id }: ById): Promise<ImageInfo> {
+    return this.#images.seal(id);
+  }
+  removeImage({ id }: ById): Promise<void> {
+    return this.#images.remove(id);
+  }
+  openImage({ id }: ById): Promise<ExportInfo> {
+    return this.#images.open(id);
+  }
+  closeImage({ id }: ById): Promise<void> {
+    return this.#images.close(id);
+  }
+
+  listDisks(): Promise<readonly DiskInfo[]> {
+    return this.#disks.list();
+  }
+  getDisk({ id }: ById): Promise<DiskInfo> {
+    return this.#disks.get(id);
+  }
+  createDisk(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
+    return this.#disks.create(input);
+  }
+  openDisk({ id, mode }: { readonly id: string; readonly mode?: 'write' | 'read' }): Promise<ExportInfo> {
+    return this.#disks.open(id, mode ?? 'write');
+  }
+  closeDisk({ id, lease }: { readonly id: string; readonly lease?: number }): Promise<void> {
+    return this.#disks.close(id, lease);
+  }
+  removeDisk({ id }: ById): Promise<void> {
+    return this.#disks.remove(id);
+  }
+  setRates({ id, rates }: { readonly id: string; readonly rates: DiskRates }): Promise<DiskInfo> {
+    return this.#disks.setRates(id, rates);
+  }
+  diskStats({ id }: ById): Promise<DiskStats> {
+    return this.#disks.stats(id);
+  }
+
+  listTasks(): Promise<readonly TaskInfo[]> {
+    return Promise.resolve(this.#tasks.list());
+  }
+  getTask({ id }: ById): Promise<TaskInfo> {
+    return Promise.resolve(this.#tasks.get(id));
+  }
+  cancelTask({ id }: ById): Promise<TaskInfo> {
+    return Promise.resolve(this.#tasks.cancel(id));
+  }
+
+  #faultChanged(key: string, fault: Fault | null): void {
+    this.#options.log(fault === null ? 'disk.recovered' : 'disk.fault', { disk: key, ...fault });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Running the service: in this process (`runDiskService`), or as a process of its own that outlives who started it
+ * (`startDiskService`). OUTLIVE: the gateway starts it detached and never stops it by ending.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { VhdError } from '../errors.ts';
+import { connectDiskService, type DiskServiceClient } from './client.ts';
+import { type ControlServer, serveControl } from './control-server.ts';
+import { defaultRunFolder } from './run-folder.ts';
+import { DiskService, type DiskServiceOptions } from './service.ts';
+
+export interface RunDiskServiceOptions {
+  readonly storage: string;
+  readonly socketPath: string;
+  /** Where the sockets of disks go; a short path that depends on the storage folder when left out. */
+  readonly runFolder?: string;
+  /** The folder for run-time files of the user, `XDG_RUNTIME_DIR`. */
+  readonly runtimeFolder?: string;
+  /** Threads that serve disks; one a core, at most four, when left out. */
+  readonly threads?: number;
+  readonly version?: string;
+  readonly log?: DiskServiceOptions['log'];
+}
+
+export interface RunningDiskService {
+  readonly service: DiskService;
+  /** Settles when a `stop` verb has ended the service. */
+  readonly stopped: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Serves a storage folder from this process. Errors: LOCKED, EXISTS, USAGE, READ_ONLY, IO. */
+export async function runDiskService(options: RunDiskServiceOptions): Promise<RunningDiskService> {
+  const service = await DiskService.start({
+    storage: options.storage,
+    socketPath: options.socketPath,
+    runFolder: options.runFolder ?? defaultRunFolder(options.storage, options.runtimeFolder),
+    threads: options.threads ?? Math.min(4, availableParallelism()),
+    version: options.version ?? '0',
+    log: options.log ?? (() => {}),
+  });
+  let control: ControlServer;
+  try {
+    control = await serveControl(service, options.socketPath);
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= control.close();
+    return closing;
+  };
+  return {
+    service,
+    stopped: service.stopped.then(close),
+    close: async () => {
+      await service.stop();
+      await close();
+    },
+  };
+}
+
+export interface StartDiskServiceOptions {
+  /** What runs the command: `[process.execPath, 'bin/oriel.mjs']`. */
+  readonly command: readonly string[];
+  readonly storage: string;
+  readonly socketPath: string;
+  readonly runFolder?: string;
+  /** Where the process writes what it has to say. */
+  readonly logFile: string;
+  /** How long to wait for it to answer. */
+  readonly timeoutMs?: number;
+}
+
+const POLL_MS = 20;
+
+/**
+ * Starts `oriel disks serve` as a process of its own and waits until it answers. Where a service answers already, that
+ * one is used. Errors: SERVICE with the last lines of its log.
+ */
+export async function startDiskService(options: StartDiskServiceOptions): Promise<DiskServiceClient> {
+  const client = connectDiskService(options.socketPath);
+  if (await isUp(client)) return client;
+  const [program, ...first] = options.command;
+  if (program === undefined) throw new VhdError('USAGE', 'no command to start the disk service with');
+  const log = openSync(options.logFile, 'a', 0o600);
+  const runFolder = options.runFolder === undefined ? [] : ['--run-dir', options.runFolder];
+  const args = [...first, 'disks', 'serve', '--storage', options.storage, '--socket', options.socketPath, ...runFolder];
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let ended: string | undefined;
+  child.once('error', (error) => {
+    ended = error.message;
+  });
+  child.once('exit', (code, signal) => {
+    ended = `ended with ${signal ?? `status ${code}`}`;
+  });
+  child.unref();
+  const deadline = Date.now() + (options.timeoutMs ?? 15_000);
+  while (ended === undefined && Date.now() < deadline) {
+    if (await isUp(client)) return client;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  client.disconnect();
+  const tail = readFileSync(options.logFile, 'utf8').trimEnd().split('\n').slice(-3).join('; ');
+  throw new VhdError('SERVICE', `the disk service ${ended ?? 'does not answer'}: ${tail}`);
+}
+
+async function isUp(client: DiskServiceClient): Promise<boolean> {
+  return client.health().then(
+    () => true,
+    () => false,
+  );
+}
