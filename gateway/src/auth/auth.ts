@@ -1,17 +1,22 @@
 /** Sign-in put together: what http/ asks for each request, and what routes, the local socket and other features call. */
 
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { LdapConfig, OidcConfig } from '../config.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { Accounts } from './accounts.ts';
 import { BROWSER_SESSION_LIMITS, BrowserSessions, type SessionLimits } from './browser-sessions.ts';
+import { Ceremonies } from './ceremonies.ts';
+import { Assignments, Groups } from './groups.ts';
 import { Lockout } from './lockout.ts';
 import { LINK_LIMITS, OneTimeLinks } from './one-time-links.ts';
+import { Passkeys } from './passkeys.ts';
 import { PASSWORD_COST, type PasswordCost, PasswordHasher } from './passwords.ts';
 import { Revocations } from './revocations.ts';
 import type { Principal } from './rights.ts';
 import { ApiTokens, scopesOf } from './tokens.ts';
+import { Totp } from './totp.ts';
 
 export interface AuthOptions {
   readonly store: Store;
@@ -21,6 +26,8 @@ export interface AuthOptions {
   readonly now?: () => number;
   readonly passwordCost?: PasswordCost;
   readonly sessionLimits?: SessionLimits;
+  readonly oidc?: OidcConfig | undefined;
+  readonly ldap?: LdapConfig | undefined;
 }
 
 const SWEEP_MS = 500;
@@ -38,6 +45,15 @@ export class Auth {
   readonly store: Store;
   readonly log: Logger;
   readonly now: () => number;
+  readonly groups: Groups;
+  readonly assignments: Assignments;
+  readonly ceremonies: Ceremonies;
+  readonly totp: Totp;
+  readonly passkeys: Passkeys;
+  readonly oidc: OidcConfig | undefined;
+  readonly ldap: LdapConfig | undefined;
+  /** Where browsers reach the gateway, such as `https://oriel.example`; known once it listens. */
+  publicOrigin: string = '';
   readonly #sweeper: NodeJS.Timeout;
   #sweeping = false;
 
@@ -60,6 +76,13 @@ export class Auth {
     this.tokens = new ApiTokens(store, this.revocations, now);
     this.lockout = new Lockout(store, now);
     this.passwords = new PasswordHasher(options.passwordCost ?? PASSWORD_COST);
+    this.groups = new Groups(store, this.revocations, now);
+    this.assignments = new Assignments(store, this.revocations, now);
+    this.ceremonies = new Ceremonies(store, now);
+    this.totp = new Totp(store, this.ceremonies, now);
+    this.passkeys = new Passkeys(store, this.ceremonies, now);
+    this.oidc = options.oidc;
+    this.ldap = options.ldap;
     // What ran out ends within a second, also when nobody asks with it.
     this.#sweeper = setInterval(() => void this.sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -122,6 +145,7 @@ export class Auth {
     try {
       await this.browserSessions.sweep();
       await this.tokens.sweep();
+      await this.ceremonies.sweep();
     } catch (error) {
       this.log.error({ err: error }, 'auth.sweep-failed');
     } finally {

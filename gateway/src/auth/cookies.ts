@@ -25,3 +25,12 @@ export function setCookie(secure: boolean, value: string, maxAgeSeconds: number)
 export function clearCookie(secure: boolean): string {
   return setCookie(secure, '', 0);
 }
+
+/** Ties a trip to the single sign-on to the browser that began it. Lax: it must come along when the provider sends the browser back. */
+export function tripCookieName(secure: boolean): string {
+  return secure ? '__Host-oriel-trip' : 'oriel-trip';
+}
+
+export function tripCookie(secure: boolean, value: string): string {
+  return `${tripCookieName(secure)}=${value}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+}

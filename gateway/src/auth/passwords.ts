@@ -19,18 +19,23 @@ const LIMITS = { hashesAtOnce: 2, hashesWaiting: 100, saltBytes: 16, hashBytes: 
 
 /** Why a password is not good enough, or undefined. Pure. */
 export function passwordComplaint(password: string, name: string): string | undefined {
-  if ([...password].length < AUTH_LIMITS.passwordMinChars)
-    return `shorter than ${AUTH_LIMITS.passwordMinChars} characters`;
-  const plain = unLeet(password.toLowerCase());
-  const letters = plain.replaceAll(/[^a-z]/g, '');
+  if (password.length < AUTH_LIMITS.passwordMinChars) return `shorter than ${AUTH_LIMITS.passwordMinChars} characters`;
+  const lower = password.toLowerCase();
+  const plain = unLeet(lower);
   if (3 <= name.length && plain.includes(unLeet(name.toLowerCase()))) return 'it holds the account name';
-  if (new Set(password.toLowerCase()).size < 5) return 'too few different characters';
-  if (isRepeated(password.toLowerCase())) return 'a short pattern, repeated';
-  if (isRun(password.toLowerCase())) return 'a run of neighbouring keys or digits';
-  // What is left when common words are taken out must itself be of some length.
-  const rest = COMMON_WORDS.reduce((left, word) => left.replaceAll(word, ''), letters);
-  if (rest.length < 4 && letters.length - rest.length !== 0) return 'one that everybody tries';
+  if (new Set(lower).size < 5) return 'too few different characters';
+  if (isRepeated(lower)) return 'a short pattern, repeated';
+  if (isRun(lower)) return 'a run of neighbouring keys or digits';
+  // Digits are either letters in disguise or decoration.
+  if (isCommon(plain) || isCommon(lower)) return 'one that everybody tries';
   return undefined;
+}
+
+/** Is little left when common words, digits and signs are taken out? */
+function isCommon(text: string): boolean {
+  const letters = text.replaceAll(/[^a-z]/g, '');
+  const rest = COMMON_WORDS.reduce((left, word) => left.replaceAll(word, ''), letters);
+  return rest.length < 4 && rest.length !== letters.length;
 }
 
 function unLeet(text: string): string {

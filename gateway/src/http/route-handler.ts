@@ -188,15 +188,17 @@ async function writeAudit(
   progress: Progress,
   error: GatewayError | undefined,
 ): Promise<void> {
-  const { target, actor, ...detail } = progress.notes;
+  const { target, actor, outcome, code, ...detail } = progress.notes;
   const ids = Object.values(progress.params).map(String).join('/');
   await audit.write({
     // A sign-in is nobody's until it has succeeded: then the handler says whose.
     actor: (actor as Actor | undefined) ?? actorOf(progress.principal),
     action: route.id,
     target: typeof target === 'string' ? target : ids === '' ? null : ids,
-    outcome: error === undefined ? 'ok' : error.status < 500 ? 'refused' : 'failed',
-    code: error?.code ?? null,
+    // A handler that turned its refusal into a page says so in its notes.
+    outcome:
+      error === undefined ? (outcome === 'refused' ? 'refused' : 'ok') : error.status < 500 ? 'refused' : 'failed',
+    code: error?.code ?? (typeof code === 'string' ? code : null),
     address: exchange.address,
     requestId: exchange.requestId,
     detail,

@@ -65,8 +65,10 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
   await listenOn(server, config.listen.host, config.listen.port);
   const { port } = server.address() as AddressInfo;
   for (const origin of originsOf(config, port)) origins.add(origin);
+  const origin = config.origins[0] ?? shownOrigin(config, port);
+  options.auth.publicOrigin = origin;
   return {
-    origin: config.origins[0] ?? shownOrigin(config, port),
+    origin,
     port,
     server,
     close: () => drain(server, stopping),

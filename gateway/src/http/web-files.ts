@@ -34,7 +34,7 @@ export function webFiles(folder: string): RequestHandler[] {
 const refuseOddPaths: RequestHandler = (request, _response, next) => {
   const isOdd =
     request.originalUrl.startsWith('//') ||
-    /[\\\x00-\x1f]|%2f|%5c|%2e|%00|\/\.\.?(\/|$|\?)/i.test(request.originalUrl.split('?')[0] ?? '');
+    /\\|%2f|%5c|%2e|%0|%1|\/\.\.?(\/|$)/i.test(request.originalUrl.split('?')[0] ?? '');
   next(isOdd ? new GatewayError('BAD_REQUEST', 'this path is not one of ours') : undefined);
 };
 

@@ -5,6 +5,7 @@
  */
 import type { Kysely } from 'kysely';
 import { auth } from './0001-auth.ts';
+import { ceremonies } from './0002-ceremonies.ts';
 import { vms } from './0100-vms.ts';
 
 export interface StoreMigration {
@@ -12,4 +13,4 @@ export interface StoreMigration {
   readonly up: (db: Kysely<unknown>) => Promise<void>;
 }
 
-export const migrations: readonly StoreMigration[] = [auth, vms];
+export const migrations: readonly StoreMigration[] = [auth, ceremonies, vms];

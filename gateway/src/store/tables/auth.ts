@@ -11,6 +11,7 @@ export interface AuthTables {
   recovery_codes: { user_id: string; code_hash: string; used_at: number | null };
   failures: { key: string; count: number; last_at: number; locked_until: number };
   idempotency: IdempotencyRow;
+  ceremonies: CeremonyRow;
 }
 
 export interface UserRow {
@@ -107,4 +108,13 @@ export interface IdempotencyRow {
   status: number | null;
   body: string | null;
   created_at: number;
+}
+
+export interface CeremonyRow {
+  id: string;
+  kind: string;
+  user_id: string | null;
+  /** JSON; never a secret in the clear that outlives the ceremony. */
+  data: string;
+  expires_at: number;
 }

@@ -1,0 +1,218 @@
+/** Users, groups and assignments over the API. */
+import {
+  type Assignment,
+  addMember,
+  createAssignment,
+  createGroup,
+  createUser,
+  deleteAssignment,
+  deleteGroup,
+  deleteUser,
+  editGroup,
+  editUser,
+  type Group,
+  getGroup,
+  getUser,
+  linkUser,
+  listAssignments,
+  listGroups,
+  listUsers,
+  removeMember,
+  resetSecondFactor,
+  type User,
+  unlockUser,
+} from '../../shared/people.ts';
+import { GatewayError } from '../errors.ts';
+import { type BoundRoute, bind } from '../http/bind.ts';
+import type { AssignmentRow, GroupRow } from '../store/tables/auth.ts';
+import { type Account, desktopRightsOf, sourceKind } from './accounts.ts';
+import type { Auth } from './auth.ts';
+import { LINK_LIMITS, linkUrl } from './one-time-links.ts';
+import { acceptedPassword } from './password-sign-in.ts';
+import { iso } from './signed-in.ts';
+
+export interface PeopleDeps {
+  /** Refuses assignments to desktops that are not there. */
+  readonly hasDesktop?: (desktopId: string) => Promise<boolean>;
+}
+
+export function peopleRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
+  return [...userRoutes(auth), ...userCareRoutes(auth), ...groupRoutes(auth), ...assignmentRoutes(auth, deps)];
+}
+
+function userRoutes(auth: Auth): BoundRoute[] {
+  const { accounts } = auth;
+  return [
+    bind(listUsers, async ({ query }) => {
+      const { limit, cursor, ...filter } = query;
+      const found = await accounts.list(filter, limit + 1, afterOf(cursor));
+      return pageFrom(await Promise.all(found.map((account) => userToApi(auth, account))), limit, (user) => user.name);
+    }),
+    bind(createUser, async ({ body, note, etag }) => {
+      const password = body.password === undefined ? null : await acceptedPassword(auth, body.password, body.name);
+      const account = await accounts.create({ ...body, password });
+      note({ target: account.id, name: account.name, roles: account.roles });
+      etag(account.version);
+      return userToApi(auth, account);
+    }),
+    bind(getUser, async ({ params, etag }) => {
+      const account = await accounts.get(params.userId);
+      etag(account.version);
+      return userToApi(auth, account);
+    }),
+    bind(editUser, async ({ params, body, ifMatch, etag, note }) => {
+      const before = await accounts.get(params.userId);
+      ifMatch(before.version);
+      const account = await accounts.edit(before.id, before.version, body);
+      note({ name: account.name, ...body });
+      etag(account.version);
+      return userToApi(auth, account);
+    }),
+    bind(deleteUser, async ({ params, ifMatch, note }) => {
+      const account = await accounts.get(params.userId);
+      ifMatch(account.version);
+      await accounts.remove(account.id);
+      note({ name: account.name });
+    }),
+  ];
+}
+
+/** What helps a person who cannot get in, or lets one go. */
+function userCareRoutes(auth: Auth): BoundRoute[] {
+  const { accounts } = auth;
+  return [
+    bind(linkUser, async ({ params, note }) => {
+      const account = await accounts.get(params.userId);
+      if (account.source !== 'local')
+        throw new GatewayError('CONFLICT', `${account.name} signs in at ${sourceKind(account.source)}`);
+      if (account.isDisabled) throw new GatewayError('CONFLICT', `${account.name} is disabled`);
+      const { token, expiresAt } = await auth.links.create(account.id, LINK_LIMITS.lifeMs);
+      note({ name: account.name });
+      return { url: linkUrl(auth.publicOrigin, token), expiresAt: iso(expiresAt) };
+    }),
+    bind(unlockUser, async ({ params, note }) => {
+      const account = await accounts.get(params.userId);
+      await auth.lockout.clear(account.name);
+      note({ name: account.name });
+    }),
+    bind(resetSecondFactor, async ({ params, note }) => {
+      const account = await accounts.get(params.userId);
+      await auth.totp.stop(account.id);
+      for (const passkey of await auth.passkeys.list(account.id)) await auth.passkeys.remove(account.id, passkey.id);
+      await auth.browserSessions.endOthers(account.id, undefined);
+      note({ name: account.name });
+    }),
+  ];
+}
+
+function groupRoutes(auth: Auth): BoundRoute[] {
+  const { groups } = auth;
+  return [
+    bind(listGroups, async ({ query }) => {
+      const found = await groups.list(query.search, query.limit + 1, afterOf(query.cursor));
+      return pageFrom(await Promise.all(found.map((row) => groupToApi(auth, row))), query.limit, (group) => group.name);
+    }),
+    bind(createGroup, async ({ body, note, etag }) => {
+      const row = await groups.create(body.name, body.external);
+      note({ target: row.id, name: row.name });
+      etag(row.version);
+      return groupToApi(auth, row);
+    }),
+    bind(getGroup, async ({ params, etag }) => {
+      const row = await groups.get(params.groupId);
+      etag(row.version);
+      return groupToApi(auth, row);
+    }),
+    bind(editGroup, async ({ params, body, ifMatch, etag, note }) => {
+      const before = await groups.get(params.groupId);
+      ifMatch(before.version);
+      const row = await groups.edit(before.id, before.version, body);
+      note({ ...body });
+      etag(row.version);
+      return groupToApi(auth, row);
+    }),
+    bind(deleteGroup, async ({ params }) => groups.remove(params.groupId)),
+    bind(addMember, async ({ params }) => {
+      await groups.get(params.groupId);
+      await auth.accounts.get(params.userId);
+      await groups.addMember(params.groupId, params.userId);
+    }),
+    bind(removeMember, async ({ params }) => {
+      await groups.get(params.groupId);
+      await groups.removeMember(params.groupId, params.userId);
+    }),
+  ];
+}
+
+function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
+  const { assignments } = auth;
+  return [
+    bind(listAssignments, async ({ query }) => {
+      const { limit, cursor, ...filter } = query;
+      const found = await assignments.list(filter, limit + 1, afterOf(cursor));
+      return pageFrom(found.map(assignmentToApi), limit, (assignment) => assignment.id);
+    }),
+    bind(createAssignment, async ({ body, note }) => {
+      if (deps.hasDesktop !== undefined && !(await deps.hasDesktop(body.desktopId))) {
+        throw new GatewayError('NOT_FOUND', `there is no desktop ${body.desktopId}`);
+      }
+      if (body.userId !== undefined) await auth.accounts.get(body.userId);
+      if (body.groupId !== undefined) await auth.groups.get(body.groupId);
+      const to = body.userId === undefined ? { groupId: body.groupId ?? '' } : { userId: body.userId };
+      const row = await assignments.create(body.desktopId, to, body.rights);
+      note({ target: body.desktopId, ...to, rights: body.rights });
+      return assignmentToApi(row);
+    }),
+    bind(deleteAssignment, async ({ params, note }) => {
+      const row = await assignments.remove(params.assignmentId);
+      note({ desktopId: row.desktop_id, userId: row.user_id, groupId: row.group_id });
+    }),
+  ];
+}
+
+async function userToApi(auth: Auth, account: Account): Promise<User> {
+  const lockedUntil = await auth.lockout.lockedUntil(account.name);
+  return {
+    id: account.id,
+    name: account.name,
+    displayName: account.displayName,
+    roles: [...account.roles],
+    groups: await auth.groups.ofUser(account.id),
+    source: sourceKind(account.source),
+    isDisabled: account.isDisabled,
+    lockedUntil: lockedUntil === undefined ? null : iso(lockedUntil),
+    hasPassword: account.password !== null,
+    hasTotp: account.totpSecret !== null,
+    passkeys: (await auth.passkeys.list(account.id)).length,
+    createdAt: iso(account.createdAt),
+  };
+}
+
+async function groupToApi(auth: Auth, row: GroupRow): Promise<Group> {
+  const members = await auth.groups.memberCount(row.id);
+  return { id: row.id, name: row.name, external: row.external, members, createdAt: iso(row.created_at) };
+}
+
+function assignmentToApi(row: AssignmentRow): Assignment {
+  return {
+    id: row.id,
+    desktopId: row.desktop_id,
+    userId: row.user_id,
+    groupId: row.group_id,
+    rights: desktopRightsOf(row.rights),
+    createdAt: iso(row.created_at),
+  };
+}
+
+/** Our cursors are the key of the last item, wrapped so that nobody takes them for one. */
+function afterOf(cursor: string | undefined): string | undefined {
+  return cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
+}
+
+/** One more than the limit was fetched: that is how we know whether there is a next page. */
+function pageFrom<T>(found: readonly T[], limit: number, keyOf: (item: T) => string): { items: T[]; next?: string } {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  if (found.length <= limit || last === undefined) return { items };
+  return { items, next: Buffer.from(keyOf(last)).toString('base64url') };
+}
