@@ -3,4 +3,6 @@ export type * from './driver.ts';
 export { HostError, type HostErrorCode, toHostError } from './error.ts';
 export { TOY_IMAGE_PATH } from './guest-image.ts';
 export { type Cursor, cursor, type DeviceId, deviceId, type TaskId, taskId, type VmId, vmId } from './ids.ts';
+export type { QemuOptions, QemuTiming } from './qemu/host.ts';
+export { qemuDriver } from './qemu/qemu-driver.ts';
 export * from './spec.ts';

@@ -111,7 +111,7 @@ export class TaskBook {
   }
 
   #end(task: Task<unknown>): void {
-    this.#running.delete(task.id);
+    if (!this.#running.delete(task.id)) return; // It was refused: nothing to remember.
     if (this.#holders.get(task.vm) === task) this.#holders.delete(task.vm);
     this.#finished.unshift(task);
     if (TASK_LIMITS.finished < this.#finished.length) this.#finished.pop();
