@@ -44,7 +44,7 @@ export const SessionPolicy = z.object({
   idleMs: z.number().int().nullable(),
   /** So long after its start the session ends. */
   absoluteMs: z.number().int().nullable(),
-  /** `session.warning` comes so long before either. */
+  /** The event `warning` comes so long before either. */
   warnMs: z.number().int(),
   /** How long a dropped session waits for its user. */
   graceMs: z.number().int(),
@@ -163,7 +163,7 @@ export const listParticipants = route({
   params: SessionParams,
   reply: z.object({ items: z.array(Participant) }),
 });
-/** Every page on the desktop gets `session.message`. */
+/** Every page on the desktop gets the event `message`. */
 export const sendMessage = route({
   id: 'session.message',
   method: 'post',
@@ -175,7 +175,7 @@ export const sendMessage = route({
   errors: ['GONE'],
 });
 
-/** The owner gets `session.join-asked`; who asked gets `session.join-answered`. Operators are allowed at once. */
+/** The owner gets the event `join-asked`, who asked gets `join` with each change. Operators are allowed at once. */
 export const askToJoin = route({
   id: 'join.create',
   method: 'post',
@@ -255,15 +255,16 @@ export const sessionRoutes = [
 ] as const;
 
 /**
- * SSE. `sessions` is for operators: `session.changed` carries a Session. Everybody gets the topic of each session of
- * their own, `session:<id>`, with the events of SessionEvent.
+ * Live events (shared/events.ts). On topic `session`, kind `changed`, data Session: one's own, and all for those with the
+ * right `watch`; kind `join`, data Join: for who asked to join. On topic `session:<id>`, for the person whose session it
+ * is: SessionEvent, where the event's kind is `type` without `session.` and its data the rest.
  */
-export const SESSION_TOPICS = { all: 'sessions', one: (id: string): string => `session:${id}` } as const;
+export const SESSION_TOPICS = { all: 'session', one: (id: string): string => `session:${id}` } as const;
 
 export const SessionEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.participants'), items: z.array(Participant) }),
   z.object({ type: z.literal('session.warning'), why: z.enum(['idle', 'too-long']), endsAt: z.iso.datetime() }),
-  /** The idle clock runs again: the warning is over. */
+  /** Somebody typed: the warning is over. */
   z.object({ type: z.literal('session.warning-over') }),
   z.object({ type: z.literal('session.message'), from: z.string(), text: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('session.join-asked'), join: Join }),

@@ -1,6 +1,7 @@
 /** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
+import type { SessionTables } from './tables/sessions.ts';
 import type { VmTables } from './tables/vms.ts';
 
-export interface Database extends AuthTables, AuditTables, VmTables {}
+export interface Database extends AuthTables, AuditTables, VmTables, SessionTables {}

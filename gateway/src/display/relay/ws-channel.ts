@@ -1,0 +1,148 @@
+/** One WebSocket to a browser, on a socket that `http.Server` has handed over. RFC 6455, sections 5.5 and 7. */
+import type { Socket } from 'node:net';
+import type { Channel, ChannelClose, ChannelEvents } from './channel.ts';
+import { CLOSE, encodeClose, encodeFrame, OPCODE, writeHeader } from './frame.ts';
+import { FrameError, FrameReader } from './frame-reader.ts';
+
+export const WS_LIMITS = {
+  frameBytes: 1_048_576,
+  closeTimeoutMs: 2000,
+  /** A ping goes out when nothing came for so long; without any answer in as long again, the peer is gone. */
+  pingEveryMs: 20_000,
+  /** A peer that lets our pongs pile up gets no more of them. */
+  controlBacklogBytes: 65_536,
+} as const;
+
+type State =
+  | { readonly state: 'open' }
+  /** Our close frame is out; theirs is awaited. */
+  | { readonly state: 'closing'; readonly how: ChannelClose; readonly timer: NodeJS.Timeout }
+  | { readonly state: 'closed' };
+
+export class WsChannel implements Channel {
+  readonly #socket: Socket;
+  readonly #reader: FrameReader;
+  readonly #events: ChannelEvents;
+  #state: State = { state: 'open' };
+  #heardAt: number;
+  #isPingOut = false;
+  #isPaused = false;
+  /** It broke the protocol: nothing more that it says can be understood. */
+  #isDeaf = false;
+
+  constructor(socket: Socket, head: Buffer, events: ChannelEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#reader = new FrameReader(WS_LIMITS);
+    this.#heardAt = Date.now();
+    socket.setNoDelay(true);
+    socket.setTimeout(WS_LIMITS.pingEveryMs, this.#onQuiet);
+    if (0 < head.byteLength) socket.unshift(head); // What came with the handshake is read first.
+    socket.on('data', this.#onData);
+    socket.on('drain', () => this.#events.onDrained());
+    socket.on('error', () => {}); // 'close' follows, and it says all that we need.
+    socket.on('end', () => socket.destroySoon());
+    socket.on('close', () => this.#closed({ by: 'dropped', code: CLOSE.abnormal }));
+  }
+
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(whole: Buffer, from: number, to: number, done: () => void): void {
+    if (this.#state.state !== 'open') {
+      done();
+      return;
+    }
+    const start = writeHeader(whole, from, to - from, OPCODE.binary);
+    this.#socket.write(whole.subarray(start, to), done);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#heardAt = Date.now();
+    this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#close({ by: 'local', code }, reason);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (this.#isDeaf || this.#reader.isClosed) return;
+    this.#heardAt = Date.now();
+    this.#isPingOut = false;
+    let length = 0;
+    try {
+      length = this.#reader.read(bytes);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#close({ by: 'fault', code: error.closeCode }, error.message);
+      return;
+    }
+    if (0 < length && this.#state.state === 'open') this.#events.onBytes(bytes.subarray(0, length));
+    this.#answerControl();
+  };
+
+  #answerControl(): void {
+    let pong: Buffer | undefined;
+    for (const event of this.#reader.takeEvents()) {
+      if (event.kind === 'ping') pong = event.payload; // The last one of a chunk is answered.
+      if (event.kind === 'close') this.#closedByPeer(event.code);
+    }
+    if (pong === undefined || this.#state.state !== 'open') return;
+    if (WS_LIMITS.controlBacklogBytes < this.#socket.writableLength) return;
+    this.#socket.write(encodeFrame(OPCODE.pong, pong));
+  }
+
+  #closedByPeer(code: number): void {
+    if (this.#state.state === 'open') {
+      // RFC 6455, 5.5.1: echo the code. The server closes the TCP connection first (7.1.1).
+      this.#socket.write(encodeClose(code === CLOSE.noStatus ? CLOSE.normal : code, ''));
+      this.#socket.destroySoon();
+      this.#closed({ by: 'peer', code });
+    } else this.#socket.destroySoon();
+  }
+
+  #close(how: ChannelClose, reason: string): void {
+    if (this.#state.state !== 'open') return;
+    const timer = setTimeout(() => this.#socket.destroy(), WS_LIMITS.closeTimeoutMs);
+    this.#state = { state: 'closing', how, timer };
+    this.#socket.write(encodeClose(how.code, reason));
+    if (how.by === 'fault') {
+      this.#isDeaf = true;
+      this.#socket.end();
+    }
+    this.#socket.resume(); // To their close frame, or to the end: unread bytes would turn our goodbye into a reset.
+    this.#events.onClosed(how);
+  }
+
+  /** Socket timeouts are cheap: they are kept in one list per duration, whatever the number of sockets. */
+  readonly #onQuiet = (): void => {
+    if (this.#state.state !== 'open' || this.#isPaused) return;
+    // Data that goes out also counts as traffic for the socket; what we want to know is whether anybody is there.
+    if (Date.now() - this.#heardAt < WS_LIMITS.pingEveryMs) return;
+    if (this.#isPingOut) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#isPingOut = true;
+    this.#socket.write(encodeFrame(OPCODE.ping, Buffer.alloc(0)));
+  };
+
+  #closed(how: ChannelClose): void {
+    const before = this.#state;
+    this.#state = { state: 'closed' };
+    if (before.state === 'closing') clearTimeout(before.timer);
+    if (before.state === 'open') this.#events.onClosed(how);
+  }
+}

@@ -1,0 +1,155 @@
+/** The API of tickets and sessions. */
+import {
+  type Session as ApiSession,
+  answerJoin,
+  askToJoin,
+  createJoinTicket,
+  endSession,
+  getJoin,
+  getSession,
+  listParticipants,
+  listSessions,
+  resumeSession,
+  sendMessage,
+  setControl,
+} from '../../shared/session.ts';
+import { createTicket } from '../../shared/ticket.ts';
+import { can, type Principal } from '../auth/rights.ts';
+import { GatewayError } from '../errors.ts';
+import { type BoundRoute, bind, type ObjectLookup } from '../http/bind.ts';
+import type { Announcer } from './announcer.ts';
+import type { Joins } from './joins.ts';
+import type { Session } from './session.ts';
+import type { Before, SessionStore } from './session-store.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface SessionRoutesDeps {
+  readonly sessions: Sessions;
+  readonly joins: Joins;
+  readonly store: SessionStore;
+  readonly announcer: Announcer;
+  readonly now: () => number;
+}
+
+export function sessionRoutes(deps: SessionRoutesDeps): BoundRoute[] {
+  return [...ticketRoutes(deps), ...listRoutes(deps), ...companyRoutes(deps)];
+}
+
+function ticketRoutes({ sessions, joins }: SessionRoutesDeps): BoundRoute[] {
+  return [
+    bind(createTicket, async ({ params, body, principal, address, note }) => {
+      const ticket = await sessions.create(principal, params.desktopId, body, address);
+      note({ sessionId: ticket.sessionId, mode: ticket.mode, kind: ticket.kind });
+      return ticket;
+    }),
+    bind(resumeSession, async ({ params, principal, address }) => {
+      return await sessions.resume(principal, params.sessionId, address);
+    }),
+    bind(createJoinTicket, async ({ params, principal, address, note }) => {
+      const ticket = await joins.ticket(principal, params.sessionId, params.joinId, address);
+      note({ sessionId: ticket.sessionId, mode: ticket.mode });
+      return ticket;
+    }),
+  ];
+}
+
+function listRoutes({ sessions, store }: SessionRoutesDeps): BoundRoute[] {
+  return [
+    bind(listSessions, async ({ query, principal }) => {
+      const userId = can(principal, 'watch') ? query.userId : principal.userId;
+      const filter = { desktopId: query.desktopId, userId };
+      const before = parseCursor(query.cursor);
+      const found =
+        query.ended === 'true'
+          ? overlay(await store.list(filter, query.limit + 1, before), sessions)
+          : openOnes(sessions, filter, before);
+      const items = found.slice(0, query.limit);
+      const last = items.at(-1);
+      const hasMore = query.limit < found.length && last !== undefined;
+      return hasMore ? { items, next: `${Date.parse(last.createdAt)}.${last.id}` } : { items };
+    }),
+    bind(getSession, async ({ params }) => {
+      const found = sessions.get(params.sessionId)?.toApi() ?? (await store.get(params.sessionId));
+      if (found === undefined) throw new GatewayError('NOT_FOUND', `there is no session ${params.sessionId}`);
+      return found;
+    }),
+    bind(endSession, async ({ params, principal, note }) => {
+      const session = sessions.require(params.sessionId);
+      note({ desktopId: session.facts.desktopId, userId: session.facts.userId });
+      sessions.end(session, session.facts.userId === principal.userId ? 'owner' : 'operator');
+    }),
+    bind(listParticipants, async ({ params }) => {
+      const { desktopId, kind } = sessions.require(params.sessionId).facts;
+      return { items: sessions.on(desktopId, kind).map((session) => session.toParticipant()) };
+    }),
+  ];
+}
+
+function companyRoutes({ sessions, joins, announcer, now }: SessionRoutesDeps): BoundRoute[] {
+  return [
+    bind(sendMessage, async ({ params, body, principal }) => {
+      const { desktopId } = mayTalkTo(sessions, params.sessionId, principal).facts;
+      for (const session of sessions.on(desktopId)) announcer.message(session, principal.name, body.text, now());
+    }),
+    bind(askToJoin, async ({ params, body, principal }) => joins.ask(principal, params.sessionId, body.mode)),
+    bind(getJoin, async ({ params, principal }) => joins.get(principal, params.sessionId, params.joinId)),
+    bind(answerJoin, async ({ params, body, principal }) => {
+      return joins.answer(principal, params.sessionId, params.joinId, body);
+    }),
+    bind(setControl, async ({ params, body, principal }) => {
+      const session = sessions.require(params.sessionId);
+      if (session.facts.userId !== principal.userId) {
+        throw new GatewayError('NOT_FOUND', `there is no session ${params.sessionId}`);
+      }
+      sessions.control(session, body);
+      const { desktopId, kind } = session.facts;
+      return { items: sessions.on(desktopId, kind).map((other) => other.toParticipant()) };
+    }),
+  ];
+}
+
+/** Operators, and whoever is on the same desktop. Anybody else does not learn that there is such a session. */
+function mayTalkTo(sessions: Sessions, id: string, principal: Principal): Session {
+  const session = sessions.require(id);
+  const isThere = sessions.on(session.facts.desktopId).some(({ facts }) => facts.userId === principal.userId);
+  if (!isThere && !can(principal, 'watch')) throw new GatewayError('NOT_FOUND', `there is no session ${id}`);
+  return session;
+}
+
+/** Whose a session is, for access decisions. Ended ones can be looked at too. */
+export function sessionLookup(sessions: Sessions, store: SessionStore): ObjectLookup {
+  return async (id) => {
+    const facts = sessions.get(id)?.facts ?? (await store.get(id));
+    return facts === undefined ? undefined : { ownerId: facts.userId, desktopId: facts.desktopId };
+  };
+}
+
+function openOnes(
+  sessions: Sessions,
+  filter: { readonly desktopId: string | undefined; readonly userId: string | undefined },
+  before: Before | undefined,
+): ApiSession[] {
+  return sessions
+    .all()
+    .filter(({ facts }) => filter.desktopId === undefined || facts.desktopId === filter.desktopId)
+    .filter(({ facts }) => filter.userId === undefined || facts.userId === filter.userId)
+    .sort((a, b) => b.facts.createdAt - a.facts.createdAt || (a.id < b.id ? 1 : -1))
+    .filter(({ facts }) => before === undefined || isBefore(facts, before))
+    .map((session) => session.toApi());
+}
+
+function isBefore(facts: { readonly createdAt: number; readonly id: string }, before: Before): boolean {
+  return facts.createdAt < before.at || (facts.createdAt === before.at && facts.id < before.id);
+}
+
+/** What runs now is newer than its row. */
+function overlay(rows: readonly ApiSession[], sessions: Sessions): ApiSession[] {
+  return rows.map((row) => sessions.get(row.id)?.toApi() ?? row);
+}
+
+function parseCursor(cursor: string | undefined): Before | undefined {
+  if (cursor === undefined) return undefined;
+  const match = /^(\d{1,15})\.([0-9a-z]{1,36})$/.exec(cursor);
+  if (match === null) throw new GatewayError('BAD_REQUEST', 'the cursor is not one of ours');
+  return { at: Number(match[1]), id: match[2] ?? '' };
+}

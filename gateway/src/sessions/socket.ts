@@ -1,0 +1,90 @@
+/**
+ * Where browsers open their sessions: the WebSocket at `/ws/session`. The upgrade is answered, the ticket redeemed, the
+ * session connected. A page cannot read the status of a refused upgrade, so what it should know comes as a close code.
+ */
+import type { Socket } from 'node:net';
+import { SESSION_CLOSE, SESSION_PROTOCOL, SESSION_SOCKET_PATH, ticketOf } from '../../shared/ticket.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { type OpenChannel } from '../display/conduit.ts';
+import { openDisplay, type RelayShare } from '../display/display.ts';
+import { encodeClose } from '../display/relay/frame.ts';
+import { acceptResponse, answerUpgrade, refuseResponse } from '../display/relay/handshake.ts';
+import { WsChannel } from '../display/relay/ws-channel.ts';
+import type { UpgradeHandler, UpgradeRequest } from '../http/bind.ts';
+import type { Logger } from '../log.ts';
+import type { Consoles } from '../terminal/consoles.ts';
+import { rfbPolicy } from './policy.ts';
+import type { DesktopPort } from './ports.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface SessionSocketDeps {
+  readonly sessions: Sessions;
+  readonly desktops: DesktopPort;
+  readonly consoles: Consoles;
+  readonly share: RelayShare;
+  readonly audit: AuditLog;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+export function sessionSocket(deps: SessionSocketDeps): UpgradeHandler {
+  return { path: SESSION_SOCKET_PATH, handle: (request) => handle(deps, request) };
+}
+
+function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
+  const socket = request.socket as Socket;
+  const answer = answerUpgrade({
+    method: request.incoming.method,
+    httpVersion: request.incoming.httpVersion,
+    headers: request.incoming.headers,
+  });
+  if (answer.kind === 'refuse') {
+    socket.end(refuseResponse(answer.status, answer.reason, answer.headers));
+    return;
+  }
+  const hasBinary = answer.protocols.includes(SESSION_PROTOCOL);
+  socket.write(acceptResponse(answer.accept, hasBinary ? SESSION_PROTOCOL : undefined));
+  const refuse = (code: number, reason: string, why: string): void => {
+    const entry = {
+      actor: { id: request.principal?.userId ?? null, name: request.principal?.name ?? '-', via: 'ticket' },
+      action: 'ticket.redeem',
+      outcome: 'refused',
+      address: request.address,
+      requestId: request.requestId,
+      detail: { why },
+    } as const;
+    deps.audit.write(entry).catch((err: unknown) => deps.log.error({ err }, 'audit.failed'));
+    socket.end(encodeClose(code, reason));
+  };
+  const ticket = ticketOf(answer.protocols);
+  if (ticket === undefined) return refuse(SESSION_CLOSE.TICKET, 'ticket', 'none');
+  const redeemed = deps.sessions.tickets.redeem(ticket, {
+    userId: request.principal?.userId,
+    via: request.principal?.via,
+    address: request.address,
+  });
+  if (redeemed.kind === 'refused') return refuse(SESSION_CLOSE.TICKET, 'ticket', redeemed.why);
+  if (!deps.sessions.hasRoomFor(request.address)) return refuse(SESSION_CLOSE.LIMIT, 'limit', 'address');
+  const opened = deps.sessions.open(redeemed.grant, request.address, (session, events) => {
+    const openChannel: OpenChannel = (channelEvents) => new WsChannel(socket, request.head, channelEvents);
+    const { facts } = session;
+    const options = {
+      openChannel,
+      events,
+      bandwidthBytesPerSecond: facts.policy.bandwidthBytesPerSecond,
+      endpoint: () => deps.desktops.endpoint(facts.desktopId, facts.kind),
+      now: deps.now,
+    };
+    session.conduit =
+      facts.kind === 'serial'
+        ? deps.consoles.open({ ...options, desktopId: facts.desktopId, isDriving: () => session.isDriving })
+        : openDisplay({
+            ...options,
+            share: deps.share,
+            desktopName: facts.desktopName,
+            policy: rfbPolicy(facts.policy, () => session.isDriving),
+            isWalked: true,
+          });
+  });
+  if (opened === undefined) refuse(SESSION_CLOSE.ENDED, 'ended', 'ended');
+}
