@@ -27,7 +27,7 @@ const RAW_PIECE_BYTES: number = 2 << 20;
  * One write at a time. The kernel holds the lock of a file while it writes, and threads that wait for it spin: two
  * writers are no faster than one, and take the cores away from the readers (measured: 0.6 times the speed).
  */
-class OneWriter {
+export class OneWriter {
   readonly #file: RandomAccessFile;
   #last: Promise<unknown> = Promise.resolve();
 

@@ -1,0 +1,164 @@
+/**
+ * Rewrites an image without what it need not hold: blocks of zeros, blocks whose bitmap is empty, space that no block
+ * uses, and the data behind clear bits. The new file takes the place of the old one when it is whole; identity, parent
+ * and content are the same. Block data comes out in the order of the disk, aligned (quirk 11).
+ */
+import type { ChainDisk } from '../disk/chain-disk.ts';
+import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
+import type { Image } from '../disk/image.ts';
+import { readDynamicMetadata } from '../disk/image-metadata.ts';
+import { openChain } from '../disk/open.ts';
+import type { ChainPolicy } from '../disk/parent.ts';
+import { refuseSealed } from '../disk/seal.ts';
+import { VhdError } from '../errors.ts';
+import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
+import { bitmapBytes, hasNoSectors, sectorRuns } from '../format/bitmap.ts';
+import { encodeFooter, type Footer } from '../format/footer.ts';
+import { encodeHeader, type Header } from '../format/header.ts';
+import { newFooter } from '../format/image.ts';
+import {
+  BAT_OFFSET,
+  blockSpanBytes,
+  HEADER_OFFSET,
+  LOCATORS_OFFSET,
+  nextBlockOffset,
+  planLayout,
+} from '../format/layout.ts';
+import { alignUp, LIMITS, SECTOR_BYTES } from '../units.ts';
+import { convertDisk } from './convert.ts';
+import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
+import { writeNewFile } from './new-file.ts';
+import { type OperationOptions, storageOf } from './options.ts';
+import { OneWriter } from './sinks.ts';
+import { dataRuns } from './zeros.ts';
+
+/** How an image is compacted. */
+export interface CompactOptions extends OperationOptions {
+  /** Where parents may lie: a zero block over data of a parent has to stay. */
+  readonly policy?: ChainPolicy;
+}
+
+/** What it brought. Bytes on the storage, holes not counted. */
+export interface CompactResult {
+  readonly storedBytesBefore: number;
+  readonly storedBytesAfter: number;
+}
+
+/** Makes an image as small as its content allows. Errors: SEALED, BAT_*, HEADER_*, CANCELLED, NO_SPACE, IO. */
+export async function compactImage(name: string, options: CompactOptions = {}): Promise<CompactResult> {
+  const storage = storageOf(options);
+  refuseSealed(name, storage);
+  const before = storage.stat(name)?.storedBytes ?? 0;
+  const disk = await openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  try {
+    const leaf = disk.links[0];
+    if (leaf === undefined) throw new VhdError('NOT_VHD', `${name} is no VHD`);
+    if (leaf.kind === 'fixed') {
+      await convertDisk(disk, name, { ...options, storage, to: 'fixed', uuid: leaf.footer.uuid, isReplacing: true });
+    } else {
+      await writeNewFile(name, { storage, isReplacing: true }, (file) => rewrite(disk, leaf, file, options));
+    }
+  } finally {
+    await disk.close();
+  }
+  return { storedBytesBefore: before, storedBytesAfter: storage.stat(name)?.storedBytes ?? 0 };
+}
+
+async function rewrite(disk: ChainDisk, leaf: Image, file: RandomAccessFile, options: CompactOptions): Promise<void> {
+  const { header, bat } = readDynamicMetadata(leaf.file, leaf.footer);
+  const { blockBytes } = header;
+  const layout = planLayout(leaf.sizeBytes, blockBytes);
+  const written = new Uint32Array(layout.batEntries).fill(BAT_UNUSED);
+  const bitmapStart = SLOT_HEAD_BYTES - bitmapBytes(blockBytes);
+  const writer = new OneWriter(file);
+  let endBytes = layout.blocksOffset;
+  let next = 0;
+  await inParallel(blockBytes, options, leaf.sizeBytes, async (bytes) => {
+    while (next < bat.length && bat[next] === BAT_UNUSED) next++;
+    if (bat.length <= next) return undefined;
+    const block = next++;
+    await leaf.file.read(bytes, bitmapStart, blockSpanBytes(blockBytes), (bat[block] ?? 0) * SECTOR_BYTES);
+    const keep = await whatToKeep(disk, leaf, block, bytes, bitmapStart);
+    if (keep === undefined) return (block + 1) * blockBytes;
+    const start = nextBlockOffset(endBytes, blockBytes);
+    endBytes = start + blockSpanBytes(blockBytes);
+    written[block] = start / SECTOR_BYTES;
+    await writer.write(bytes, bitmapStart, SLOT_HEAD_BYTES - bitmapStart, start);
+    for (const run of keep) await writer.write(bytes, run.start, run.end - run.start, start + run.start - bitmapStart);
+    return (block + 1) * blockBytes;
+  });
+  await writeMetadata(file, leaf, header, written, endBytes);
+}
+
+/**
+ * The runs of a block to write; `undefined` where the block can go. Changes the bitmap of a block in an image without
+ * parent to all ones, once the data behind clear bits is zero: readers that ignore bitmaps then read the same (quirk 12).
+ */
+async function whatToKeep(
+  disk: ChainDisk,
+  leaf: Image,
+  block: number,
+  bytes: Uint8Array,
+  bitmapStart: number,
+): Promise<ReturnType<typeof dataRuns> | undefined> {
+  const bitmap = bytes.subarray(bitmapStart, SLOT_HEAD_BYTES);
+  const offset = block * leaf.blockBytes;
+  const length = Math.min(leaf.blockBytes, leaf.sizeBytes - offset);
+  const sectors = length / SECTOR_BYTES;
+  if (hasNoSectors(bitmap, 0, sectors)) return undefined;
+  for (const run of sectorRuns(bitmap, 0, sectors)) {
+    const start = SLOT_HEAD_BYTES + run.first * SECTOR_BYTES;
+    if (!run.isPresent) bytes.fill(0, start, start + run.count * SECTOR_BYTES);
+  }
+  bytes.fill(0, SLOT_HEAD_BYTES + length); // Behind the end of the disk there is nothing (quirk 10).
+  const runs = dataRuns(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length);
+  if (leaf.kind === 'dynamic') bitmap.fill(0xff);
+  if (0 < runs.length) return runs;
+  // Zeros over data of a parent are content; zeros over nothing are not.
+  const hides = disk.links.slice(1).some((image) => offset < image.sizeBytes && image.hasBlocks(offset, length));
+  return hides ? runs : undefined;
+}
+
+async function writeMetadata(
+  file: RandomAccessFile,
+  leaf: Image,
+  header: Header,
+  bat: Uint32Array,
+  endBytes: number,
+): Promise<void> {
+  const footer = encodeFooter(compactFooter(leaf.footer));
+  const put = (bytes: Uint8Array, offset: number): Promise<void> => file.write(bytes, 0, bytes.byteLength, offset);
+  let at = LOCATORS_OFFSET;
+  const locators = [];
+  for (const entry of header.locators) {
+    if (LIMITS.locatorBytes < entry.lengthBytes || leaf.file.sizeBytes < entry.offsetBytes + entry.lengthBytes)
+      continue; // Leads nowhere.
+    const spaceBytes = alignUp(Math.max(entry.lengthBytes, 1), SECTOR_BYTES);
+    if (BAT_OFFSET < at + spaceBytes)
+      throw new VhdError('UNSUPPORTED', `the parent paths of ${leaf.path} take more than 60 KiB`);
+    await put(readBytesSync(leaf.file, entry.offsetBytes, entry.lengthBytes), at);
+    locators.push({ ...entry, spaceBytes, offsetBytes: at });
+    at += spaceBytes;
+  }
+  await put(encodeBat(bat), BAT_OFFSET);
+  await put(encodeHeader({ ...header, batOffset: BAT_OFFSET, maxTableEntries: bat.length, locators }), HEADER_OFFSET);
+  await put(footer, 0);
+  await put(footer, endBytes);
+}
+
+/** The same identity; we are the creator now, since there is no batmap behind the table any more (quirk 16). */
+function compactFooter(footer: Footer): Footer {
+  const { creatorApp, creatorVersion, creatorHostOs, geometry } = newFooter(
+    { ...footer, headerOffset: HEADER_OFFSET },
+    new Date(0),
+  );
+  return {
+    ...footer,
+    headerOffset: HEADER_OFFSET,
+    creatorApp,
+    creatorVersion,
+    creatorHostOs,
+    geometry,
+    isShort: false,
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * Folds links of a chain down into an ancestor, in place. What is copied is copied over content that the folded links
+ * hide, so at every moment the chain above reads the same, and after a cut the copy can simply be done again: the
+ * journal beside the target says that it has to be. Only when all of it is on stable storage are the children above
+ * re-linked and the folded files removed, by steps that are in the journal before the first is done.
+ *
+ * SEALED-STAYS: this is the journaled commit, the one thing that may write to an image that has a child. It refuses
+ * where anything but the folded links depends on an image that would change or go.
+ */
+import { ChainDisk } from '../disk/chain-disk.ts';
+import type { Image } from '../disk/image.ts';
+import { openImage, openLinks } from '../disk/open.ts';
+import type { ChainPolicy } from '../disk/parent.ts';
+import { findChildren } from '../disk/seal.ts';
+import { folderOf, type Storage } from '../disk/storage.ts';
+import { VhdError } from '../errors.ts';
+import { SECTOR_BYTES } from '../units.ts';
+import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
+import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';
+import { type OperationOptions, storageOf } from './options.ts';
+import { dataRanges, type Range } from './pieces.ts';
+import { relinkSteps } from './relink.ts';
+import { resizeImage } from './resize.ts';
+import { isZero } from './zeros.ts';
+
+/** How a merge is done. */
+export interface MergeOptions extends OperationOptions {
+  /** The image to fold into; the parent when left out. */
+  readonly into?: string;
+  /** Where parents may lie, and where children are looked for, besides the folder of the image. */
+  readonly policy?: ChainPolicy;
+}
+
+/** What a merge did. */
+export interface MergeResult {
+  /** The image that has the content now. */
+  readonly target: string;
+  /** The files that are gone. */
+  readonly removed: readonly string[];
+  /** The images that are children of the target now. */
+  readonly relinked: readonly string[];
+}
+
+/**
+ * Folds `name`, and the links between it and `into`, into that ancestor. Children of `name` become children of the
+ * ancestor; without any, the ancestor is a leaf again and may be written to.
+ * Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN, CANCELLED (before anything is changed for good), NO_SPACE, IO.
+ */
+export async function mergeImage(name: string, options: MergeOptions = {}): Promise<MergeResult> {
+  const storage = storageOf(options);
+  const plan = planMerge(name, options, storage);
+  await growTarget(name, plan, options, storage);
+  await writeJournal(plan.target, { kind: 'merge', plan }, storage);
+  return finishMerge(plan, options);
+}
+
+/** Does what a merge journal says, from the start: also how a merge that was cut off is finished. Errors: as `mergeImage`. */
+export async function finishMerge(plan: MergePlan, options: MergeOptions): Promise<MergeResult> {
+  const storage = storageOf(options);
+  storage.setWritable(plan.target, true);
+  const children = childrenAbove(plan, options, storage);
+  await copyDown(plan, options, storage);
+  const steps: JournalStep[] = children.flatMap((child) => relinkSteps(child, plan.target, plan.targetUuid, storage));
+  for (const { file, uuid } of plan.links) steps.push({ do: 'remove', file, uuid });
+  if (0 < children.length) steps.push({ do: 'mode', file: plan.target, isWritable: false });
+  // From here on there is no way back: the journal of the copy becomes the journal of the steps, atomically.
+  await writeJournal(plan.target, { kind: 'steps', steps }, storage);
+  await doSteps(steps, storage);
+  await removeJournal(plan.target, storage);
+  return { target: plan.target, removed: plan.links.map((link) => link.file), relinked: children };
+}
+
+/** Which links go into which image, or why not. Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN. */
+export function planMerge(name: string, options: MergeOptions, storage: Storage): MergePlan {
+  const links = openLinks(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  try {
+    if (links.length === 1) throw new VhdError('NO_PARENT', `${name} has no parent to be merged into`);
+    const end = options.into === undefined ? 1 : indexOf(links, options.into, storage);
+    const target = links[end];
+    if (target === undefined || end < 1)
+      throw new VhdError('NOT_AN_ANCESTOR', `${options.into ?? ''} is not an ancestor of ${name}`);
+    for (let i = 1; i <= end; i++) refuseOthers(links[i], links[i - 1], options, storage);
+    const folded = links.slice(0, end).map((image) => ({ file: storage.resolve(image.path), uuid: image.footer.uuid }));
+    return { target: storage.resolve(target.path), targetUuid: target.footer.uuid, links: folded };
+  } finally {
+    for (const image of links) void image.close();
+  }
+}
+
+/** A child that is larger than the target brings its size along. It takes effect before the copy and does no harm without it. */
+async function growTarget(name: string, plan: MergePlan, options: MergeOptions, storage: Storage): Promise<void> {
+  const size = sizeOf(name, storage);
+  const targetSize = sizeOf(plan.target, storage);
+  if (size === targetSize) return;
+  const { policy, ...rest } = options;
+  const resized = {
+    ...rest,
+    ...(policy === undefined ? {} : { policy }),
+    sizeBytes: size,
+    isShrinking: size < targetSize,
+    isCommit: true,
+  };
+  await resizeImage(plan.target, resized);
+}
+
+/** Copies everything that the folded links store into the target, and syncs it. */
+async function copyDown(plan: MergePlan, options: MergeOptions, storage: Storage): Promise<void> {
+  const target = openImage(plan.target, { storage, isReadOnly: false, isCommit: true });
+  // Only the folded links: what none of them stores is not allocated in this disk, and left alone.
+  const source = new ChainDisk(plan.links.map(({ file }) => openImage(file, { storage })));
+  try {
+    const pieceBytes = Math.min(target.blockBytes, PIECE_BYTES);
+    const pieces = piecesOf(dataRanges(source), pieceBytes)[Symbol.asyncIterator]();
+    await inParallel(pieceBytes, options, source.sizeBytes, async (bytes) => {
+      const next = await pieces.next();
+      if (next.done === true) return undefined;
+      const { offset, length } = next.value;
+      await source.read(bytes.subarray(SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length), offset);
+      await putPiece(target, bytes, next.value);
+      if (MAX_DIRTY_BLOCKS < target.dirtyBlocks) await flushOnce(target);
+      return offset + length;
+    });
+    await target.flush();
+  } finally {
+    await source.close();
+    await target.close();
+  }
+}
+
+const PIECE_BYTES: number = 2 << 20;
+/** Blocks of metadata that wait for a sync; a flush writes the bitmaps of all of them. */
+const MAX_DIRTY_BLOCKS = 1024;
+const flushes = new WeakMap<Image, Promise<void>>();
+
+/** An image may be flushed by one caller at a time: who comes while one runs waits for it. */
+function flushOnce(image: Image): Promise<void> {
+  const running = flushes.get(image);
+  if (running !== undefined) return running;
+  const flush = image.flush().finally(() => flushes.delete(image));
+  flushes.set(image, flush);
+  return flush;
+}
+
+async function putPiece(target: Image, bytes: Uint8Array, { offset, length }: Range): Promise<void> {
+  const isHole = target.kind === 'dynamic' && target.positionOf(offset) < 0;
+  if (isHole && isZero(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length)) return; // It reads as zero already.
+  const block = Math.floor(offset / target.blockBytes);
+  const within = offset - block * target.blockBytes;
+  const position = target.ensureBlock(block) + within;
+  target.touch();
+  await target.file.write(bytes, SLOT_HEAD_BYTES, length, position);
+  target.markWritten(block, within / SECTOR_BYTES, length / SECTOR_BYTES);
+}
+
+/** Ranges cut at multiples of `pieceBytes`, which divides the size of a block: no piece lies in two blocks. */
+async function* piecesOf(ranges: AsyncIterable<Range>, pieceBytes: number): AsyncGenerator<Range> {
+  for await (const range of ranges) {
+    const end = range.offset + range.length;
+    for (let at = range.offset; at < end; ) {
+      const stop = Math.min(end, (Math.floor(at / pieceBytes) + 1) * pieceBytes);
+      yield { offset: at, length: stop - at };
+      at = stop;
+    }
+  }
+}
+
+function refuseOthers(
+  image: Image | undefined,
+  child: Image | undefined,
+  options: MergeOptions,
+  storage: Storage,
+): void {
+  if (image === undefined || child === undefined) return;
+  const own = storage.stat(child.path)?.identity;
+  const others = childrenOf(image, options, storage).filter((other) => storage.stat(other)?.identity !== own);
+  if (0 < others.length)
+    throw new VhdError('HAS_CHILDREN', `other images depend on ${image.path}: ${others.join(', ')}`);
+}
+
+function childrenOf(
+  image: { readonly path: string; readonly footer: { readonly uuid: string } },
+  options: MergeOptions,
+  storage: Storage,
+): readonly string[] {
+  return findChildren(image.path, image.footer.uuid, storage, options.policy?.folders ?? []);
+}
+
+/** The children of the topmost link: they become the target's. */
+function childrenAbove(plan: MergePlan, options: MergeOptions, storage: Storage): readonly string[] {
+  const top = plan.links[0];
+  if (top === undefined) return [];
+  const folders = [folderOf(plan.target), ...(options.policy?.folders ?? [])];
+  return findChildren(top.file, top.uuid, storage, folders);
+}
+
+function indexOf(links: readonly Image[], name: string, storage: Storage): number {
+  const identity = storage.stat(name)?.identity;
+  if (identity === undefined) throw new VhdError('NOT_FOUND', `no such image: ${name}`);
+  return links.findIndex((image) => storage.stat(image.path)?.identity === identity);
+}
+
+function sizeOf(name: string, storage: Storage): number {
+  const image = openImage(name, { storage });
+  void image.close();
+  return image.sizeBytes;
+}

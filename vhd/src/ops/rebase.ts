@@ -1,0 +1,112 @@
+/**
+ * Gives an image another parent. Safe: its content stays, by copying into it what the new parent has otherwise.
+ * Unsafe: only the link changes, which is what a chain needs whose files were moved.
+ */
+
+import type { ChainDisk } from '../disk/chain-disk.ts';
+import { type OpenChainOptions, openChain, openLinks } from '../disk/open.ts';
+import type { ChainPolicy } from '../disk/parent.ts';
+import { refuseSealed } from '../disk/seal.ts';
+import type { Storage } from '../disk/storage.ts';
+import { VhdError } from '../errors.ts';
+import { SECTOR_BYTES } from '../units.ts';
+import { seal } from './create.ts';
+import { readPadded, suspects, unequalRuns } from './diff.ts';
+import { identityOf, runSteps } from './journal.ts';
+import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
+import type { Range } from './pieces.ts';
+import { relinkSteps } from './relink.ts';
+
+/** How an image gets another parent. */
+export interface RebaseOptions extends OperationOptions {
+  readonly parent: string;
+  /** Only re-links: the content is what the new parent makes of it. */
+  readonly isUnsafe?: boolean;
+  /** Where parents may lie. */
+  readonly policy?: ChainPolicy;
+}
+
+/** What a rebase did. */
+export interface RebaseResult {
+  /** Bytes copied into the image, because the new parent has others there. */
+  readonly copiedBytes: number;
+}
+
+/**
+ * Makes `name` a child of another parent. The new parent is sealed by this.
+ * Errors: NO_PARENT, SEALED, CHAIN_LOOP, NOT_VHD, NO_SPACE, CANCELLED (the old link still holds), IO.
+ */
+export async function rebaseImage(name: string, options: RebaseOptions): Promise<RebaseResult> {
+  const storage = storageOf(options);
+  const parentUuid = identityOf(options.parent, storage);
+  if (parentUuid === undefined) throw new VhdError('NOT_VHD', `${options.parent} is no VHD`);
+  refuseLoop(name, options, storage);
+  if (options.isUnsafe !== true) refuseSealed(name, storage); // A sealed image may be re-linked; its own bytes stay.
+  const copiedBytes = options.isUnsafe === true ? 0 : await copyDifference(name, options, storage);
+  seal(options.parent, storage);
+  await runSteps(name, relinkSteps(name, options.parent, parentUuid, storage), storage);
+  return { copiedBytes };
+}
+
+function chainOptions(options: RebaseOptions, storage: Storage): OpenChainOptions {
+  return { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) };
+}
+
+function refuseLoop(name: string, options: RebaseOptions, storage: Storage): void {
+  const own = storage.stat(name)?.identity;
+  const links = openLinks(options.parent, chainOptions(options, storage));
+  for (const image of links) void image.close();
+  if (links.some((image) => storage.stat(image.path)?.identity === own)) {
+    throw new VhdError('CHAIN_LOOP', `${options.parent} is ${name} or depends on it`);
+  }
+}
+
+/** Copies what the new parent has otherwise, as far as the image does not store it itself. The view of it stays as it is. */
+async function copyDifference(name: string, options: RebaseOptions, storage: Storage): Promise<number> {
+  const disk = await openChain(name, { ...chainOptions(options, storage), isReadOnly: false });
+  let copiedBytes = 0;
+  try {
+    const parent = await openChain(options.parent, chainOptions(options, storage));
+    try {
+      for await (const range of suspects(disk, parent, storage)) {
+        copiedBytes += await copyRange(disk, parent, range, options.signal);
+        options.onProgress?.({ doneBytes: range.offset + range.length, totalBytes: disk.sizeBytes });
+      }
+    } finally {
+      await parent.close();
+    }
+    await disk.flush(); // Before the link changes: what only the old parent had is in the image now.
+  } finally {
+    await disk.close();
+  }
+  return copiedBytes;
+}
+
+const CHUNK_BYTES: number = 1 << 20;
+
+async function copyRange(
+  disk: ChainDisk,
+  parent: ChainDisk,
+  range: Range,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let copiedBytes = 0;
+  const end = Math.min(disk.sizeBytes, range.offset + range.length);
+  const ours = new Uint8Array(CHUNK_BYTES);
+  const theirs = new Uint8Array(CHUNK_BYTES);
+  for (let at = range.offset; at < end; ) {
+    throwIfCancelled(signal);
+    const [extent] = await disk.extents(at, end - at, 1);
+    if (extent === undefined) break;
+    const length = Math.min(CHUNK_BYTES, extent.length);
+    if (extent.link !== 0) {
+      await Promise.all([readPadded(disk, ours, at, length), readPadded(parent, theirs, at, length)]);
+      for (const run of unequalRuns(ours, theirs, length, SECTOR_BYTES)) {
+        await disk.write(ours.subarray(run.offset, run.offset + run.length), at + run.offset);
+        copiedBytes += run.length;
+      }
+    }
+    at += extent.link === 0 ? extent.length : length;
+  }
+  return copiedBytes;
+}

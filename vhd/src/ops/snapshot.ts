@@ -1,0 +1,98 @@
+/**
+ * Snapshot of an image that nobody writes to: the file gets a second name and is sealed, and a child takes its place
+ * under the old name. The switch is one rename: before it the old name is the image, after it the child.
+ */
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { openImage } from '../disk/open.ts';
+import { findChildren } from '../disk/seal.ts';
+import { folderOf, type Storage } from '../disk/storage.ts';
+import { VhdError } from '../errors.ts';
+import { type NewImage, newChildImage } from '../format/image.ts';
+import { writeParts } from './create.ts';
+import { hasJournal, identityOf, runSteps } from './journal.ts';
+import { temporaryName, writeNewFile } from './new-file.ts';
+import { type OperationOptions, storageOf } from './options.ts';
+
+/** How a snapshot is made. */
+export interface SnapshotOptions extends OperationOptions {
+  /** Where the sealed image goes, in the same folder; made from the name and the time when left out. */
+  readonly as?: string;
+  readonly now?: Date;
+}
+
+/** What a snapshot left. */
+export interface SnapshotResult {
+  /** The sealed image, with the content of the moment. */
+  readonly snapshot: string;
+  /** The child that has the old name. */
+  readonly leaf: string;
+  readonly leafUuid: string;
+}
+
+/**
+ * Seals the image `name` under another name and puts an empty child in its place.
+ * Errors: EXISTS, USAGE (another folder), HAS_CHILDREN (they name the image by its path), NOT_VHD, NO_SPACE, IO.
+ */
+export async function snapshotImage(name: string, options: SnapshotOptions = {}): Promise<SnapshotResult> {
+  const storage = storageOf(options);
+  const now = options.now ?? new Date();
+  const snapshot = options.as ?? snapshotName(name, now);
+  if (path.resolve(folderOf(snapshot)) !== path.resolve(folderOf(name))) {
+    throw new VhdError('USAGE', `a snapshot of ${name} stays in its folder; ${snapshot} is in another`);
+  }
+  if (storage.stat(snapshot) !== undefined) throw new VhdError('EXISTS', `${snapshot} is there already`);
+  refuseChildren(name, storage);
+  const child = temporaryName(name);
+  const leafUuid = randomUUID();
+  await writeNewFile(child, { storage }, (file) =>
+    writeParts(file, emptyChild(name, snapshot, leafUuid, now, storage)),
+  );
+  try {
+    await runSteps(
+      name,
+      [
+        { do: 'swap', file: name, snapshot, child, uuid: leafUuid },
+        { do: 'mode', file: snapshot, isWritable: false },
+      ],
+      storage,
+    );
+  } catch (error) {
+    if (!hasJournal(name, storage)) storage.remove(child); // Else the next open goes on from here.
+    throw error;
+  }
+  return { snapshot, leaf: name, leafUuid };
+}
+
+/** The child of what will be the snapshot; it is in the same folder, under a name that is not there yet. */
+function emptyChild(name: string, snapshot: string, uuid: string, now: Date, storage: Storage): NewImage {
+  const parent = openImage(name, { storage });
+  void parent.close();
+  const base = path.basename(snapshot);
+  const fields = {
+    sizeBytes: parent.sizeBytes,
+    uuid,
+    now,
+    ...(parent.kind === 'fixed' ? {} : { blockBytes: parent.blockBytes }),
+  };
+  return newChildImage(fields, {
+    uuid: parent.footer.uuid,
+    name: base,
+    relativePath: `./${base}`,
+    absolutePath: path.join(storage.resolve(folderOf(name)), base),
+    modified: storage.stat(name)?.modifiedAt ?? now,
+  });
+}
+
+/** `disk.vhd` becomes `disk.20261121T101500Z.vhd`. */
+export function snapshotName(name: string, now: Date): string {
+  const { dir, name: stem, ext } = path.parse(name);
+  return path.join(dir, `${stem}.${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}${ext}`);
+}
+
+function refuseChildren(name: string, storage: Storage): void {
+  const uuid = identityOf(name, storage);
+  const children = uuid === undefined ? [] : findChildren(name, uuid, storage);
+  if (0 < children.length)
+    throw new VhdError('HAS_CHILDREN', `other images depend on ${name} by that name: ${children.join(', ')}`);
+}
