@@ -1,5 +1,38 @@
-/** My account. */
+/** My account: password, second factors, where I am signed in, tokens. */
+import { Alert, PageSection, Title } from '@patternfly/react-core';
 import type { Me } from '../../../shared/auth.ts';
+import { usePageTitle } from '../shell/page-title.ts';
+import { PasskeysCard } from './passkeys-card.tsx';
+import { PasswordCard } from './password-card.tsx';
+import { SignInsCard } from './sign-ins-card.tsx';
+import { TokensCard } from './tokens-card.tsx';
+import { TotpCard } from './totp-card.tsx';
+
 export function AccountPage({ me }: { readonly me: Me }) {
-  return <p>{me.name}</p>;
+  usePageTitle('My account');
+  const isBare = me.source === 'local' && !me.hasPassword && me.passkeys === 0;
+  return (
+    <PageSection hasBodyWrapper={false} aria-labelledby="account-title">
+      <div className="oriel-list__head">
+        <Title headingLevel="h1" size="2xl" id="account-title">
+          {me.displayName} <span className="oriel-subtle">{me.name}</span>
+        </Title>
+      </div>
+      {isBare && (
+        <Alert
+          isInline
+          variant="warning"
+          className="oriel-account__bare"
+          title="You came by a one-time link. Set a password or add a passkey, or you will need another link."
+        />
+      )}
+      <div className="oriel-cards">
+        {me.source === 'local' && <PasswordCard me={me} />}
+        {me.source === 'local' && <TotpCard me={me} />}
+        <PasskeysCard />
+        <SignInsCard />
+        <TokensCard me={me} />
+      </div>
+    </PageSection>
+  );
 }

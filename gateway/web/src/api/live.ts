@@ -69,10 +69,9 @@ const STALE: ReadonlyMap<string, readonly string[]> = new Map([
   ['audit', ['audit.']],
 ]);
 
-/** `vm`, `vms` and `session:<id>` are about `vm`, `vm` and `session`. */
-export function subjectOf(topic: string): string {
-  const [name = ''] = topic.split(':');
-  return STALE.has(name) ? name : name.replace(/s$/, '');
+/** `session:<id>` is about `session`. */
+function subjectOf(topic: string): string {
+  return topic.split(':')[0] ?? topic;
 }
 
 const WAIT_MS = 150;

@@ -1,5 +1,33 @@
-/** The routes of the console. */
+/** The routes of the console: each page comes when it is first opened. */
+import { lazy } from 'react';
+import { Navigate, Route, Routes } from 'react-router';
 import type { Me } from '../../../shared/auth.ts';
+import { NotFoundPage } from '../shell/not-found-page.tsx';
+import { sectionsFor } from '../shell/sections.ts';
+
+const VmsPage = lazy(async () => ({ default: (await import('./vms/vms-page.tsx')).VmsPage }));
+const VmPage = lazy(async () => ({ default: (await import('./vms/vm-page.tsx')).VmPage }));
+const HostsPage = lazy(async () => ({ default: (await import('./hosts/hosts-page.tsx')).HostsPage }));
+const ImagesPage = lazy(async () => ({ default: (await import('./images/images-page.tsx')).ImagesPage }));
+const SessionsPage = lazy(async () => ({ default: (await import('./sessions/sessions-page.tsx')).SessionsPage }));
+const PeoplePage = lazy(async () => ({ default: (await import('./people/people-page.tsx')).PeoplePage }));
+const AuditPage = lazy(async () => ({ default: (await import('./audit/audit-page.tsx')).AuditPage }));
+const TasksPage = lazy(async () => ({ default: (await import('./tasks/tasks-page.tsx')).TasksPage }));
+
 export function ConsoleRoutes({ me }: { readonly me: Me }) {
-  return <p>{me.name}</p>;
+  const first = sectionsFor(me)[0];
+  return (
+    <Routes>
+      <Route index element={<Navigate to={first?.path ?? '/desktops'} replace />} />
+      <Route path="vms" element={<VmsPage me={me} />} />
+      <Route path="vms/:vmId" element={<VmPage me={me} />} />
+      <Route path="hosts" element={<HostsPage />} />
+      <Route path="images" element={<ImagesPage />} />
+      <Route path="sessions" element={<SessionsPage me={me} />} />
+      <Route path="people/*" element={<PeoplePage />} />
+      <Route path="audit" element={<AuditPage />} />
+      <Route path="tasks" element={<TasksPage />} />
+      <Route path="*" element={<NotFoundPage />} />
+    </Routes>
+  );
 }

@@ -2,6 +2,9 @@
 import { Button, Tooltip } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
 
+/** Under a finger a tooltip would only stay in the way. */
+const TRIGGER = window.matchMedia('(hover: hover)').matches ? 'mouseenter focus' : 'manual';
+
 interface BarButtonProps {
   readonly label: string;
   readonly icon?: ReactNode;
@@ -23,7 +26,7 @@ export function BarButton({
   className = '',
 }: BarButtonProps) {
   return (
-    <Tooltip content={label} position="bottom" entryDelay={500}>
+    <Tooltip content={label} position="bottom" entryDelay={500} trigger={TRIGGER}>
       <Button
         variant="plain"
         className={`oriel-bar__button ${isPressed === true ? 'oriel-bar__button--on' : ''} ${className}`}

@@ -7,6 +7,7 @@ import { LinkNotice } from './link-notice.tsx';
 import { needsConsent } from './paste.ts';
 import { Terminal } from './terminal.ts';
 import { type SessionTarget, ticketSource } from './tickets.ts';
+import { useTerminalFont } from './use-terminal-font.ts';
 
 interface SerialConsoleProps {
   readonly target: SessionTarget;
@@ -23,6 +24,7 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
   const terminal = useRef<Terminal>(undefined);
   const [link, setLink] = useState<LinkState>({ kind: 'opening' });
   const [pending, setPending] = useState<PendingPaste>();
+  const isFontReady = useTerminalFont();
   const key = JSON.stringify(target);
 
   const confirmPaste = useCallback((text: string): Promise<boolean> => {
@@ -31,7 +33,7 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
   }, []);
 
   useEffect(() => {
-    if (host.current === null) return undefined;
+    if (host.current === null || !isFontReady) return undefined;
     const made = new Terminal(host.current, ticketSource(JSON.parse(key) as SessionTarget), {
       onState: setLink,
       confirmPaste,
@@ -39,7 +41,7 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
     terminal.current = made;
     made.start();
     return () => made.stop();
-  }, [key, confirmPaste]);
+  }, [key, confirmPaste, isFontReady]);
 
   const answer = (isAllowed: boolean) => {
     pending?.answer(isAllowed);

@@ -5,12 +5,13 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { type ITheme, Terminal as Xterm } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
+import { withAdoptedStyles } from './adopted-styles.ts';
 import { Link, type LinkState } from './link.ts';
 import { REFUSED_OSC, sanitizePaste } from './paste.ts';
 import { openSocket } from './socket.ts';
-import { strictDocument, withStrictStyles } from './strict-terminal-document.ts';
 import { afterRefusal, type TicketSource } from './tickets.ts';
 
+const FONT = 'RedHatMono, ui-monospace, monospace';
 const LIMITS = { scrollbackLines: 5_000 } as const;
 
 const THEME: ITheme = {
@@ -45,8 +46,7 @@ export class Terminal {
     this.#tickets = tickets;
     this.#events = events;
     this.#xterm = new Xterm({
-      documentOverride: strictDocument(document),
-      fontFamily: "'Red Hat Mono', 'RedHatMono', ui-monospace, monospace",
+      fontFamily: FONT,
       fontSize: 14,
       scrollback: LIMITS.scrollbackLines,
       screenReaderMode: true,
@@ -56,7 +56,7 @@ export class Terminal {
     });
     this.#refuseSequences();
     this.#xterm.loadAddon(this.#fit);
-    withStrictStyles(document, () => this.#xterm.open(host));
+    withAdoptedStyles(document, () => this.#xterm.open(host));
     this.#xterm.onData((data) => this.#send(data));
     this.#xterm.onBinary((data) => this.#sendBytes(Uint8Array.from(data, (character) => character.charCodeAt(0))));
     host.addEventListener('paste', this.#onPaste, { capture: true });

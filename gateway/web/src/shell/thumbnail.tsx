@@ -1,6 +1,6 @@
 /** A small picture of a screen, fresh while it is looked at. */
 import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';
-import { useRef } from 'react';
+import { useRef, useState } from 'react';
 import { useThumbnail } from './use-thumbnail.ts';
 
 interface ThumbnailProps {
@@ -12,12 +12,14 @@ interface ThumbnailProps {
 export function Thumbnail({ url, isLive }: ThumbnailProps) {
   const box = useRef<HTMLDivElement>(null);
   const picture = useThumbnail(url, isLive, box);
+  // The picture that the browser could not read, if any.
+  const [broken, setBroken] = useState<string>();
   return (
     <div className="oriel-thumbnail" ref={box}>
-      {picture === undefined ? (
+      {picture === undefined || picture === broken ? (
         <DesktopIcon className="oriel-thumbnail__icon" />
       ) : (
-        <img src={picture} alt="" className="oriel-thumbnail__picture" />
+        <img src={picture} alt="" className="oriel-thumbnail__picture" onError={() => setBroken(picture)} />
       )}
     </div>
   );

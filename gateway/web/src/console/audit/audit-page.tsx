@@ -1,0 +1,133 @@
+/** The audit log: filter, look closer, export, verify. Everything in it is shown as text. */
+import { Alert, Button, Label, SearchInput } from '@patternfly/react-core';
+import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
+import { useState } from 'react';
+import { type AuditLine, exportAudit, listAudit, verifyAudit } from '../../../../shared/audit.ts';
+import { client, describeError } from '../../api/client.ts';
+import { apiPages } from '../../api/query.ts';
+import type { Column } from '../../shell/data-table.tsx';
+import { formatTime } from '../../shell/format.ts';
+import { ListPage } from '../../shell/list-page.tsx';
+import { PagedTable } from '../../shell/paged-table.tsx';
+import { SelectField } from '../../shell/select-field.tsx';
+import { LineDialog } from './line-dialog.tsx';
+
+type Row = AuditLine & { readonly id: string };
+type Outcome = AuditLine['outcome'] | '';
+const COLOURS = { ok: 'green', refused: 'orange', failed: 'red' } as const;
+const WORDS = { ok: 'Done', refused: 'Refused', failed: 'Failed' } as const;
+
+const COLUMNS: readonly Column<Row>[] = [
+  { key: 'at', label: 'When', cell: ({ at }) => formatTime(at) },
+  { key: 'who', label: 'Who', isLong: true, cell: ({ actor }) => actor.name },
+  { key: 'action', label: 'Action', isLong: true, cell: ({ action }) => action },
+  { key: 'target', label: 'On', isLong: true, cell: ({ target }) => target ?? '–' },
+  {
+    key: 'outcome',
+    label: 'Outcome',
+    cell: ({ outcome, code }) => (
+      <Label isCompact color={COLOURS[outcome]}>
+        {code ?? WORDS[outcome]}
+      </Label>
+    ),
+  },
+  { key: 'address', label: 'From', cell: ({ address }) => address ?? '–' },
+];
+
+const OUTCOMES: readonly { readonly value: Outcome; readonly label: string }[] = [
+  { value: '', label: 'Every outcome' },
+  { value: 'ok', label: 'Done' },
+  { value: 'refused', label: 'Refused' },
+  { value: 'failed', label: 'Failed' },
+];
+
+export function AuditPage() {
+  const [action, setAction] = useState('');
+  const [outcome, setOutcome] = useState<Outcome>('');
+  const [shown, setShown] = useState<AuditLine>();
+  const filters = { ...(action === '' ? {} : { action }), ...(outcome === '' ? {} : { outcome }) };
+  const query = useInfiniteQuery({
+    ...apiPages(listAudit, { query: { ...filters, limit: 100 } }),
+    select: (data) => ({
+      ...data,
+      pages: data.pages.map((page) => ({
+        ...page,
+        items: page.items.map((line) => ({ ...line, id: String(line.seq) })),
+      })),
+    }),
+  });
+  return (
+    <ListPage
+      title="Audit log"
+      actions={
+        <>
+          <VerifyButton />
+          <Button
+            variant="secondary"
+            component="a"
+            href={client.url(exportAudit, { query: filters })}
+            download="audit.jsonl"
+          >
+            Export
+          </Button>
+        </>
+      }
+      filters={
+        <>
+          <SearchInput
+            aria-label="Action"
+            placeholder="Action, such as sign-in.password"
+            value={action}
+            onChange={(_, value) => setAction(value)}
+            onClear={() => setAction('')}
+          />
+          <SelectField label="Outcome" value={outcome} options={OUTCOMES} onChange={setOutcome} />
+        </>
+      }
+    >
+      <PagedTable
+        query={query}
+        label="Audit log"
+        columns={COLUMNS}
+        empty="No such lines"
+        actions={(line) => (
+          <Button
+            variant="link"
+            size="sm"
+            isInline
+            aria-label={`Details of line ${line.seq}`}
+            onClick={() => setShown(line)}
+          >
+            Details
+          </Button>
+        )}
+      />
+      {shown !== undefined && <LineDialog line={shown} onClose={() => setShown(undefined)} />}
+    </ListPage>
+  );
+}
+
+function VerifyButton() {
+  const verify = useMutation({ mutationFn: () => client.call(verifyAudit, {}) });
+  const result = verify.data;
+  return (
+    <>
+      {verify.isError && <Alert isInline isPlain variant="danger" title={describeError(verify.error)} />}
+      {result !== undefined && (
+        <Alert
+          isInline
+          isPlain
+          variant={result.isIntact ? 'success' : 'danger'}
+          title={
+            result.isIntact
+              ? `${result.lines} lines, unbroken`
+              : `Line ${result.firstBad ?? '?'}: ${result.reason ?? 'changed or removed'}`
+          }
+        />
+      )}
+      <Button variant="secondary" isLoading={verify.isPending} onClick={() => verify.mutate()}>
+        Verify
+      </Button>
+    </>
+  );
+}

@@ -1,0 +1,22 @@
+/** One line of the audit log, whole. */
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import type { AuditLine } from '../../../../shared/audit.ts';
+
+interface LineDialogProps {
+  readonly line: AuditLine;
+  readonly onClose: () => void;
+}
+
+export function LineDialog({ line, onClose }: LineDialogProps) {
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="line-title">
+      <ModalHeader title={`Line ${line.seq}`} labelId="line-title" />
+      <ModalBody tabIndex={0} aria-label="The line as JSON">
+        <pre className="oriel-json">{JSON.stringify(line, undefined, 2)}</pre>
+      </ModalBody>
+      <ModalFooter>
+        <Button onClick={onClose}>Close</Button>
+      </ModalFooter>
+    </Modal>
+  );
+}

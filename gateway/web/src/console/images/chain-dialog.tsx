@@ -1,0 +1,31 @@
+/** The chain of one disk, in a dialog. */
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { type Disk, listDisks } from '../../../../shared/disk.ts';
+import { apiQuery } from '../../api/query.ts';
+import { Loading } from '../../shell/loading.tsx';
+import { ChainView } from './chain-view.tsx';
+
+interface ChainDialogProps {
+  readonly disk: Disk;
+  readonly onClose: () => void;
+}
+
+export function ChainDialog({ disk, onClose }: ChainDialogProps) {
+  const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="chain-title">
+      <ModalHeader title={`Chain of ${disk.name}`} labelId="chain-title" />
+      <ModalBody>
+        {query.data === undefined ? (
+          <Loading label="Loading the chain" />
+        ) : (
+          <ChainView leaf={disk} disks={query.data.items} />
+        )}
+      </ModalBody>
+      <ModalFooter>
+        <Button onClick={onClose}>Close</Button>
+      </ModalFooter>
+    </Modal>
+  );
+}

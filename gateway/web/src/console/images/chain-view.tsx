@@ -1,0 +1,36 @@
+/** The chain of a disk as a picture: the root on the left, the leaf that is written to on the right. */
+import { Label } from '@patternfly/react-core';
+import { LockIcon } from '@patternfly/react-icons/dist/esm/icons/lock-icon';
+import type { Disk } from '../../../../shared/disk.ts';
+import { formatBytes } from '../../shell/format.ts';
+import { chainOf } from './chain.ts';
+import { KIND_LABELS } from './kind-labels.ts';
+
+interface ChainViewProps {
+  readonly leaf: Disk;
+  readonly disks: readonly Disk[];
+}
+
+export function ChainView({ leaf, disks }: ChainViewProps) {
+  const chain = chainOf(leaf, disks);
+  return (
+    <ol className="oriel-chain" aria-label={`Chain of ${leaf.name}, from its root`}>
+      {chain.map((link) => (
+        <li key={link.id} className={`oriel-chain__link ${link.id === leaf.id ? 'oriel-chain__link--leaf' : ''}`}>
+          <span className="oriel-chain__name">{link.name}</span>
+          <span className="oriel-chain__line">
+            <Label
+              isCompact
+              color={link.health.state === 'ok' ? 'blue' : 'red'}
+              {...(link.isSealed ? { icon: <LockIcon /> } : {})}
+            >
+              {link.health.state === 'ok' ? KIND_LABELS[link.kind] : 'Broken'}
+            </Label>
+            <span className="oriel-subtle">{formatBytes(link.storedBytes)}</span>
+          </span>
+          {link.isSealed && <span className="pf-v6-screen-reader">sealed</span>}
+        </li>
+      ))}
+    </ol>
+  );
+}

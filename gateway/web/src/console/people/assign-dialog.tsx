@@ -1,0 +1,76 @@
+/** Giving a user or a group rights on a desktop. */
+import { Checkbox, FormGroup } from '@patternfly/react-core';
+import { useState } from 'react';
+import { createAssignment } from '../../../../shared/people.ts';
+import { DESKTOP_RIGHTS, type DesktopRight } from '../../../../shared/rights.ts';
+import { client } from '../../api/client.ts';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { SelectField } from '../../shell/select-field.tsx';
+import { refetch } from '../../shell/use-action.ts';
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+interface AssignDialogProps {
+  readonly desktops: readonly Named[];
+  readonly users: readonly Named[];
+  readonly groups: readonly Named[];
+  readonly onClose: () => void;
+}
+
+const MEANING: Readonly<Record<DesktopRight, string>> = {
+  see: 'see it listed',
+  view: 'watch its screen',
+  open: 'use it',
+  power: 'start and stop it',
+  manage: 'change or remove it',
+  backup: 'back it up',
+  restore: 'restore it',
+};
+
+export function AssignDialog({ desktops, users, groups, onClose }: AssignDialogProps) {
+  const [desktopId, setDesktopId] = useState(desktops[0]?.id ?? '');
+  const who = [
+    ...groups.map(({ id, name }) => ({ value: `group ${id}`, label: `${name} (group)` })),
+    ...users.map(({ id, name }) => ({ value: `user ${id}`, label: name })),
+  ];
+  const [chosen, setChosen] = useState(who[0]?.value ?? '');
+  const [rights, setRights] = useState<readonly DesktopRight[]>(['open', 'power']);
+  const assign = async () => {
+    const [kind, id = ''] = chosen.split(' ');
+    await client.call(createAssignment, {
+      body: { desktopId, rights: [...rights], ...(kind === 'group' ? { groupId: id } : { userId: id }) },
+      idempotencyKey: crypto.randomUUID(),
+    });
+    void refetch(['assignment.', 'desktop.']);
+  };
+  return (
+    <FormDialog
+      title="Assign a desktop"
+      submitLabel="Assign"
+      isReady={desktopId !== '' && chosen !== '' && 0 < rights.length}
+      onSubmit={assign}
+      onClose={onClose}
+    >
+      <SelectField label="To" value={chosen} options={who} onChange={setChosen} />
+      <SelectField
+        label="Desktop"
+        value={desktopId}
+        options={desktops.map(({ id, name }) => ({ value: id, label: name }))}
+        onChange={setDesktopId}
+      />
+      <FormGroup role="group" label="They may" fieldId="assign-rights">
+        {DESKTOP_RIGHTS.map((right) => (
+          <Checkbox
+            key={right}
+            id={`assign-${right}`}
+            label={MEANING[right]}
+            isChecked={rights.includes(right)}
+            onChange={(_, isOn) => setRights(isOn ? [...rights, right] : rights.filter((each) => each !== right))}
+          />
+        ))}
+      </FormGroup>
+    </FormDialog>
+  );
+}

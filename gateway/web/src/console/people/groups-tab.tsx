@@ -1,0 +1,99 @@
+/** Groups and their members. */
+import { Button } from '@patternfly/react-core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { createGroup, deleteGroup, type Group, listGroups } from '../../../../shared/people.ts';
+import { client } from '../../api/client.ts';
+import { apiPages } from '../../api/query.ts';
+import type { Column } from '../../shell/data-table.tsx';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { PagedTable } from '../../shell/paged-table.tsx';
+import { RowMenu } from '../../shell/row-menu.tsx';
+import { TextField } from '../../shell/text-field.tsx';
+import { refetch } from '../../shell/use-action.ts';
+import { MembersDialog } from './members-dialog.tsx';
+
+const COLUMNS: readonly Column<Group>[] = [
+  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
+  { key: 'members', label: 'Members', cell: ({ members }) => members },
+  { key: 'external', label: 'Filled by', isLong: true, cell: ({ external }) => external ?? 'hand' },
+];
+
+type Dialog =
+  | { readonly kind: 'create' }
+  | { readonly kind: 'delete'; readonly group: Group }
+  | { readonly kind: 'members'; readonly group: Group };
+
+export function GroupsTab() {
+  const [dialog, setDialog] = useState<Dialog>();
+  const query = useInfiniteQuery(apiPages(listGroups, { query: {} }));
+  const close = () => setDialog(undefined);
+  return (
+    <>
+      <div className="oriel-list__filters">
+        <Button onClick={() => setDialog({ kind: 'create' })}>New group</Button>
+      </div>
+      <PagedTable
+        query={query}
+        label="Groups"
+        columns={COLUMNS}
+        empty="No groups yet"
+        emptyHint="Assign desktops to groups rather than to people one by one."
+        actions={(group) => (
+          <RowMenu
+            name={group.name}
+            actions={[
+              { key: 'members', label: 'Members…', onSelect: () => setDialog({ kind: 'members', group }) },
+              { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDialog({ kind: 'delete', group }) },
+            ]}
+          />
+        )}
+      />
+      {dialog?.kind === 'create' && <GroupCreateDialog onClose={close} />}
+      {dialog?.kind === 'members' && <MembersDialog group={dialog.group} onClose={close} />}
+      {dialog?.kind === 'delete' && (
+        <FormDialog
+          title={`Delete the group ${dialog.group.name}?`}
+          submitLabel="Delete"
+          isDanger
+          onSubmit={() =>
+            client
+              .call(deleteGroup, { params: { groupId: dialog.group.id } })
+              .then(() => refetch(['group.', 'user.', 'assignment.']))
+          }
+          onClose={close}
+        >
+          <p>Its assignments go with it; its members stay.</p>
+        </FormDialog>
+      )}
+    </>
+  );
+}
+
+function GroupCreateDialog({ onClose }: { readonly onClose: () => void }) {
+  const [name, setName] = useState('');
+  const [external, setExternal] = useState('');
+  const create = async () => {
+    const body = { name: name.trim(), external: external.trim() === '' ? null : external.trim() };
+    await client.call(createGroup, { body, idempotencyKey: crypto.randomUUID() });
+    void refetch(['group.']);
+  };
+  return (
+    <FormDialog
+      title="New group"
+      submitLabel="Make it"
+      isReady={name.trim() !== ''}
+      onSubmit={create}
+      onClose={onClose}
+    >
+      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={64} />
+      <TextField
+        label="Group in the directory or single sign-on"
+        hint="Its members join at their next sign-in. Empty: you add members by hand."
+        value={external}
+        onChange={setExternal}
+        maxLength={256}
+      />
+    </FormDialog>
+  );
+}

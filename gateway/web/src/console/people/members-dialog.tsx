@@ -1,0 +1,80 @@
+/** Who is in a group. */
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { addMember, type Group, listUsers, removeMember, type User } from '../../../../shared/people.ts';
+import { client } from '../../api/client.ts';
+import { apiQuery } from '../../api/query.ts';
+import { type Column, DataTable } from '../../shell/data-table.tsx';
+import { SelectField } from '../../shell/select-field.tsx';
+import { useAction } from '../../shell/use-action.ts';
+
+const COLUMNS: readonly Column<User>[] = [
+  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
+  { key: 'full', label: 'Full name', isLong: true, cell: ({ displayName }) => displayName },
+];
+
+export function MembersDialog({ group, onClose }: { readonly group: Group; readonly onClose: () => void }) {
+  const members = useQuery(apiQuery(listUsers, { query: { groupId: group.id, limit: 500 } }));
+  const users = useQuery(apiQuery(listUsers, { query: { limit: 500 } }));
+  const [userId, setUserId] = useState('');
+  const act = useAction('user.', 'group.');
+  const inside = members.data?.items ?? [];
+  const others = (users.data?.items ?? []).filter((user) => !inside.some((each) => each.id === user.id));
+  const chosen = others.find((user) => user.id === userId) ?? others[0];
+  const isByHand = group.external === null;
+  const change = (user: User, route: typeof addMember, done: string) =>
+    void act(`${user.name}: ${done}`, () => client.call(route, { params: { groupId: group.id, userId: user.id } }));
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="members-title">
+      <ModalHeader title={`Members of ${group.name}`} labelId="members-title" />
+      <ModalBody>
+        {isByHand ? (
+          <div className="oriel-list__filters">
+            <SelectField
+              label="User"
+              value={chosen?.id ?? ''}
+              options={
+                others.length === 0
+                  ? [{ value: '', label: 'Everybody is in it' }]
+                  : others.map(({ id, name }) => ({ value: id, label: name }))
+              }
+              onChange={setUserId}
+            />
+            <Button
+              isDisabled={chosen === undefined}
+              onClick={() => chosen !== undefined && change(chosen, addMember, 'added')}
+            >
+              Add
+            </Button>
+          </div>
+        ) : (
+          <p>The directory fills this group at each sign-in.</p>
+        )}
+        <DataTable
+          label="Members"
+          columns={COLUMNS}
+          rows={inside}
+          isLoading={members.isPending}
+          empty="Nobody is in it"
+          actions={(user) =>
+            isByHand && (
+              <Button
+                variant="link"
+                size="sm"
+                isInline
+                aria-label={`Take ${user.name} out`}
+                onClick={() => change(user, removeMember, 'taken out')}
+              >
+                Take out
+              </Button>
+            )
+          }
+        />
+      </ModalBody>
+      <ModalFooter>
+        <Button onClick={onClose}>Close</Button>
+      </ModalFooter>
+    </Modal>
+  );
+}

@@ -1,0 +1,21 @@
+/** The roles of an account. */
+import { useState } from 'react';
+import { editUser, type User } from '../../../../shared/people.ts';
+import type { Role } from '../../../../shared/rights.ts';
+import { client } from '../../api/client.ts';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { refetch } from '../../shell/use-action.ts';
+import { RoleChecks } from './role-checks.tsx';
+
+export function RolesDialog({ user, onClose }: { readonly user: User; readonly onClose: () => void }) {
+  const [roles, setRoles] = useState<readonly Role[]>(user.roles);
+  const save = async () => {
+    await client.call(editUser, { params: { userId: user.id }, body: { roles: [...roles] } });
+    void refetch(['user.']);
+  };
+  return (
+    <FormDialog title={`Roles of ${user.name}`} submitLabel="Save" onSubmit={save} onClose={onClose}>
+      <RoleChecks roles={roles} onChange={setRoles} />
+    </FormDialog>
+  );
+}

@@ -1,0 +1,89 @@
+/** What an operator does with a session. */
+import { Button, FormGroup, TextArea } from '@patternfly/react-core';
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { endSession, SESSION_LIMITS, type Session, sendMessage } from '../../../../shared/session.ts';
+import { client } from '../../api/client.ts';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { useNotices } from '../../shell/notices.tsx';
+import { RowMenu } from '../../shell/row-menu.tsx';
+import { refetch } from '../../shell/use-action.ts';
+
+interface SessionActionsProps {
+  readonly session: Session;
+  readonly isMine: boolean;
+}
+
+export function SessionActions({ session, isMine }: SessionActionsProps) {
+  const [dialog, setDialog] = useState<'message' | 'end'>();
+  const close = () => setDialog(undefined);
+  const watch = `/sessions/${encodeURIComponent(session.id)}/watch`;
+  const canWatch = session.kind === 'display' && session.state === 'live' && !isMine;
+  const params = { sessionId: session.id };
+  const end = async () => {
+    await client.call(endSession, { params });
+    void refetch(['session.']);
+  };
+  return (
+    <div className="oriel-card__actions">
+      {canWatch && (
+        <>
+          <Link to={watch} className="pf-v6-c-button pf-m-secondary pf-m-small">
+            Watch
+          </Link>
+          <Link to={`${watch}?mode=control`} className="pf-v6-c-button pf-m-secondary pf-m-small">
+            Join
+          </Link>
+        </>
+      )}
+      <Button variant="secondary" size="sm" onClick={() => setDialog('message')}>
+        Message
+      </Button>
+      <RowMenu
+        name={`the session of ${session.userName}`}
+        actions={[{ key: 'end', label: 'End the session…', isDanger: true, onSelect: () => setDialog('end') }]}
+      />
+      {dialog === 'message' && <MessageDialog session={session} onClose={close} />}
+      {dialog === 'end' && (
+        <FormDialog
+          title={`End the session of ${session.userName}?`}
+          submitLabel="End it"
+          isDanger
+          onSubmit={end}
+          onClose={close}
+        >
+          <p>The connection closes at once. The machine goes on running.</p>
+        </FormDialog>
+      )}
+    </div>
+  );
+}
+
+function MessageDialog({ session, onClose }: { readonly session: Session; readonly onClose: () => void }) {
+  const [text, setText] = useState('');
+  const notices = useNotices();
+  const send = async () => {
+    await client.call(sendMessage, { params: { sessionId: session.id }, body: { text: text.trim() } });
+    notices.done('The message is on their screen');
+  };
+  return (
+    <FormDialog
+      title={`Message to ${session.userName}`}
+      submitLabel="Send"
+      isReady={text.trim() !== ''}
+      onSubmit={send}
+      onClose={onClose}
+    >
+      <FormGroup label="Text" fieldId="message-text" isRequired>
+        <TextArea
+          id="message-text"
+          rows={3}
+          autoFocus
+          maxLength={SESSION_LIMITS.messageChars}
+          value={text}
+          onChange={(_, value) => setText(value)}
+        />
+      </FormGroup>
+    </FormDialog>
+  );
+}

@@ -1,0 +1,72 @@
+/** Everybody's sessions, with their pictures: watch, join, tell, end. */
+import { Card, CardBody, EmptyState, EmptyStateBody, Gallery, Label } from '@patternfly/react-core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import type { Me } from '../../../../shared/auth.ts';
+import { listSessions, type Session } from '../../../../shared/session.ts';
+import { apiPages } from '../../api/query.ts';
+import { Failure } from '../../shell/failure.tsx';
+import { formatAgo, formatBytes } from '../../shell/format.ts';
+import { ListPage } from '../../shell/list-page.tsx';
+import { Loading } from '../../shell/loading.tsx';
+import { Thumbnail } from '../../shell/thumbnail.tsx';
+import { SessionActions } from './session-actions.tsx';
+
+export function SessionsPage({ me }: { readonly me: Me }) {
+  const query = useInfiniteQuery({ ...apiPages(listSessions, { query: { limit: 100 } }), refetchInterval: 15_000 });
+  const sessions = query.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <ListPage title="Sessions">
+      {query.isPending && <Loading />}
+      {query.isError && sessions.length === 0 && (
+        <Failure title="The sessions could not be listed" error={query.error} onRetry={() => void query.refetch()} />
+      )}
+      {query.isSuccess && sessions.length === 0 && (
+        <EmptyState titleText="Nobody is connected" headingLevel="h2">
+          <EmptyStateBody>Sessions appear here as people open their desktops.</EmptyStateBody>
+        </EmptyState>
+      )}
+      <Gallery hasGutter component="ul" className="oriel-portal__cards">
+        {sessions.map((session) => (
+          <SessionCard key={session.id} session={session} me={me} />
+        ))}
+      </Gallery>
+    </ListPage>
+  );
+}
+
+const STATES = {
+  waiting: { word: 'Opening', color: 'blue' },
+  connecting: { word: 'Connecting', color: 'blue' },
+  live: { word: 'Live', color: 'green' },
+  parked: { word: 'Away', color: 'orange' },
+  ended: { word: 'Ended', color: 'grey' },
+} as const;
+
+function SessionCard({ session, me }: { readonly session: Session; readonly me: Me }) {
+  const { word, color } = STATES[session.state];
+  const picture = `/api/v1/desktops/${encodeURIComponent(session.desktopId)}/thumbnail`;
+  return (
+    <li>
+      <Card className="oriel-card" isFullHeight>
+        <Thumbnail url={session.kind === 'display' ? picture : null} isLive={session.state === 'live'} />
+        <CardBody className="oriel-card__body">
+          <div className="oriel-card__line">
+            <span className="oriel-card__name">{session.userName}</span>
+            <Label isCompact color={color}>
+              {word}
+            </Label>
+          </div>
+          <p className="oriel-card__text">
+            {session.desktopName}, {session.kind === 'serial' ? 'serial console' : 'screen'}
+            {session.mode === 'view' ? ', watching' : ''}
+          </p>
+          <p className="oriel-card__text">
+            {session.address ?? 'address not known'} · {formatAgo(session.createdAt, Date.now())} ·{' '}
+            {formatBytes(session.bytesOut)}
+          </p>
+          <SessionActions session={session} isMine={session.userId === me.id} />
+        </CardBody>
+      </Card>
+    </li>
+  );
+}

@@ -1,0 +1,80 @@
+/** Long work: how far it is, how it ended, stopping it. */
+import { Button, Label, Progress } from '@patternfly/react-core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { cancelTask, listTasks, type Task } from '../../../../shared/task.ts';
+import { client } from '../../api/client.ts';
+import { apiPages } from '../../api/query.ts';
+import type { Column } from '../../shell/data-table.tsx';
+import { formatAgo } from '../../shell/format.ts';
+import { ListPage } from '../../shell/list-page.tsx';
+import { PagedTable } from '../../shell/paged-table.tsx';
+import { useAction } from '../../shell/use-action.ts';
+
+const STATES = {
+  queued: { word: 'Waiting', color: 'grey' },
+  running: { word: 'Running', color: 'blue' },
+  done: { word: 'Done', color: 'green' },
+  failed: { word: 'Failed', color: 'red' },
+  cancelled: { word: 'Stopped', color: 'orange' },
+} as const;
+
+const COLUMNS: readonly Column<Task>[] = [
+  { key: 'title', label: 'What', isLong: true, cell: ({ title }) => title },
+  { key: 'state', label: 'State', cell: (task) => <TaskState task={task} /> },
+  { key: 'created', label: 'Begun', cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
+  { key: 'ended', label: 'Ended', cell: ({ endedAt }) => formatAgo(endedAt, Date.now()) },
+];
+
+export function TasksPage() {
+  const query = useInfiniteQuery(apiPages(listTasks, { query: {} }));
+  const act = useAction('task.');
+  return (
+    <ListPage title="Tasks">
+      <PagedTable
+        query={query}
+        label="Tasks"
+        columns={COLUMNS}
+        empty="No tasks yet"
+        emptyHint="Imports, copies and backups appear here with how far they are."
+        actions={(task) =>
+          task.canCancel &&
+          (task.state === 'running' || task.state === 'queued') && (
+            <Button
+              variant="secondary"
+              size="sm"
+              aria-label={`Stop ${task.title}`}
+              onClick={() =>
+                void act(`${task.title}: stopping`, () => client.call(cancelTask, { params: { taskId: task.id } }))
+              }
+            >
+              Stop
+            </Button>
+          )
+        }
+      />
+    </ListPage>
+  );
+}
+
+function TaskState({ task }: { readonly task: Task }) {
+  const { word, color } = STATES[task.state];
+  if (task.state === 'running' && task.progress !== null) {
+    return (
+      <Progress
+        className="oriel-progress"
+        size="sm"
+        value={Math.round(task.progress * 100)}
+        title={task.step}
+        aria-label={`${task.title}: ${task.step}`}
+      />
+    );
+  }
+  return (
+    <>
+      <Label isCompact color={color}>
+        {word}
+      </Label>
+      {task.error !== null && <div className="oriel-reason">{task.error.message}</div>}
+    </>
+  );
+}

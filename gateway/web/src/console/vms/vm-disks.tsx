@@ -1,0 +1,67 @@
+/** The disks of a VM, each as the chain that it is, and taking a snapshot. */
+import { Button } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { Me } from '../../../../shared/auth.ts';
+import { createSnapshot, type Disk, listDisks } from '../../../../shared/disk.ts';
+import type { Vm } from '../../../../shared/vm.ts';
+import { client } from '../../api/client.ts';
+import { apiQuery } from '../../api/query.ts';
+import { holds } from '../../api/use-me.ts';
+import { Failure } from '../../shell/failure.tsx';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { Loading } from '../../shell/loading.tsx';
+import { TextField } from '../../shell/text-field.tsx';
+import { refetch } from '../../shell/use-action.ts';
+import { ChainView } from '../images/chain-view.tsx';
+
+export function VmDisks({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
+  const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));
+  const [snapshotOf, setSnapshotOf] = useState<Disk>();
+  if (query.isPending) return <Loading label="Loading disks" />;
+  if (query.isError) return <Failure title="The disks could not be listed" error={query.error} />;
+  const all = query.data.items;
+  if (vm.disks.length === 0) return <p>It has no disk.</p>;
+  return (
+    <>
+      {vm.disks.map(({ diskId, bus }) => {
+        const disk = all.find((each) => each.id === diskId);
+        if (disk === undefined) return <p key={diskId}>The disk {diskId} is not in the library.</p>;
+        return (
+          <section key={diskId} className="oriel-disk" aria-label={disk.name}>
+            <div className="oriel-disk__head">
+              <strong>{disk.name}</strong> <span className="oriel-subtle">{bus}</span>
+              {holds(me, 'manage') && (
+                <Button variant="secondary" size="sm" onClick={() => setSnapshotOf(disk)}>
+                  Snapshot
+                </Button>
+              )}
+            </div>
+            <ChainView leaf={disk} disks={all} />
+          </section>
+        );
+      })}
+      {snapshotOf !== undefined && <SnapshotDialog disk={snapshotOf} onClose={() => setSnapshotOf(undefined)} />}
+    </>
+  );
+}
+
+function SnapshotDialog({ disk, onClose }: { readonly disk: Disk; readonly onClose: () => void }) {
+  const [name, setName] = useState('');
+  const take = async () => {
+    await client.call(createSnapshot, { params: { diskId: disk.id }, body: { name: name.trim() } });
+    void refetch(['disk.', 'snapshot.', 'vm.']);
+  };
+  return (
+    <FormDialog
+      title={`Snapshot of ${disk.name}`}
+      submitLabel="Take it"
+      isReady={name.trim() !== ''}
+      onSubmit={take}
+      onClose={onClose}
+    >
+      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={64} />
+      <p>The machine may go on running. What it writes from now on goes to a new link of the chain.</p>
+    </FormDialog>
+  );
+}

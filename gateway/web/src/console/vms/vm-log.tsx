@@ -1,0 +1,29 @@
+/** What happened to a VM, newest first. */
+import { Label } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { getVmLog, type VmLogEntry } from '../../../../shared/vm.ts';
+import { apiQuery } from '../../api/query.ts';
+import { type Column, DataTable } from '../../shell/data-table.tsx';
+import { formatTime } from '../../shell/format.ts';
+
+type Row = VmLogEntry & { readonly id: string };
+const COLOURS = { info: 'blue', warn: 'orange', error: 'red' } as const;
+const COLUMNS: readonly Column<Row>[] = [
+  { key: 'at', label: 'When', cell: ({ at }) => formatTime(at) },
+  {
+    key: 'level',
+    label: 'Level',
+    cell: ({ level }) => (
+      <Label isCompact color={COLOURS[level]}>
+        {level}
+      </Label>
+    ),
+  },
+  { key: 'message', label: 'What', isLong: true, cell: ({ message }) => message },
+];
+
+export function VmLog({ vmId }: { readonly vmId: string }) {
+  const query = useQuery(apiQuery(getVmLog, { params: { vmId } }));
+  const rows = (query.data?.items ?? []).map((entry, index) => ({ ...entry, id: `${entry.at} ${index}` }));
+  return <DataTable label="Log" columns={COLUMNS} rows={rows} isLoading={query.isPending} empty="Nothing so far" />;
+}

@@ -1,0 +1,49 @@
+/** What can be done with a VM: power, opening, deleting. */
+import { useState } from 'react';
+import { useNavigate } from 'react-router';
+import type { Me } from '../../../../shared/auth.ts';
+import type { Vm } from '../../../../shared/vm.ts';
+import { POWER_VERBS, type PowerVerb, runPower } from '../../api/power.ts';
+import { holds } from '../../api/use-me.ts';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { RowMenu } from '../../shell/row-menu.tsx';
+import { useAction } from '../../shell/use-action.ts';
+import { VmDeleteDialog } from './vm-delete-dialog.tsx';
+
+export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
+  const [asking, setAsking] = useState<PowerVerb>();
+  const [isDeleting, setDeleting] = useState(false);
+  const navigate = useNavigate();
+  const act = useAction('vm.', 'desktop.');
+  const run = (verb: PowerVerb) => act(`${vm.name}: ${verb.done}`, () => runPower(vm.id, verb.id));
+  const power = holds(me, 'power')
+    ? POWER_VERBS.filter(({ from }) => from.includes(vm.state)).map((verb) => ({
+        key: verb.id,
+        label: verb.label,
+        isDanger: verb.isHarsh,
+        onSelect: () => (verb.isHarsh ? setAsking(verb) : void run(verb)),
+      }))
+    : [];
+  const open = { key: 'open', label: 'Open', onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`) };
+  const remove = { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDeleting(true) };
+  return (
+    <>
+      <RowMenu
+        name={vm.name}
+        actions={[...(holds(me, 'open') ? [open] : []), ...power, ...(holds(me, 'manage') ? [remove] : [])]}
+      />
+      {asking !== undefined && (
+        <FormDialog
+          title={`${asking.label}: ${vm.name}?`}
+          submitLabel={asking.label}
+          isDanger
+          onSubmit={() => run(asking)}
+          onClose={() => setAsking(undefined)}
+        >
+          <p>What is not saved inside the machine is lost, as when the plug is pulled.</p>
+        </FormDialog>
+      )}
+      {isDeleting && <VmDeleteDialog vm={vm} onClose={() => setDeleting(false)} />}
+    </>
+  );
+}

@@ -1,0 +1,117 @@
+/** One VM: what it is, its disks as chains, what happened to it. */
+import {
+  Breadcrumb,
+  BreadcrumbItem,
+  Card,
+  CardBody,
+  CardTitle,
+  DescriptionList,
+  PageSection,
+  Title,
+} from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useParams } from 'react-router';
+import type { Me } from '../../../../shared/auth.ts';
+import { getVm, type Vm } from '../../../../shared/vm.ts';
+import { apiQuery } from '../../api/query.ts';
+import { Fact } from '../../shell/fact.tsx';
+import { Failure } from '../../shell/failure.tsx';
+import { formatTime } from '../../shell/format.ts';
+import { Loading } from '../../shell/loading.tsx';
+import { usePageTitle } from '../../shell/page-title.ts';
+import { StateLabel } from '../../shell/state-label.tsx';
+import { Thumbnail } from '../../shell/thumbnail.tsx';
+import { VmDisks } from './vm-disks.tsx';
+import { VmLog } from './vm-log.tsx';
+import { VmMenu } from './vm-menu.tsx';
+
+export function VmPage({ me }: { readonly me: Me }) {
+  const { vmId = '' } = useParams();
+  const query = useQuery(apiQuery(getVm, { params: { vmId } }));
+  usePageTitle(query.data?.name ?? 'Virtual machine');
+  if (query.isPending) return <Loading />;
+  if (query.isError) {
+    return <Failure title="No such virtual machine" error={query.error} onRetry={() => void query.refetch()} />;
+  }
+  const vm = query.data;
+  return (
+    <PageSection hasBodyWrapper={false} aria-labelledby="vm-title">
+      <Breadcrumb className="oriel-crumbs">
+        <BreadcrumbItem
+          render={({ className }) => (
+            <Link className={className} to="/console/vms">
+              Virtual machines
+            </Link>
+          )}
+        />
+        <BreadcrumbItem isActive>{vm.name}</BreadcrumbItem>
+      </Breadcrumb>
+      <div className="oriel-list__head">
+        <Title headingLevel="h1" size="2xl" id="vm-title" className="oriel-title">
+          {vm.name} <StateLabel state={vm.state} />
+        </Title>
+        <VmMenu vm={vm} me={me} />
+      </div>
+      {vm.reason !== null && <p className="oriel-reason">{vm.reason}</p>}
+      {0 < vm.pendingRestart.length && (
+        <p className="oriel-subtle">After the next start: {vm.pendingRestart.join(', ')}</p>
+      )}
+      <div className="oriel-details">
+        <Card>
+          <CardTitle component="h2">Overview</CardTitle>
+          <CardBody>
+            <Facts vm={vm} />
+          </CardBody>
+        </Card>
+        <Card className="oriel-details__screen">
+          <Link
+            to={`/desktops/${encodeURIComponent(vm.id)}`}
+            aria-label={`Open ${vm.name}`}
+            className="oriel-card__link"
+          >
+            <Thumbnail
+              url={vm.state === 'running' ? `/api/v1/desktops/${encodeURIComponent(vm.id)}/thumbnail` : null}
+              isLive
+            />
+          </Link>
+        </Card>
+        <Card className="oriel-details__wide">
+          <CardTitle component="h2">Disks</CardTitle>
+          <CardBody>
+            <VmDisks vm={vm} me={me} />
+          </CardBody>
+        </Card>
+        <Card className="oriel-details__wide">
+          <CardTitle component="h2">What happened</CardTitle>
+          <CardBody>
+            <VmLog vmId={vm.id} />
+          </CardBody>
+        </Card>
+      </div>
+    </PageSection>
+  );
+}
+
+const ACCELERATORS = { kvm: 'KVM', tcg: 'TCG (emulated)', native: 'native' } as const;
+
+function Facts({ vm }: { readonly vm: Vm }) {
+  const { hardware, accelerator } = vm;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Description', vm.description === '' ? '–' : vm.description],
+    ['Host', vm.hostName],
+    ['CPUs', String(hardware.vcpus)],
+    ['Memory', `${hardware.memoryMiB} MiB`],
+    ['Firmware', hardware.firmware === 'uefi' ? 'UEFI' : 'BIOS'],
+    ['Accelerator', accelerator === null ? '–' : ACCELERATORS[accelerator]],
+    ['Boots', String(vm.boots)],
+    ['Started', formatTime(vm.startedAt)],
+    ['Made', formatTime(vm.createdAt)],
+  ];
+  return (
+    <DescriptionList isHorizontal isCompact>
+      {facts.map(([term, text]) => (
+        <Fact key={term} term={term} text={text} />
+      ))}
+    </DescriptionList>
+  );
+}
