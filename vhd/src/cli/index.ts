@@ -1,1 +1,2 @@
-export {};
+/** The commands of this package, for whoever puts the `oriel` command together. */
+export { type DisksCommandOptions, disksCommand } from './disks.ts';
