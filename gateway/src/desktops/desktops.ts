@@ -1,18 +1,14 @@
 /** Desktops: what a person may open. Today each VM is one; the list asks auth what its reader may do with it. */
-import type { VmId } from '@oriel/hosts';
 import { type Desktop, LIVE_TOPICS } from '../../shared/desktop.ts';
 import { DESKTOP_RIGHTS } from '../../shared/rights.ts';
 import type { Vm } from '../../shared/vm.ts';
 import { type Principal, rightsOn } from '../auth/rights.ts';
-import { GatewayError } from '../errors.ts';
 import type { EventHub } from '../events/hub.ts';
-import type { Hosts } from '../hosts/hosts.ts';
 import type { ObjectLookup } from '../http/bind.ts';
 import type { Vms } from '../vms/vms.ts';
 
 export interface DesktopsOptions {
   readonly vms: Vms;
-  readonly hosts: Hosts;
   readonly hub: EventHub;
 }
 
@@ -74,15 +70,4 @@ export const isOn = (vm: Pick<Vm, 'state'>): boolean => ['running', 'paused', 'b
 /** Every VM is its own desktop, so the facts that access is decided on are its id. */
 export function desktopLookup(vms: Vms): ObjectLookup {
   return async (id) => ((await vms.has(id)) ? { desktopId: id } : undefined);
-}
-
-/** Where the relay gets a desktop's screen or console from. */
-export async function openEndpoint(
-  { vms, hosts }: Pick<DesktopsOptions, 'vms' | 'hosts'>,
-  desktopId: string,
-  kind: 'rfb' | 'serial',
-): ReturnType<ReturnType<Hosts['requireDriver']>['display']> {
-  const vm = await vms.get(desktopId);
-  if (!isOn(vm)) throw new GatewayError('CONFLICT', `desktop ${vm.name} is ${vm.state}`);
-  return await hosts.requireDriver(vm.hostId).display(vm.id as VmId, { kind });
 }

@@ -139,7 +139,7 @@ describe('decide', () => {
   test.for([
     { name: 'absent', action: { do: 'forget' } },
     { name: 'stopped', action: { do: 'remove' } },
-    { name: 'saved', action: { do: 'remove' } },
+    { name: 'saved', action: power('discard') },
     { name: 'broken', action: { do: 'remove' } },
     { name: 'running', action: power('kill') },
     { name: 'stopping', action: power('kill') },

@@ -54,9 +54,10 @@ function decideDeletion(observed: Observed): Action | undefined {
   if (observed.state === 'absent') return { do: 'forget' };
   switch (observed.vm.state) {
     case 'stopped':
-    case 'saved':
     case 'broken':
       return { do: 'remove' };
+    case 'saved':
+      return { do: 'power', verb: 'discard' };
     case 'saving':
       return undefined;
     case 'starting':

@@ -1,0 +1,46 @@
+/** The `oriel` command put together: one line per verb group. */
+import { disksCommand } from '@oriel/vhd/cli';
+import { Command } from 'commander';
+import { auditCommand } from './audit.ts';
+import type { Cli } from './context.ts';
+import { desktopCommand } from './desktop.ts';
+import { hostCommand } from './host.ts';
+import { diskCommand, imageCommand, templateCommand } from './library.ts';
+import { assignCommand, groupCommand, userCommand } from './people.ts';
+import { sessionCommand } from './session.ts';
+import { startCommand, statusCommand, stopCommand } from './start.ts';
+import { taskCommand } from './task.ts';
+import { vmCommand } from './vm.ts';
+
+const EXIT_HELP = `
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
+present state, 6 the gateway does not answer.`;
+
+export function program(cli: Cli, version: string, exitWith: (status: number) => void): Command {
+  const root = new Command('oriel')
+    .description('Oriel: a gateway to desktops, and the VHD library they run from')
+    .version(version)
+    .option('--json', 'answer as JSON, for scripts')
+    .option('--profile <name>', 'which gateway to talk to')
+    .addHelpText('after', EXIT_HELP);
+  const groups = [
+    startCommand(cli, exitWith),
+    stopCommand(cli),
+    statusCommand(cli),
+    vmCommand(cli),
+    desktopCommand(cli),
+    hostCommand(cli),
+    imageCommand(cli),
+    templateCommand(cli),
+    diskCommand(cli),
+    taskCommand(cli),
+    sessionCommand(cli),
+    userCommand(cli),
+    groupCommand(cli),
+    assignCommand(cli),
+    auditCommand(cli),
+    disksCommand({ env: cli.env, version }),
+  ];
+  for (const group of groups) root.addCommand(group);
+  return root;
+}

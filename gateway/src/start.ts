@@ -1,0 +1,46 @@
+/** `oriel start` as a person sees it: what it prints, and how it ends. */
+import { StartError } from './errors.ts';
+import { type RunningGateway, type StartOptions, startGateway } from './main.ts';
+
+export interface StartTerminal {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** Runs until a signal. Gives the exit status. */
+export async function runGateway(options: StartOptions, terminal: StartTerminal): Promise<number> {
+  const stopped = untilSignal();
+  let gateway: RunningGateway;
+  try {
+    gateway = await startGateway(options);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    terminal.err(`oriel: ${error.message}\n`);
+    return 1;
+  }
+  terminal.out(`Oriel is at ${gateway.origin}\n`);
+  if (gateway.link !== undefined) {
+    terminal.out('Sign in as the first admin with this link; it works once:\n');
+    terminal.out(`${gateway.link}\n`);
+  }
+  terminal.out('Ctrl-C stops the gateway; VMs run on\n');
+  await stopped;
+  terminal.out('\nstopping the gateway\n');
+  await gateway.close();
+  terminal.out('The gateway has stopped; VMs and the disk service run on. To stop them too: npx oriel stop --all\n');
+  return 0;
+}
+
+/** A second signal ends the process at once, for who does not want to wait. */
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let count = 0;
+    const onSignal = (): void => {
+      count += 1;
+      if (count === 1) resolve();
+      else process.exit(130);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
