@@ -29,8 +29,8 @@ export async function* diffDisks(a: Disk, b: Disk, options: DiffOptions = {}): A
   let open: Range | undefined;
   for await (const range of suspects(a, b, storageOf(options))) {
     for await (const found of differences(a, b, range, grain, options.signal)) {
-      if (open !== undefined && open.offset + open.length === found.offset) {
-        open = { offset: open.offset, length: open.length + found.length };
+      if (open !== undefined && found.offset <= open.offset + open.length) {
+        open = { offset: open.offset, length: found.offset + found.length - open.offset };
         continue;
       }
       if (open !== undefined) yield open;

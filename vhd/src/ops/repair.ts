@@ -1,0 +1,185 @@
+/**
+ * Mends what can be mended without guessing: footers from their copy, padding, marks, times, interrupted operations.
+ * Lost blocks are not invented. What is overwritten is kept in a file beside the image first; the writes are journaled.
+ */
+import path from 'node:path';
+import type { RandomAccessFile } from '../disk/file.ts';
+import { readBytesSync } from '../disk/file.ts';
+import { type FooterReading, readFooter, readHeader } from '../disk/image-metadata.ts';
+import { openLinks } from '../disk/open.ts';
+import { folderOf, type Storage } from '../disk/storage.ts';
+import { isVhdError, VhdError } from '../errors.ts';
+import { BAT_UNUSED, batBytes, batEntriesFor, decodeBat } from '../format/bat.ts';
+import { encodeFooter, FOOTER_BYTES } from '../format/footer.ts';
+import { encodeHeader } from '../format/header.ts';
+import type { Part } from '../format/image.ts';
+import { blockSpanBytes } from '../format/layout.ts';
+import { vhdSeconds } from '../format/time.ts';
+import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
+import { type CheckOptions, checkImage, type Finding } from './check.ts';
+import { seal } from './create.ts';
+import { finishPending } from './finish.ts';
+import { type JournalStep, runSteps } from './journal.ts';
+import { writeNewFile } from './new-file.ts';
+import { storageOf } from './options.ts';
+
+/** How a repair is done. */
+export interface RepairOptions extends CheckOptions {
+  /** Says what would be mended, and changes nothing. */
+  readonly isDryRun?: boolean;
+  readonly now?: Date;
+}
+
+/** What a repair did, or would do. */
+export interface RepairResult {
+  readonly mended: readonly Finding[];
+  /** Found by the check after the repair. */
+  readonly left: readonly Finding[];
+  /** Files that hold the bytes that were overwritten: JSON with offsets and base64. */
+  readonly backups: readonly string[];
+}
+
+const FOOTER_CODES = [
+  'FOOTER_TAIL',
+  'FOOTER_HEAD',
+  'FOOTER_MISMATCH',
+  'FOOTER_SHORT',
+  'FOOTER_FEATURES',
+  'FOOTER_SAVED_STATE',
+];
+
+/** Mends an image, or a chain. Errors: NOT_FOUND, JOURNAL, NO_SPACE, IO. */
+export async function repairImage(name: string, options: RepairOptions = {}): Promise<RepairResult> {
+  const storage = storageOf(options);
+  const found = await checkImage(name, options);
+  const mendable = found.filter((finding) => finding.isRepairable);
+  if (options.isDryRun === true) {
+    return { mended: mendable, left: found.filter((finding) => !finding.isRepairable), backups: [] };
+  }
+  await finishPending(name, options);
+  const backups: string[] = [];
+  for (const image of new Set(mendable.map((finding) => finding.path))) {
+    const codes = new Set<string>(mendable.filter((finding) => finding.path === image).map((finding) => finding.code));
+    if (storage.stat(image) === undefined) continue; // Finishing what was interrupted has removed it.
+    const step = patchFor(image, codes, options, storage);
+    if (step !== undefined) {
+      backups.push(await backUp(image, step, options.now ?? new Date(), storage));
+      const seals: JournalStep = { do: 'mode', file: image, isWritable: false };
+      await runSteps(image, storage.stat(image)?.isWritable === false ? [step, seals] : [step], storage);
+    }
+    if (codes.has('PARENT_UNSEALED')) seal(image, storage);
+  }
+  const left = storage.stat(name) === undefined ? [] : await checkImage(name, options);
+  return { mended: mendable.filter((one) => !left.some((other) => isSame(one, other))), left, backups };
+}
+
+const isSame = (a: Finding, b: Finding): boolean => a.code === b.code && a.path === b.path && a.offset === b.offset;
+
+type Patch = JournalStep & { readonly do: 'patch' };
+
+function patchFor(
+  image: string,
+  codes: ReadonlySet<string>,
+  options: RepairOptions,
+  storage: Storage,
+): Patch | undefined {
+  const file = storage.open(image, 'read');
+  try {
+    const reading = readFooter(file);
+    const parts: Part[] = [];
+    let sizeBytes: number | undefined;
+    if (FOOTER_CODES.some((code) => codes.has(code))) {
+      const end = footerPlace(file, reading);
+      const { footer } = reading;
+      const bytes = encodeFooter({ ...footer, isShort: false, savedState: footer.savedState === 0 ? 0 : 1 });
+      parts.push({ offset: end, bytes });
+      if (footer.diskType !== 'fixed') parts.push({ offset: 0, bytes });
+      sizeBytes = end + FOOTER_BYTES;
+    }
+    if (codes.has('BAT_PADDING')) parts.push(padding(file, reading));
+    if (codes.has('PARENT_TIME')) parts.push(...parentTime(image, file, reading, options, storage));
+    if (parts.length === 0) return undefined;
+    return {
+      do: 'patch',
+      file: image,
+      uuid: reading.footer.uuid,
+      parts,
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    };
+  } finally {
+    void file.close();
+  }
+}
+
+/**
+ * Where the footer belongs (quirk 3): behind the last block, or where the file ends if that is later, since other
+ * writers keep things there; a torn footer at the very end is written over.
+ */
+function footerPlace(file: RandomAccessFile, reading: FooterReading): number {
+  if (reading.isTailWhole || reading.footer.isShort || reading.footer.diskType === 'fixed') return reading.endBytes;
+  return Math.max(endOfData(file, reading), alignDown(file.sizeBytes, SECTOR_BYTES) - FOOTER_BYTES);
+}
+
+/** The byte behind everything that the metadata names. */
+function endOfData(file: RandomAccessFile, { footer }: FooterReading): number {
+  const header = readHeader(file, footer);
+  const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
+  let end = header.batOffset + batBytes(header.maxTableEntries);
+  for (const entry of decodeBat(readBytesSync(file, header.batOffset, entries * 4), entries)) {
+    if (entry !== BAT_UNUSED) end = Math.max(end, entry * SECTOR_BYTES + blockSpanBytes(header.blockBytes));
+  }
+  for (const { offsetBytes, lengthBytes } of header.locators) {
+    if (offsetBytes + lengthBytes <= file.sizeBytes)
+      end = Math.max(end, alignUp(offsetBytes + lengthBytes, SECTOR_BYTES));
+  }
+  return end;
+}
+
+function padding(file: RandomAccessFile, { footer }: FooterReading): Part {
+  const header = readHeader(file, footer);
+  const offset = header.batOffset + header.maxTableEntries * 4;
+  return { offset, bytes: new Uint8Array(alignUp(offset, SECTOR_BYTES) - offset).fill(0xff) };
+}
+
+/** Quirk 14: the time of the parent as it is now; it is the right parent, its identity says so. */
+function parentTime(
+  image: string,
+  file: RandomAccessFile,
+  { footer }: FooterReading,
+  options: RepairOptions,
+  storage: Storage,
+): readonly Part[] {
+  try {
+    const links = openLinks(image, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+    for (const link of links) void link.close();
+    const modified = storage.stat(links[1]?.path ?? '')?.modifiedAt;
+    if (modified === undefined) return [];
+    const header = { ...readHeader(file, footer), parentTimestampSeconds: vhdSeconds(modified) };
+    return [{ offset: footer.headerOffset ?? 0, bytes: encodeHeader(header) }];
+  } catch (error) {
+    if (isVhdError(error) && error.code !== 'IO') return []; // The parent cannot be reached: nothing to go by.
+    throw error;
+  }
+}
+
+async function backUp(image: string, step: Patch, now: Date, storage: Storage): Promise<string> {
+  const file = storage.open(image, 'read');
+  try {
+    const overwritten = step.parts.map(({ offset, bytes }) => {
+      const length = Math.max(0, Math.min(bytes.byteLength, file.sizeBytes - offset));
+      return { offset, base64: Buffer.from(readBytesSync(file, offset, length)).toString('base64') };
+    });
+    const name = path.join(
+      folderOf(image),
+      `${path.basename(image)}.${now.toISOString().replaceAll(/[-:.]/g, '')}.backup.json`,
+    );
+    const text = Buffer.from(
+      `${JSON.stringify({ image: path.basename(image), sizeBytes: file.sizeBytes, overwritten }, null, 1)}\n`,
+    );
+    if (storage.stat(name) !== undefined) throw new VhdError('EXISTS', `${name} is there already`);
+    await writeNewFile(name, { storage }, (backup) => backup.write(text, 0, text.byteLength, 0));
+    return name;
+  } finally {
+    await file.close();
+  }
+}
