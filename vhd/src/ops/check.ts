@@ -15,7 +15,7 @@ import type { Storage } from '../disk/storage.ts';
 import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
 import { BAT_UNUSED, batBytes, batEntriesFor, decodeBat } from '../format/bat.ts';
 import { bitmapBytes, sectorRuns } from '../format/bitmap.ts';
-import { decodeFooter, FOOTER_BYTES, type Footer, hasBatmap } from '../format/footer.ts';
+import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from '../format/footer.ts';
 import { HEADER_BYTES, type Header } from '../format/header.ts';
 import { blockSpanBytes } from '../format/layout.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
