@@ -98,7 +98,6 @@ export const linkUser = route({
   path: '/users/{userId}/link',
   summary: 'Makes a one-time sign-in link; earlier ones of the account end',
   access,
-  noToken: true,
   params: userParams,
   reply: z.object({ url: z.string(), expiresAt: z.iso.datetime() }),
   status: 201,
@@ -119,7 +118,6 @@ export const resetSecondFactor = route({
   path: '/users/{userId}/reset-second-factor',
   summary: 'Takes one-time codes, recovery codes and passkeys away and ends all sign-ins',
   access,
-  noToken: true,
   params: userParams,
   ...noContent,
 });

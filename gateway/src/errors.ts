@@ -27,6 +27,14 @@ export class GatewayError extends Error {
   }
 }
 
+/** The error as one of ours. */
+export function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError('INTERNAL', 'the gateway could not do this; its log says why, under the request id', {
+    cause: error,
+  });
+}
+
 /** A mistake in how the gateway was started or what it found there: one line for a person, exit status 1. */
 export class StartError extends Error {
   override readonly name = 'StartError';

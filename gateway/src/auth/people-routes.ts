@@ -22,6 +22,7 @@ import {
   type User,
   unlockUser,
 } from '../../shared/people.ts';
+import type { Role } from '../../shared/rights.ts';
 import { GatewayError } from '../errors.ts';
 import { type BoundRoute, bind } from '../http/bind.ts';
 import type { AssignmentRow, GroupRow } from '../store/tables/auth.ts';
@@ -29,6 +30,7 @@ import { type Account, desktopRightsOf, sourceKind } from './accounts.ts';
 import type { Auth } from './auth.ts';
 import { LINK_LIMITS, linkUrl } from './one-time-links.ts';
 import { acceptedPassword } from './password-sign-in.ts';
+import { can, type Principal, rightsOfRoles } from './rights.ts';
 import { iso } from './signed-in.ts';
 
 export interface PeopleDeps {
@@ -48,7 +50,8 @@ function userRoutes(auth: Auth): BoundRoute[] {
       const found = await accounts.list(filter, limit + 1, afterOf(cursor));
       return pageFrom(await Promise.all(found.map((account) => userToApi(auth, account))), limit, (user) => user.name);
     }),
-    bind(createUser, async ({ body, note, etag }) => {
+    bind(createUser, async ({ principal, body, note, etag }) => {
+      mustOutrank(principal, body.roles);
       const password = body.password === undefined ? null : await acceptedPassword(auth, body.password, body.name);
       const account = await accounts.create({ ...body, password });
       note({ target: account.id, name: account.name, roles: account.roles });
@@ -60,16 +63,18 @@ function userRoutes(auth: Auth): BoundRoute[] {
       etag(account.version);
       return userToApi(auth, account);
     }),
-    bind(editUser, async ({ params, body, ifMatch, etag, note }) => {
+    bind(editUser, async ({ principal, params, body, ifMatch, etag, note }) => {
       const before = await accounts.get(params.userId);
+      mustOutrank(principal, [...before.roles, ...(body.roles ?? [])]);
       ifMatch(before.version);
       const account = await accounts.edit(before.id, before.version, body);
       note({ name: account.name, ...body });
       etag(account.version);
       return userToApi(auth, account);
     }),
-    bind(deleteUser, async ({ params, ifMatch, note }) => {
+    bind(deleteUser, async ({ principal, params, ifMatch, note }) => {
       const account = await accounts.get(params.userId);
+      mustOutrank(principal, account.roles);
       ifMatch(account.version);
       await accounts.remove(account.id);
       note({ name: account.name });
@@ -81,8 +86,9 @@ function userRoutes(auth: Auth): BoundRoute[] {
 function userCareRoutes(auth: Auth): BoundRoute[] {
   const { accounts } = auth;
   return [
-    bind(linkUser, async ({ params, note }) => {
+    bind(linkUser, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
+      mustOutrank(principal, account.roles);
       if (account.source !== 'local')
         throw new GatewayError('CONFLICT', `${account.name} signs in at ${sourceKind(account.source)}`);
       if (account.isDisabled) throw new GatewayError('CONFLICT', `${account.name} is disabled`);
@@ -90,13 +96,15 @@ function userCareRoutes(auth: Auth): BoundRoute[] {
       note({ name: account.name });
       return { url: linkUrl(auth.publicOrigin, token), expiresAt: iso(expiresAt) };
     }),
-    bind(unlockUser, async ({ params, note }) => {
+    bind(unlockUser, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
+      mustOutrank(principal, account.roles);
       await auth.lockout.clear(account.name);
       note({ name: account.name });
     }),
-    bind(resetSecondFactor, async ({ params, note }) => {
+    bind(resetSecondFactor, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
+      mustOutrank(principal, account.roles);
       await auth.totp.stop(account.id);
       for (const passkey of await auth.passkeys.list(account.id)) await auth.passkeys.remove(account.id, passkey.id);
       await auth.browserSessions.endOthers(account.id, undefined);
@@ -168,6 +176,14 @@ function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
       note({ desktopId: row.desktop_id, userId: row.user_id, groupId: row.group_id });
     }),
   ];
+}
+
+/** Nobody makes, or takes over, an account that may do more than they may: a token with the scope `people` stays within it. */
+function mustOutrank(principal: Principal, roles: readonly Role[]): void {
+  for (const right of rightsOfRoles(roles)) {
+    if (!can(principal, right))
+      throw new GatewayError('FORBIDDEN', `an account with the right "${right}" is above yours`);
+  }
 }
 
 async function userToApi(auth: Auth, account: Account): Promise<User> {

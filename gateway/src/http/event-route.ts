@@ -26,7 +26,11 @@ const DEFAULTS = {
   backlogBytes: LIMITS.eventBacklogBytes,
 };
 
-export function eventRoutes(options: EventRouteOptions): BoundRoute[] {
+/** The route, and how many listen now. */
+export function eventRoutes(options: EventRouteOptions): {
+  readonly routes: BoundRoute[];
+  readonly listeners: () => number;
+} {
   const { hub, auth } = options;
   const limits = options.limits ?? DEFAULTS;
   const listeners = new Map<string, number>();
@@ -38,7 +42,7 @@ export function eventRoutes(options: EventRouteOptions): BoundRoute[] {
     else listeners.set(userId, own);
   };
 
-  return [
+  const routes = [
     bindRaw(eventStream, async ({ query, principal, signal, incoming, log }, response) => {
       const topics = topicsOf(query.topics);
       if (limits.listeners <= all || limits.perUser <= (listeners.get(principal.userId) ?? 0)) {
@@ -83,6 +87,7 @@ export function eventRoutes(options: EventRouteOptions): BoundRoute[] {
       count(principal.userId, -1);
     }),
   ];
+  return { routes, listeners: () => all };
 }
 
 function topicsOf(text: string | undefined): ReadonlySet<string> | undefined {

@@ -7,14 +7,6 @@ import { GatewayError } from '../errors.ts';
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 const MAX_ISSUES = 20;
 
-/** The error as one of ours. */
-export function asGatewayError(error: unknown): GatewayError {
-  if (error instanceof GatewayError) return error;
-  return new GatewayError('INTERNAL', 'the gateway could not do this; its log says why, under the request id', {
-    cause: error,
-  });
-}
-
 export function problemOf(error: GatewayError, requestId: string): Problem {
   const { title, status } = ERRORS[error.code];
   const type = `urn:oriel:error:${error.code.toLowerCase().replaceAll('_', '-')}`;

@@ -8,13 +8,13 @@ import type { Route } from '../../shared/route.ts';
 import type { Actor, AuditLog } from '../audit/audit-log.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Principal } from '../auth/rights.ts';
-import { GatewayError } from '../errors.ts';
+import { asGatewayError, GatewayError } from '../errors.ts';
 import { checkAccess } from './access.ts';
 import type { ApiRequest, BoundRoute, ObjectLookups } from './bind.ts';
 import { etagOf, names, requireMatch } from './etag.ts';
 import { authenticate, type EdgeRules, type Exchange, openExchange, refuseForeign } from './exchange.ts';
 import type { Idempotency } from './idempotency.ts';
-import { asGatewayError, schemaError, sendProblem } from './problem.ts';
+import { schemaError, sendProblem } from './problem.ts';
 
 export interface RouteDeps {
   readonly auth: Auth;

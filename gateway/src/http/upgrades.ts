@@ -3,10 +3,10 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Auth } from '../auth/auth.ts';
-import { GatewayError } from '../errors.ts';
+import { asGatewayError, GatewayError } from '../errors.ts';
 import type { UpgradeHandler } from './bind.ts';
 import { authenticate, type EdgeRules, openExchange, refuseForeign } from './exchange.ts';
-import { asGatewayError, problemOf } from './problem.ts';
+import { problemOf } from './problem.ts';
 
 export interface UpgradeDeps {
   readonly auth: Auth;
