@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { VhdError } from '../errors.ts';
 import type { RandomAccessFile } from './file.ts';
+import type { ImageLock, LockOptions } from './lock.ts';
 import { MemoryContent, MemoryFile } from './memory-file.ts';
 import type { FileStat, OpenMode, Storage } from './storage.ts';
 
@@ -16,6 +17,7 @@ export interface MemoryNode {
 export class MemoryStorage implements Storage {
   readonly nodes: Map<string, MemoryNode> = new Map();
   #nextId = 1;
+  readonly #locks = new Set<string>();
 
   /** Puts a file in place, e.g. one that was put together by a test. */
   put(name: string, content: MemoryContent, isWritable = true): MemoryNode {
@@ -81,6 +83,19 @@ export class MemoryStorage implements Storage {
   }
 
   async syncFolder(_folder: string): Promise<void> {}
+
+  /** Locks here die with the storage, as a machine's do with its power. */
+  async lock(name: string, options: LockOptions = {}): Promise<ImageLock> {
+    const key = path.resolve(name);
+    if (this.#locks.has(key)) throw new VhdError('LOCKED', `${name} is in use by this process`);
+    this.#locks.add(key);
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (isHeld) this.#locks.delete(key);
+      isHeld = false;
+    };
+    return { lease: options.lease ?? Date.now(), release };
+  }
 
   #get(name: string): MemoryNode {
     const node = this.nodes.get(path.resolve(name));

@@ -7,7 +7,7 @@ import type { Image } from './image.ts';
 import { type OpenFinding, readDynamicMetadata, readFooter } from './image-metadata.ts';
 import { DISK_LIMITS } from './limits.ts';
 import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
-import { refuseSealed } from './seal.ts';
+import { findChildren, refuseSealed } from './seal.ts';
 import { fileSystem, type Storage } from './storage.ts';
 
 /** How an image is opened. */
@@ -27,6 +27,10 @@ export interface OpenImageOptions {
 export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
   /** Where parents may lie; only the folder of the leaf when left out. */
   readonly policy?: ChainPolicy;
+  /** For a chain that is written to: the number of the lease that its lock carries. */
+  readonly lease?: number;
+  /** False leaves out looking for children in the folder of the leaf, for callers that know there are none. */
+  readonly isLookingForChildren?: boolean;
 }
 
 /**
@@ -49,12 +53,41 @@ export function openImage(path: string, options: OpenImageOptions = {}): Image {
 }
 
 /**
- * Opens an image and all its parents as one disk, read-only unless asked otherwise; parents always are.
- * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG.
+ * Opens an image and all its parents as one disk, read-only unless asked otherwise; parents always are. A leaf that is
+ * written to is locked until the disk is closed (ONE-WRITER), and is refused where it has children (SEALED-STAYS).
+ * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG, LOCKED.
  */
 export async function openChain(path: string, options: OpenChainOptions = {}): Promise<ChainDisk> {
-  const links = openLinks(path, options);
-  return new ChainDisk(links, options);
+  if (options.isReadOnly ?? true) return new ChainDisk(openLinks(path, options), options);
+  const storage = options.storage ?? fileSystem;
+  if (options.isCommit !== true) refuseSealed(path, storage); // Before the lock: a folder that is read-only has none.
+  const lock = await storage.lock(path, options.lease === undefined ? {} : { lease: options.lease });
+  try {
+    const links = openLinks(path, options);
+    try {
+      if (options.isCommit !== true && options.isLookingForChildren !== false) refuseParent(links, storage);
+      const onClose = async (): Promise<void> => {
+        await lock.release();
+        await options.onClose?.();
+      };
+      return new ChainDisk(links, { ...options, onClose });
+    } catch (error) {
+      await Promise.all(links.map((image) => image.close()));
+      throw error;
+    }
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** SEALED-STAYS: an image that lost its mode, by a copy or a restore, still has its children. Errors: SEALED, IO. */
+function refuseParent(links: readonly Image[], storage: Storage): void {
+  const leaf = links[0];
+  if (leaf === undefined) return;
+  const children = findChildren(leaf.path, leaf.footer.uuid, storage);
+  if (0 < children.length)
+    throw new VhdError('SEALED', `${leaf.path} is the parent of ${children.slice(0, 8).join(', ')}`);
 }
 
 /** The images of a chain, leaf first, each opened by itself. The caller closes them. Errors: as `openChain`. */

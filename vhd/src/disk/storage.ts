@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileError, type RandomAccessFile } from './file.ts';
+import { type ImageLock, type LockOptions, lockRealFile } from './lock.ts';
 import { type OpenMode, openRealFile } from './real-file.ts';
 
 export type { OpenMode } from './real-file.ts';
@@ -41,6 +42,8 @@ export interface Storage {
   setWritable(path: string, isWritable: boolean): void;
   /** Makes names made, changed and removed in a folder durable. */
   syncFolder(folder: string): Promise<void>;
+  /** ONE-WRITER: takes the lock of an image. `openChain` does so for a leaf that is written to. Errors: LOCKED, IO. */
+  lock(path: string, options?: LockOptions): Promise<ImageLock>;
 }
 
 /** The file system of this machine. */
@@ -68,6 +71,7 @@ export const fileSystem: Storage = {
   remove: (name) => guard(`cannot remove ${name}`, () => fs.rmSync(name, { force: true })),
   setWritable: (name, isWritable) => guard(`cannot change the mode of ${name}`, () => setMode(name, isWritable)),
   syncFolder,
+  lock: lockRealFile,
 };
 
 /** The folder a file is in, in the form that `syncFolder` and `list` take. */

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { RandomAccessFile } from '../file.ts';
+import type { ImageLock, LockOptions } from '../lock.ts';
 import type { MemoryContent } from '../memory-file.ts';
 import { type MemoryNode, MemoryStorage } from '../memory-storage.ts';
 import type { FileStat, OpenMode, Storage } from '../storage.ts';
@@ -103,6 +104,10 @@ export class RecordingStorage implements Storage {
     const covers = this.log.length;
     await this.inner.syncFolder(folder);
     this.log.push({ kind: 'syncFolder', folder: path.resolve(folder), covers });
+  }
+
+  lock(name: string, options: LockOptions = {}): Promise<ImageLock> {
+    return this.inner.lock(name, options);
   }
 }
 

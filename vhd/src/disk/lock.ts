@@ -1,0 +1,195 @@
+/**
+ * ONE-WRITER on disk: a file `<image>.lock` beside an image says who writes to it. It appears whole, by a link, and is
+ * removed on close. What a killed process left is taken over by the next writer on the same machine; that decision, look
+ * and replace, is made by one process at a time, which holds an abstract socket meanwhile: the kernel gives it to one,
+ * and takes it back when that one dies. A lock of another machine or container is never taken over: nobody can know.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { VhdError } from '../errors.ts';
+import { errnoOf, fileError } from './file.ts';
+
+/** Who writes to an image. */
+export interface LockHolder {
+  readonly pid: number;
+  /** When the process started, in the kernel's clock ticks since boot: a number that a later process cannot have. */
+  readonly started: string;
+  readonly host: string;
+  /** Identity of this boot of the machine, and of the process namespace. */
+  readonly boot: string;
+  readonly machine: string;
+  readonly space: string;
+  /** Grows with every lock of the image; see ONE-WRITER in the disk service. */
+  readonly lease: number;
+  readonly since: string;
+  /** Tells one lock from another of the same process. */
+  readonly token: string;
+}
+
+/** A lock that is held. */
+export interface ImageLock {
+  readonly lease: number;
+  /** Idempotent. Errors: IO. */
+  release(): Promise<void>;
+}
+
+/** How a lock is taken. */
+export interface LockOptions {
+  /** The number of the lease; one that is above all before it when left out. */
+  readonly lease?: number;
+}
+
+const SUFFIX = '.lock';
+/** How long to wait for another process that is looking at the same lock. */
+const TURN_MS = 2000;
+
+/** Takes the lock of an image. Errors: LOCKED (the message says who holds it), NOT_FOUND (the folder), READ_ONLY, NO_SPACE, IO. */
+export async function lockRealFile(image: string, options: LockOptions = {}): Promise<ImageLock> {
+  const file = `${fs.realpathSync(path.dirname(path.resolve(image)))}/${path.basename(image)}${SUFFIX}`;
+  const endTurn = await takeTurn(file);
+  try {
+    return acquire(image, file, options);
+  } catch (cause) {
+    throw fileError(cause, `cannot lock ${image}`);
+  } finally {
+    await endTurn();
+  }
+}
+
+/** Who holds the lock of an image; `undefined` where nobody does, or nobody that lives. Errors: IO. */
+export function lockHolder(image: string): LockHolder | undefined {
+  const holder = readLock(`${image}${SUFFIX}`);
+  return holder !== undefined && isAlive(holder) ? holder : undefined;
+}
+
+function acquire(image: string, file: string, options: LockOptions): ImageLock {
+  const before = readLock(file);
+  if (before !== undefined && isAlive(before)) {
+    throw new VhdError('LOCKED', `${image} is in use by ${describe(before)}${adviceFor(before, file)}`);
+  }
+  const lease = options.lease ?? Math.max(Date.now(), (before?.lease ?? 0) + 1);
+  const holder: LockHolder = { ...self(), lease, since: new Date().toISOString(), token: randomUUID() };
+  const temporary = `${file}.${holder.token}`;
+  fs.writeFileSync(temporary, JSON.stringify(holder), { flag: 'wx' });
+  try {
+    if (before === undefined)
+      fs.linkSync(temporary, file); // Fails where another machine was quicker.
+    else fs.renameSync(temporary, file);
+  } catch (cause) {
+    if (errnoOf(cause) === 'EEXIST') throw new VhdError('LOCKED', `${image} is in use by another machine`, { cause });
+    throw cause;
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+  let isHeld = true;
+  const release = async (): Promise<void> => {
+    if (!isHeld) return;
+    isHeld = false;
+    if (readLock(file)?.token === holder.token) fs.rmSync(file, { force: true });
+  };
+  return { lease, release };
+}
+
+function readLock(file: string): LockHolder | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw fileError(cause, `cannot read ${file}`);
+  }
+  const value: unknown = parse(text);
+  if (isHolder(value)) return value;
+  throw new VhdError('LOCKED', `${file} is no lock of ours; remove it when nobody writes to the image`);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isHolder(value: unknown): value is LockHolder {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields: Record<string, unknown> = { ...value };
+  const texts = ['started', 'host', 'boot', 'machine', 'space', 'since', 'token'];
+  return (
+    Number.isSafeInteger(fields['pid']) &&
+    Number.isSafeInteger(fields['lease']) &&
+    texts.every((name) => typeof fields[name] === 'string')
+  );
+}
+
+/** False only where it is certain that the process is gone. */
+function isAlive(holder: LockHolder): boolean {
+  const me = self();
+  if (holder.machine !== me.machine || holder.host !== me.host) return true;
+  if (holder.boot !== me.boot) return false; // The machine was started anew since.
+  if (holder.space !== me.space) return true; // Another container: its processes cannot be seen from here.
+  return startOf(holder.pid) === holder.started;
+}
+
+function self(): Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine' | 'space'> {
+  return {
+    pid: process.pid,
+    started: startOf(process.pid) ?? '',
+    host: os.hostname(),
+    boot: readText('/proc/sys/kernel/random/boot_id'),
+    machine: readText('/etc/machine-id'),
+    space: linkText('/proc/self/ns/pid'),
+  };
+}
+
+/** Field 22 of /proc/<pid>/stat; the name in field 2 may hold anything, so fields are counted from its last bracket. */
+function startOf(pid: number): string | undefined {
+  const stat = readText(`/proc/${pid}/stat`);
+  return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+function readText(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+function linkText(file: string): string {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
+
+function describe(holder: LockHolder): string {
+  return `process ${holder.pid} on ${holder.host} since ${holder.since} (lease ${holder.lease})`;
+}
+
+function adviceFor(holder: LockHolder, file: string): string {
+  const me = self();
+  const isSeen = holder.host === me.host && holder.machine === me.machine && holder.space === me.space;
+  return isSeen ? '' : `; if that process is gone for certain, remove ${file}`;
+}
+
+/** Waits until no other process on this machine is at the same lock. The result ends the turn. */
+async function takeTurn(file: string): Promise<() => Promise<void>> {
+  const name = `\0oriel-lock-${createHash('sha256').update(file).digest('hex').slice(0, 32)}`;
+  const until = Date.now() + TURN_MS;
+  for (;;) {
+    const server = net.createServer((socket) => socket.destroy());
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      server.once('error', resolve);
+      server.listen(name, () => resolve(undefined));
+    });
+    if (failure === undefined) return () => new Promise((resolve) => server.close(() => resolve()));
+    if (errnoOf(failure) !== 'EADDRINUSE') throw new VhdError('IO', `cannot take turns at ${file}`, { cause: failure });
+    if (until < Date.now()) throw new VhdError('LOCKED', `${file} is being looked at by another process for too long`);
+    await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 8));
+  }
+}
