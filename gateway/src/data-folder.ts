@@ -21,6 +21,9 @@ import { StartError } from './errors.ts';
 /** Room for `/<6 of the host's id>/<VM id of 36>/qmp` and `/d/<disk id of 40>.sock` in the 107 bytes of a socket's path. */
 const RUN_FOLDER_BYTES = 107 - 50;
 
+/** Room for `/run/admin.sock`. */
+const ROOT_BYTES = 107 - 15;
+
 export interface DataFolder {
   readonly root: string;
   /** Storage of the disk service. */
@@ -77,6 +80,11 @@ export function makeDataFolder(wanted: string): { readonly folder: DataFolder; r
     writeFileSync(probe, 'x');
     rmSync(probe);
     const folder = dataFolderAt(realpathSync(wanted));
+    if (ROOT_BYTES < Buffer.byteLength(folder.root)) {
+      throw new StartError(
+        `the path ${folder.root} is too long for sockets (${ROOT_BYTES} bytes at most): set ORIEL_DATA to another`,
+      );
+    }
     for (const each of [folder.run, folder.runDisks, folder.vms, folder.imports, folder.discs, folder.logs]) {
       mkdirSync(each, { recursive: true, mode: 0o700 });
     }

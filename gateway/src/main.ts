@@ -2,7 +2,7 @@
  * The composition root: the one file that reads the environment and wires what runs in production. Read it from top to
  * bottom. What `oriel start` prints and how it ends is start.ts.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { qemuDriver } from '@oriel/hosts';
@@ -10,6 +10,7 @@ import { startDiskService } from '@oriel/vhd';
 import { Registry } from 'prom-client';
 import { AuditLog } from './audit/audit-log.ts';
 import { auditRoutes } from './audit/routes.ts';
+import { serveAdmin } from './auth/admin-socket.ts';
 import { Auth } from './auth/auth.ts';
 import { linkUrl } from './auth/one-time-links.ts';
 import { authLookups, authRoutes } from './auth/routes.ts';
@@ -51,12 +52,17 @@ export interface RunningGateway {
   readonly origin: string;
   /** The one-time sign-in link, until an admin has another way in. */
   readonly link: string | undefined;
+  /** Of the self-signed certificate, to compare with what the browser shows. */
+  readonly fingerprint: string | undefined;
   readonly folder: DataFolder;
   /** OUTLIVE: stops the gateway; disk service and VMs run on. */
   close(): Promise<void>;
 }
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+).version;
 const here = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
 /** Starts everything. What it opened is closed again, and what a first run made is taken away, where it fails. */
@@ -92,7 +98,7 @@ async function wire(
   const events = new EventHub();
   const audit = new AuditLog({ store, folder: folder.root, events, now });
   cleanup.add(() => audit.close());
-  const auth = new Auth({ store, audit, events, log, now });
+  const auth = new Auth({ store, audit, events, log, now, oidc: config.oidc, ldap: config.ldap });
   cleanup.add(() => auth.close());
 
   const diskService = await openDiskService(folder);
@@ -129,7 +135,7 @@ async function wire(
   });
 
   const server = await listen({
-    config,
+    config: { ...config, dataFolder: folder.root },
     auth,
     audit,
     events,
@@ -149,9 +155,15 @@ async function wire(
     ],
     lookups: { ...authLookups(auth), desktop: desktopLookup(vms), task: taskLookup(taskStore), ...sessions.lookups },
     upgrades: sessions.upgrades,
+    registry,
+    ready: { 'disk-service': async () => 0 < (await diskService.health()).pid },
+    version: VERSION,
   });
   cleanup.add(() => server.close());
   cleanup.add(() => sessions.close()); // First of all: the server does not end while their sockets are open.
+  const ownCertificate = server.certificate?.isSelfSigned === true ? server.certificate.cert : undefined;
+  const admin = await serveAdmin({ auth, dataFolder: folder.root, ca: ownCertificate });
+  cleanup.add(() => admin.close());
   writeNote(folder, { pid: process.pid, origin: server.origin });
 
   await sessions.start();
@@ -163,6 +175,7 @@ async function wire(
   return {
     origin: server.origin,
     link: token === undefined ? undefined : linkUrl(server.origin, token),
+    fingerprint: ownCertificate === undefined ? undefined : server.certificate?.fingerprint,
     folder,
     close: () => cleanup.run(),
   };

@@ -19,6 +19,7 @@ export async function runGateway(options: StartOptions, terminal: StartTerminal)
     return 1;
   }
   terminal.out(`Oriel is at ${gateway.origin}\n`);
+  if (gateway.fingerprint !== undefined) terminal.out(`Its own certificate has the SHA-256 ${gateway.fingerprint}\n`);
   if (gateway.link !== undefined) {
     terminal.out('Sign in as the first admin with this link; it works once:\n');
     terminal.out(`${gateway.link}\n`);

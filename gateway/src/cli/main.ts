@@ -1,9 +1,11 @@
 /** The entry of the `oriel` command: argv in, exit status out. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { ApiError } from '../../shared/client.ts';
-import { StartError } from '../errors.ts';
-import type { Cli } from './context.ts';
+import { adminSocketPath, askAdmin } from '../auth/admin-socket.ts';
+import { parseConfig } from '../config.ts';
+import { GatewayError, StartError } from '../errors.ts';
+import type { Access, Cli } from './context.ts';
 import { CliError, EXIT, exitStatusOf } from './exit.ts';
 import { program } from './program.ts';
 
@@ -21,9 +23,21 @@ export async function main(argv: readonly string[]): Promise<number> {
     env: process.env,
     now: Date.now,
     input: process.stdin,
-    localAccess: async () => undefined,
+    localAccess,
   };
   return await run(cli, argv);
+}
+
+/** The account that owns the data folder needs no profile on the gateway's own machine: its local socket lets it in. */
+async function localAccess(env: Cli['env']): Promise<Access | undefined> {
+  const { dataFolder } = parseConfig(env);
+  if (!existsSync(adminSocketPath(dataFolder))) return undefined;
+  try {
+    return await askAdmin(dataFolder, { verb: 'access' });
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'UNAVAILABLE') return undefined;
+    throw error;
+  }
 }
 
 /** The same with everything handed in. */
@@ -44,6 +58,10 @@ function report(cli: Cli, error: unknown): number {
   if (error instanceof ApiError) {
     const details = (error.problem.errors ?? []).map((one) => `\n  ${one.path}: ${one.message}`).join('');
     cli.terminal.err(`oriel: ${error.message}${details}\n`);
+    return exitStatusOf(error.code);
+  }
+  if (error instanceof GatewayError) {
+    cli.terminal.err(`oriel: ${error.message}\n`);
     return exitStatusOf(error.code);
   }
   if (error instanceof CliError || error instanceof StartError) {

@@ -1,11 +1,15 @@
 /** The `oriel` command put together: one line per verb group. */
 import { disksCommand } from '@oriel/vhd/cli';
 import { Command } from 'commander';
+import { adminCommand } from './admin.ts';
 import { auditCommand } from './audit.ts';
+import { completionCommand } from './completion.ts';
 import type { Cli } from './context.ts';
 import { desktopCommand } from './desktop.ts';
+import { doctorCommand } from './doctor.ts';
 import { hostCommand } from './host.ts';
 import { diskCommand, imageCommand, templateCommand } from './library.ts';
+import { loginCommand, logoutCommand, profileCommand } from './login.ts';
 import { assignCommand, groupCommand, userCommand } from './people.ts';
 import { sessionCommand } from './session.ts';
 import { startCommand, statusCommand, stopCommand } from './start.ts';
@@ -39,6 +43,12 @@ export function program(cli: Cli, version: string, exitWith: (status: number) =>
     groupCommand(cli),
     assignCommand(cli),
     auditCommand(cli),
+    adminCommand(cli),
+    loginCommand(cli),
+    logoutCommand(cli),
+    profileCommand(cli),
+    doctorCommand(cli),
+    completionCommand(cli),
     disksCommand({ env: cli.env, version }),
   ];
   for (const group of groups) root.addCommand(group);
