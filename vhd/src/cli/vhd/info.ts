@@ -1,0 +1,50 @@
+/** `oriel vhd info`: what is worth knowing about an image or a chain. */
+import type { Command } from 'commander';
+import { chainInfo, type ImageInfo, imageInfo } from '../../ops/info.ts';
+import { formatSize } from '../../units.ts';
+import { action, type CommonFlags, type VhdCli, verb } from './cli.ts';
+
+interface Flags extends CommonFlags {
+  readonly chain?: boolean;
+}
+
+export function infoVerb(cli: VhdCli): Command {
+  const command = verb('info', 'tell what an image is, and what it depends on', 'oriel vhd info disk.vhd --chain');
+  command.argument('<file>');
+  command.option('--chain', 'its parents too');
+  return action<Flags>(cli, command, async ({ options, print }, [file = ''], flags) => {
+    if (flags.chain === true) {
+      const links = chainInfo(file, options);
+      print(links, () => links.flatMap((info, i) => (i === 0 ? linesOf(info) : ['', ...linesOf(info)])));
+    } else {
+      const info = imageInfo(file, options);
+      print(info, () => linesOf(info));
+    }
+  });
+}
+
+function linesOf(info: ImageInfo): readonly string[] {
+  const bytes = (n: number): string => `${formatSize(n)} (${n})`;
+  const { cylinders, heads, sectorsPerTrack } = info.geometry;
+  const lines = [
+    info.path,
+    `  type        ${info.type}${info.isSealed ? ', sealed' : ''}${info.isInterrupted ? ', an operation was cut off' : ''}`,
+    `  identity    ${info.uuid}`,
+    `  size        ${bytes(info.virtualBytes)}${info.qemuBytes === info.virtualBytes ? '' : `; qemu sees ${info.qemuBytes}`}`,
+    `  file        ${bytes(info.fileBytes)}, stored ${formatSize(info.storedBytes)}`,
+  ];
+  if (info.blocks !== undefined) {
+    lines.push(
+      `  blocks      ${info.allocatedBlocks ?? 0} of ${info.blocks}, ${formatSize(info.blockBytes ?? 0)} each`,
+    );
+  }
+  lines.push(`  created     ${info.createdAt} by ${JSON.stringify(info.creator)} ${info.creatorVersion}`);
+  lines.push(`  geometry    ${cylinders}/${heads}/${sectorsPerTrack}`);
+  if (info.parent !== undefined) {
+    lines.push(`  parent      ${info.parent.name}, identity ${info.parent.uuid}`);
+    for (const [code, path] of Object.entries(info.parent.paths)) lines.push(`    ${code}      ${path}`);
+  }
+  for (const child of info.children) lines.push(`  child       ${child}`);
+  for (const finding of info.findings) lines.push(`  finding     ${finding.code}: ${finding.message}`);
+  return lines;
+}

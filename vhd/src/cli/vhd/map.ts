@@ -1,0 +1,32 @@
+/** `oriel vhd map`: allocated extents and the link each comes from. */
+import type { Command } from 'commander';
+import { openSource } from '../../ops/convert.ts';
+import { type MapEntry, mapWindows } from '../../ops/map.ts';
+import { action, type CommonFlags, type VhdCli, verb } from './cli.ts';
+
+export function mapVerb(cli: VhdCli): Command {
+  const command = verb('map', 'list allocated extents with the link each comes from', 'oriel vhd map disk.vhd --json');
+  command.argument('<file>');
+  return action<CommonFlags>(cli, command, async ({ isJson, options }, [file = '']) => {
+    const disk = await openSource(file, options);
+    try {
+      let isFirst = true;
+      if (isJson) cli.out('[');
+      for await (const entries of mapWindows(disk, options)) {
+        const shown = isJson
+          ? entries.map((entry) => JSON.stringify(entry))
+          : entries.filter((entry) => entry.present).map(lineOf);
+        if (shown.length === 0) continue;
+        cli.out(isJson ? `${isFirst ? '\n' : ',\n'}${shown.join(',\n')}` : shown.map((line) => `${line}\n`).join(''));
+        isFirst = false;
+      }
+      if (isJson) cli.out(']\n');
+    } finally {
+      await disk.close();
+    }
+  });
+}
+
+function lineOf({ start, length, depth, file }: MapEntry): string {
+  return `${start}\t${length}\t${depth}\t${file ?? ''}`;
+}
