@@ -10,6 +10,7 @@ import { BROWSER_SESSION_LIMITS, BrowserSessions, type SessionLimits } from './b
 import { Ceremonies } from './ceremonies.ts';
 import { Assignments, Groups } from './groups.ts';
 import { Lockout } from './lockout.ts';
+import { OneByOne } from './one-by-one.ts';
 import { LINK_LIMITS, OneTimeLinks } from './one-time-links.ts';
 import { Passkeys } from './passkeys.ts';
 import { PASSWORD_COST, type PasswordCost, PasswordHasher } from './passwords.ts';
@@ -50,6 +51,7 @@ export class Auth {
   readonly ceremonies: Ceremonies;
   readonly totp: Totp;
   readonly passkeys: Passkeys;
+  readonly oneByOne: OneByOne = new OneByOne();
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
   /** Where browsers reach the gateway, such as `https://oriel.example`; known once it listens. */

@@ -19,6 +19,15 @@ export async function signInByPassword(
   given: PasswordSignIn,
 ): Promise<{ readonly account: Account; readonly method: string }> {
   const name = given.name.trim().toLowerCase();
+  // One at a time for each name: else a hundred guesses at once would all pass the check before the first has failed.
+  return auth.oneByOne.run(name, () => signInOnce(auth, name, given));
+}
+
+async function signInOnce(
+  auth: Auth,
+  name: string,
+  given: PasswordSignIn,
+): Promise<{ readonly account: Account; readonly method: string }> {
   const subject = { account: name, address: given.address };
   await auth.lockout.check(subject);
   const refuse = async (): Promise<never> => {
