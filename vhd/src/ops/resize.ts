@@ -100,8 +100,9 @@ function resized(footer: Footer, sizeBytes: number): Footer {
  * (quirk 16): a resized image has us as its creator.
  */
 function creatorOf(footer: Footer): Pick<Footer, 'creatorApp' | 'creatorVersion'> {
-  if (footer.creatorApp === 'win ') return footer;
-  return newFooter({ ...footer, headerOffset: footer.headerOffset }, new Date(0));
+  const { creatorApp, creatorVersion } =
+    footer.creatorApp === 'win ' ? footer : newFooter({ ...footer, headerOffset: footer.headerOffset }, new Date(0));
+  return { creatorApp, creatorVersion };
 }
 
 /** The footer moves; where it was is content now and must read as zero. */
