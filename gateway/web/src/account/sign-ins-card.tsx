@@ -49,7 +49,7 @@ export function SignInsCard() {
                 variant="link"
                 size="sm"
                 isInline
-                aria-label={`Sign out ${browserName(session.userAgent)} at ${session.address}`}
+                aria-label={`Sign out there: ${browserName(session.userAgent)} at ${session.address}`}
                 onClick={() =>
                   void act('Signed out there', () =>
                     client.call(endBrowserSession, { params: { browserSessionId: session.id } }),

@@ -11,23 +11,24 @@ export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
   const isViewOnly = !rights.includes('open') && rights.includes('view');
   return (
     <li>
-      <Card className="oriel-card" isFullHeight>
-        <Link to={`/desktops/${encodeURIComponent(id)}`} className="oriel-card__link" aria-label={name}>
-          <Thumbnail url={desktop.thumbnailUrl} isLive={state === 'running'} />
-          <CardBody className="oriel-card__body">
-            <div className="oriel-card__line">
-              <span className="oriel-card__name">{name}</span>
-              <StateLabel state={state} />
-            </div>
-            {description !== '' && <p className="oriel-card__text">{description}</p>}
-            {reason !== null && <p className="oriel-card__reason">{reason}</p>}
-            {isViewOnly && (
-              <p className="oriel-card__text">
-                <EyeIcon /> View only
-              </p>
-            )}
-          </CardBody>
-        </Link>
+      <Card className="oriel-card oriel-card--link" isFullHeight>
+        <Thumbnail url={desktop.thumbnailUrl} isLive={state === 'running'} />
+        <CardBody className="oriel-card__body">
+          <div className="oriel-card__line">
+            {/* The link is the name; style sheets stretch it over the card. */}
+            <Link to={`/desktops/${encodeURIComponent(id)}`} className="oriel-card__name">
+              {name}
+            </Link>
+            <StateLabel state={state} />
+          </div>
+          {description !== '' && <p className="oriel-card__text">{description}</p>}
+          {reason !== null && <p className="oriel-card__reason">{reason}</p>}
+          {isViewOnly && (
+            <p className="oriel-card__text">
+              <EyeIcon /> View only
+            </p>
+          )}
+        </CardBody>
       </Card>
     </li>
   );

@@ -93,39 +93,41 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         onFullScreen={fullScreen.toggle}
         onPicture={() => void takePicture()}
       />
-      <SerialSplit
-        serial={isSerialOpen ? serialTarget : undefined}
-        onClose={() => {
-          setSerialOpen(false);
-          display?.focus();
-        }}
-      >
-        <main className="oriel-stage" aria-label={`Session on ${name}`}>
-          <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
-          <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
-          <LinkNotice
-            what="desktop"
-            link={link}
-            onRetry={() => display?.retryNow()}
-            onReopen={() => display?.reopen()}
-          />
-          <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
-          {panel === 'clipboard' && (
-            <ClipboardPanel
-              ways={ways}
-              remote={used.remoteClipboard?.text}
-              onSend={(text) => display?.paste(text)}
-              isSynced={sync === 'on'}
-              onSynced={(isOn) => setSync(isOn ? 'on' : 'off')}
-              onClose={() => setPanel(undefined)}
+      <main className="oriel-session__main" aria-label={`Session on ${name}`}>
+        <SerialSplit
+          serial={isSerialOpen ? serialTarget : undefined}
+          onClose={() => {
+            setSerialOpen(false);
+            display?.focus();
+          }}
+        >
+          <div className="oriel-stage">
+            <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
+            <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
+            <LinkNotice
+              what="desktop"
+              link={link}
+              onRetry={() => display?.retryNow()}
+              onReopen={() => display?.reopen()}
             />
-          )}
-          {panel === 'people' && sessionId !== undefined && (
-            <PeoplePanel sessionId={sessionId} onClose={() => setPanel(undefined)} />
-          )}
-        </main>
-      </SerialSplit>
-      {areKeysOpen && display !== undefined && <TouchKeys display={display} />}
+            <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
+            {panel === 'clipboard' && (
+              <ClipboardPanel
+                ways={ways}
+                remote={used.remoteClipboard?.text}
+                onSend={(text) => display?.paste(text)}
+                isSynced={sync === 'on'}
+                onSynced={(isOn) => setSync(isOn ? 'on' : 'off')}
+                onClose={() => setPanel(undefined)}
+              />
+            )}
+            {panel === 'people' && sessionId !== undefined && (
+              <PeoplePanel sessionId={sessionId} onClose={() => setPanel(undefined)} />
+            )}
+          </div>
+        </SerialSplit>
+        {areKeysOpen && display !== undefined && <TouchKeys display={display} />}
+      </main>
       <LinkStatus link={link} name={name} isViewOnly={isViewOnly || mode === 'view'} />
     </div>
   );

@@ -22,10 +22,10 @@ const PLAIN: readonly { readonly label: string; readonly key: Key; readonly name
   { label: '→', key: KEYS.right, name: 'Right' },
   { label: 'Home', key: KEYS.home },
   { label: 'End', key: KEYS.end },
-  { label: 'PgUp', key: KEYS.pageUp, name: 'Page up' },
-  { label: 'PgDn', key: KEYS.pageDown, name: 'Page down' },
-  { label: 'Ins', key: KEYS.insert, name: 'Insert' },
-  { label: 'Del', key: KEYS.delete, name: 'Delete' },
+  { label: 'PgUp', key: KEYS.pageUp },
+  { label: 'PgDn', key: KEYS.pageDown },
+  { label: 'Ins', key: KEYS.insert },
+  { label: 'Del', key: KEYS.delete },
   ...Array.from({ length: 12 }, (_, index) => ({ label: `F${index + 1}`, key: functionKey(index + 1) })),
 ];
 

@@ -49,7 +49,7 @@ export function DataTable<T extends { readonly id: string }>(props: DataTablePro
         {rows.map((row) => (
           <Tr key={row.id}>
             {columns.map(({ key, label: text, cell, isLong = false }) => (
-              <Td key={key} dataLabel={text} {...(isLong ? { modifier: 'breakWord' as const } : {})}>
+              <Td key={key} dataLabel={text} modifier={isLong ? 'breakWord' : 'nowrap'}>
                 {cell(row)}
               </Td>
             ))}

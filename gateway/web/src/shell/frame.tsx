@@ -34,6 +34,7 @@ export function Frame({ me }: { readonly me: Me }) {
   const hasConsole = 0 < sections.length;
   return (
     <Page
+      isContentFilled
       mainContainerId={CONTENT_ID}
       isManagedSidebar={hasConsole}
       skipToContent={<SkipToContent href={`#${CONTENT_ID}`}>Skip to content</SkipToContent>}

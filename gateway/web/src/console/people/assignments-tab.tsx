@@ -51,7 +51,7 @@ export function AssignmentsTab() {
             size="sm"
             isInline
             isDanger
-            aria-label={`Take ${nameOf(desktops, assignment.desktopId)} from ${who(assignment)}`}
+            aria-label={`Take away ${nameOf(desktops, assignment.desktopId)} from ${who(assignment)}`}
             onClick={() =>
               void act('The assignment is gone', () =>
                 client.call(deleteAssignment, { params: { assignmentId: assignment.id } }),
