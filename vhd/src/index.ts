@@ -7,6 +7,7 @@ export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } fr
 export type { ChainPolicy } from './disk/parent.ts';
 export { fileSystem, type Storage } from './disk/storage.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
+export { connectNbd, NbdClient, type NbdConnectOptions } from './nbd/client.ts';
 export type { MetaContext, NbdStats } from './nbd/export.ts';
 export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';
 export { MemoryDisk } from './nbd/memory-disk.ts';

@@ -72,6 +72,8 @@ export interface DiskInfo {
   readonly storedBytes: number;
   /** The image it is a clone of. */
   readonly imageId: string | null;
+  /** The restore point it is a clone of, where it lies outside of the library. */
+  readonly baseFile: string | null;
   /** Links from the leaf to the root. */
   readonly chainLength: number;
   /** True when the chain nears its limit: merge snapshots. */
@@ -135,7 +137,9 @@ export interface ServiceHealth {
 /** Where a new disk's content comes from. A clone is a differencing child: nothing is copied. */
 export type DiskSource =
   | { readonly from: 'blank'; readonly sizeBytes: number }
-  | { readonly from: 'image'; readonly imageId: string; readonly sizeBytes?: number };
+  | { readonly from: 'image'; readonly imageId: string; readonly sizeBytes?: number }
+  /** A VHD outside of the library: a restore point that is used where it lies. It is sealed by this. */
+  | { readonly from: 'file'; readonly path: string; readonly sizeBytes?: number };
 
 export interface ById {
   readonly id: string;
@@ -173,10 +177,47 @@ export interface DiskServiceApi {
   openDisk(input: { readonly id: string; readonly mode?: 'write' | 'read' }): Promise<ExportInfo>;
   /** Ends the export. With a lease that is not the current one: LEASE_LOST. */
   closeDisk(input: { readonly id: string; readonly lease?: number }): Promise<void>;
+  /** Serves a snapshot read-only until closed, also while the disk is written to: what a backup reads. Idempotent. */
+  openSnapshot(input: { readonly id: string; readonly snapshotId: string }): Promise<ExportInfo>;
+  closeSnapshot(input: { readonly id: string; readonly snapshotId: string }): Promise<void>;
   /** Removes a closed disk with all of its links. */
   removeDisk(input: ById): Promise<void>;
   setRates(input: { readonly id: string; readonly rates: DiskRates }): Promise<DiskInfo>;
   diskStats(input: ById): Promise<DiskStats>;
+
+  /**
+   * Seals the leaves of disks and puts new ones on them, of all disks at one instant; VMs write on. Settles when the
+   * snapshots are on stable storage. The task's result has `snapshots`: the ids by disk.
+   */
+  snapshotDisks(input: { readonly ids: readonly string[]; readonly name: string }): Promise<TaskInfo>;
+  /** Folds a snapshot away; what the disk holds, and other snapshots, stay the same. A task; resumed after a restart. */
+  removeSnapshot(input: {
+    readonly id: string;
+    readonly snapshotId: string;
+    /** Ceiling on what is copied; none when left out. */
+    readonly bytesPerSecond?: number;
+  }): Promise<TaskInfo>;
+  /** Folds a snapshot down into the one below it, which it replaces. A task; resumed after a restart. */
+  mergeDown(input: {
+    readonly id: string;
+    readonly snapshotId: string;
+    readonly bytesPerSecond?: number;
+  }): Promise<TaskInfo>;
+  /** Folds the leaf into the link below it: what an undo disk gathered becomes permanent. A task. */
+  commitLeaf(input: { readonly id: string; readonly bytesPerSecond?: number }): Promise<TaskInfo>;
+  /** Throws away what the leaf holds: the disk is as at its last snapshot, or as the image it was cloned from. A task. */
+  discardLeaf(input: ById): Promise<TaskInfo>;
+  /** Makes a disk larger. A VM sees it when it opens the disk again. A task. */
+  growDisk(input: { readonly id: string; readonly sizeBytes: number }): Promise<TaskInfo>;
+  /**
+   * Puts another base with the same content under a disk: an image, or a restore point. With a snapshot, the base
+   * takes the place of that snapshot and of everything below it. The contents are compared first. A task.
+   */
+  reparentDisk(input: {
+    readonly id: string;
+    readonly to: { readonly imageId: string } | { readonly path: string };
+    readonly snapshotId?: string;
+  }): Promise<TaskInfo>;
 
   listTasks(): Promise<readonly TaskInfo[]>;
   getTask(input: ById): Promise<TaskInfo>;

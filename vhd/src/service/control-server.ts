@@ -39,7 +39,7 @@ async function answer(service: DiskServiceApi, request: IncomingMessage, respons
     send(response, 200, result ?? null);
   } catch (error) {
     const code = error instanceof VhdError ? error.code : 'SERVICE';
-    send(response, statusOf(code), {
+    send(response, STATUS[code] ?? 500, {
       error: { code, message: error instanceof Error ? error.message : String(error) },
     });
   }
@@ -70,27 +70,19 @@ function send(response: ServerResponse, status: number, value: unknown): void {
   response.end(JSON.stringify(value));
 }
 
-function statusOf(code: VhdErrorCode): number {
-  switch (code) {
-    case 'USAGE':
-      return 400;
-    case 'NOT_FOUND':
-      return 404;
-    case 'EXISTS':
-    case 'LOCKED':
-    case 'LEASE_LOST':
-    case 'HAS_CHILDREN':
-    case 'SEALED':
-    case 'IN_PROGRESS':
-      return 409;
-    case 'TOO_LARGE':
-      return 413;
-    case 'NO_SPACE':
-      return 507;
-    default:
-      return 500;
-  }
-}
+/** What is not here is a failure of the service or its storage, 500. */
+const STATUS: Partial<Record<VhdErrorCode, number>> = {
+  USAGE: 400,
+  NOT_FOUND: 404,
+  EXISTS: 409,
+  LOCKED: 409,
+  LEASE_LOST: 409,
+  HAS_CHILDREN: 409,
+  SEALED: 409,
+  IN_PROGRESS: 409,
+  TOO_LARGE: 413,
+  NO_SPACE: 507,
+};
 
 async function listen(server: Server, socketPath: string): Promise<void> {
   if (107 < Buffer.byteLength(socketPath))

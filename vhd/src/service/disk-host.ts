@@ -2,9 +2,11 @@
  * The disks that one thread serves. The service talks to it by plain calls with plain data, so that it runs as well in
  * a worker thread (`host-worker.ts`) as in the service's own.
  */
-import { openChain } from '../disk/open.ts';
+import type { ChainDisk } from '../disk/chain-disk.ts';
+import { openChain, openImage } from '../disk/open.ts';
 import { VhdError } from '../errors.ts';
 import type { DiskRates, Fault } from './api.ts';
+import { copyUp } from './copy-up.ts';
 import { type Lease, type NamedLink, OpenDisk, type OpenDiskReport } from './open-disk.ts';
 
 export interface OpenRequest {
@@ -27,6 +29,30 @@ export interface DiskHostApi {
   close(key: string): Promise<void>;
   report(key: string): Promise<OpenDiskReport>;
   setRates(key: string, rates: DiskRates): Promise<void>;
+  setSnapshots(key: string, snapshots: readonly NamedLink[]): Promise<void>;
+  /** Holds requests back; settles when none runs. */
+  hold(key: string): Promise<void>;
+  release(key: string): Promise<void>;
+  /** Live snapshot: `path`, an empty child of the leaf, takes the writes. Settles at the swap; see `pushed`. */
+  push(key: string, path: string): Promise<void>;
+  /** Settles when everything written before the last `push` is on stable storage. */
+  pushed(key: string): Promise<void>;
+  /** Takes the link at `path` out, whose content is in its neighbour `into` now; `isReopened`: the neighbour changed on disk. */
+  splice(key: string, path: string, into: string, isReopened: boolean): Promise<OpenDiskReport>;
+  /** Copies what the link at `path` stores and the links above it do not into the leaf, from `offset` on, up to `bytes`. */
+  copyUp(key: string, path: string, offset: number, bytes: number): Promise<CopyUpStep>;
+  flush(key: string): Promise<void>;
+  /** Paths of the open chain, leaf first. */
+  links(key: string): Promise<readonly string[]>;
+  /** For changes of the files themselves, while held: closes the chain; `reopen` opens it, perhaps at another leaf. */
+  detach(key: string): Promise<void>;
+  reopen(key: string, path: string, folders: readonly string[]): Promise<OpenDiskReport>;
+}
+
+/** How far a copy into the leaf is. `offset` is the disk's size when it is through. */
+export interface CopyUpStep {
+  readonly offset: number;
+  readonly copiedBytes: number;
 }
 
 export class DiskHost implements DiskHostApi {
@@ -75,9 +101,65 @@ export class DiskHost implements DiskHostApi {
     return Promise.resolve();
   }
 
+  async setSnapshots(key: string, snapshots: readonly NamedLink[]): Promise<void> {
+    this.#disk(key).snapshots = snapshots;
+  }
+
+  async hold(key: string): Promise<void> {
+    await this.#disk(key).gate.hold();
+  }
+
+  async release(key: string): Promise<void> {
+    this.#disk(key).gate.release();
+  }
+
+  async push(key: string, path: string): Promise<void> {
+    await this.#disk(key).push(openImage(path, { isReadOnly: false }));
+  }
+
+  async pushed(key: string): Promise<void> {
+    await this.#disk(key).pushed;
+  }
+
+  async splice(key: string, path: string, into: string, isReopened: boolean): Promise<OpenDiskReport> {
+    const disk = this.#disk(key);
+    const neighbour = isReopened ? openImage(into) : undefined;
+    await disk.chain.spliceLink(linkAt(disk.chain, path), linkAt(disk.chain, into), neighbour);
+    return disk.report();
+  }
+
+  async copyUp(key: string, path: string, offset: number, bytes: number): Promise<CopyUpStep> {
+    const disk = this.#disk(key);
+    return copyUp(disk.chain, disk.gate, linkAt(disk.chain, path), offset, bytes);
+  }
+
+  async flush(key: string): Promise<void> {
+    await this.#disk(key).chain.flush();
+  }
+
+  async links(key: string): Promise<readonly string[]> {
+    return this.#disk(key).chain.links.map((image) => image.path);
+  }
+
+  async detach(key: string): Promise<void> {
+    await this.#disk(key).chain.close();
+  }
+
+  async reopen(key: string, path: string, folders: readonly string[]): Promise<OpenDiskReport> {
+    const disk = this.#disk(key);
+    disk.replace(await openChain(path, { isReadOnly: disk.chain.isReadOnly, policy: { folders } }));
+    return disk.report();
+  }
+
   #disk(key: string): OpenDisk {
     const disk = this.#disks.get(key);
     if (disk === undefined) throw new VhdError('CLOSED', `${key} is not open`);
     return disk;
   }
+}
+
+function linkAt(chain: ChainDisk, path: string): number {
+  const link = chain.links.findIndex((image) => image.path === path);
+  if (link < 0) throw new VhdError('NOT_FOUND', `${path} is no link of the chain of ${chain.name}`);
+  return link;
 }

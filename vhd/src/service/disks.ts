@@ -7,7 +7,7 @@ import { createChild, createImage } from '../ops/create.ts';
 import type { DiskInfo, DiskRates, DiskSource, DiskState, DiskStats, ExportInfo } from './api.ts';
 import type { Images, Shared } from './images.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import type { Lease, OpenDiskReport } from './open-disk.ts';
+import type { Lease, NamedLink, OpenDiskReport } from './open-disk.ts';
 import type { DiskRecord, OpenRecord } from './records.ts';
 import { nbdUri } from './uri.ts';
 
@@ -67,13 +67,14 @@ export class Disks {
       source.from === 'blank'
         ? await createImage(path, { sizeBytes: source.sizeBytes })
         : await createChild(path, {
-            parent: records.imagePath(source.imageId),
+            parent: source.from === 'image' ? records.imagePath(source.imageId) : source.path,
             ...(source.sizeBytes === undefined ? {} : { sizeBytes: source.sizeBytes }),
           });
     const record: DiskRecord = {
       id,
       name: input.name,
       imageId: source.from === 'image' ? source.imageId : null,
+      baseFile: source.from === 'file' ? source.path : null,
       links,
       sizeBytes: made.sizeBytes,
       snapshots: [],
@@ -180,16 +181,22 @@ export class Disks {
     );
   }
 
+  /** The snapshots by the paths of their links, as the metadata contexts need them. */
+  namedLinks(record: DiskRecord): readonly NamedLink[] {
+    return record.snapshots.map(({ id, file }) => ({ name: id, path: this.#shared.records.diskPath(record, file) }));
+  }
+
   async info(record: DiskRecord): Promise<DiskInfo> {
     const { records } = this.#shared;
     const report = await this.#report(record.id);
-    const chainLength = report?.chainLength ?? record.links.length + (record.imageId === null ? 0 : 1);
+    const chainLength = report?.chainLength ?? record.links.length + (records.basePath(record) === undefined ? 0 : 1);
     return {
       id: record.id,
       name: record.name,
       sizeBytes: report?.sizeBytes ?? record.sizeBytes,
       storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
       imageId: record.imageId,
+      baseFile: record.baseFile,
       chainLength,
       isChainLong: LONG_CHAIN <= chainLength,
       snapshots: record.snapshots.map(({ id, name, file, createdAt }) => ({
@@ -218,7 +225,8 @@ export class Disks {
   #missing(record: DiskRecord): Problem | undefined {
     const { records } = this.#shared;
     const files = record.links.map((file) => records.diskPath(record, file));
-    if (record.imageId !== null) files.unshift(records.imagePath(record.imageId));
+    const base = records.basePath(record);
+    if (base !== undefined) files.unshift(base);
     const gone = files.find((file) => fileSystem.stat(file) === undefined);
     return gone === undefined ? undefined : { code: 'NOT_FOUND', message: `${gone} is not there` };
   }
@@ -233,7 +241,7 @@ export class Disks {
   }
 
   async #serve(record: DiskRecord, open: OpenRecord): Promise<void> {
-    const { pool, records, storage } = this.#shared;
+    const { pool, records } = this.#shared;
     const { id } = record;
     const lease: Lease = { number: open.lease, mode: open.mode, exportName: open.exportName };
     try {
@@ -243,11 +251,11 @@ export class Disks {
         await pool.seat(id).open({
           key: id,
           path: records.diskPath(record),
-          folders: [storage],
+          folders: records.folders(record),
           isReadOnly: open.mode === 'read',
           socketPath: open.socketPath,
           rates: record.rates,
-          snapshots: record.snapshots.map(({ id: name, file }) => ({ name, path: records.diskPath(record, file) })),
+          snapshots: this.namedLinks(record),
           lease,
         });
       }

@@ -69,7 +69,7 @@ export class HostPool {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#seats.splice(0).map((seat) => seat.worker?.terminate()));
+    await Promise.all(this.#seats.splice(0).map(async (seat) => seat.worker?.terminate()));
   }
 
   #start(): Seat {
@@ -134,5 +134,16 @@ function remoteHost(
     close: call('close'),
     report: call('report'),
     setRates: call('setRates'),
+    setSnapshots: call('setSnapshots'),
+    hold: call('hold'),
+    release: call('release'),
+    push: call('push'),
+    pushed: call('pushed'),
+    splice: call('splice'),
+    copyUp: call('copyUp'),
+    flush: call('flush'),
+    links: call('links'),
+    detach: call('detach'),
+    reopen: call('reopen'),
   };
 }

@@ -1,17 +1,16 @@
 /** The library: images and templates, a VHD and a record each. */
 import { rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { openImage } from '../disk/open.ts';
 import { fileSystem } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { convertDisk, openSource } from '../ops/convert.ts';
 import { createImage, seal } from '../ops/create.ts';
-import type { ExportInfo, Health, ImageInfo, TaskInfo } from './api.ts';
+import type { Health, ImageInfo, TaskInfo } from './api.ts';
 import type { HostPool } from './host-pool.ts';
 import { KeyedLock } from './keyed-lock.ts';
+import { imageKey } from './read-only-exports.ts';
 import type { ImageRecord, Records } from './records.ts';
 import type { TaskBook } from './task-book.ts';
-import { nbdUri } from './uri.ts';
 
 /** What the parts of the service share. */
 export interface Shared {
@@ -106,58 +105,6 @@ export class Images {
     });
   }
 
-  /** Serves an image read-only. Idempotent. */
-  open(id: string): Promise<ExportInfo> {
-    return this.#lock.run(id, async () => {
-      const { records, pool, runFolder, storage } = this.#shared;
-      records.image(id);
-      const key = imageKey(id);
-      const socketPath = join(runFolder, `i-${id}.sock`);
-      const lease = { number: 0, mode: 'read', exportName: id } as const;
-      const isOpen = pool.isOpen(key);
-      const host = isOpen ? pool.of(key) : pool.seat(key);
-      try {
-        const report = isOpen
-          ? await host.report(key)
-          : await host.open({
-              key,
-              path: records.imagePath(id),
-              folders: [storage],
-              isReadOnly: true,
-              socketPath,
-              rates: {},
-              snapshots: [],
-              lease,
-            });
-        return {
-          uri: nbdUri(id, socketPath),
-          exportName: id,
-          socketPath,
-          lease: 0,
-          mode: 'read',
-          sizeBytes: report.sizeBytes,
-        };
-      } catch (error) {
-        pool.unseat(key);
-        throw error;
-      }
-    });
-  }
-
-  close(id: string): Promise<void> {
-    return this.#lock.run(id, async () => {
-      const { pool } = this.#shared;
-      const key = imageKey(id);
-      if (!pool.isOpen(key)) return;
-      await pool.of(key).close(key);
-      pool.unseat(key);
-    });
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#shared.records.images().map(({ id }) => this.close(id)));
-  }
-
   #record(record: ImageRecord): ImageInfo {
     this.#shared.records.putImage(record);
     return this.#info(record);
@@ -181,8 +128,6 @@ export class Images {
     };
   }
 }
-
-export const imageKey = (id: string): string => `image:${id}`;
 
 /** What the file of an image says of itself. */
 function look(path: string): { readonly sizeBytes: number; readonly health: Health } {

@@ -3,7 +3,7 @@
  * the export and leaves the chain open.
  */
 import type { ChainDisk } from '../disk/chain-disk.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { Image } from '../disk/image.ts';
 import { VhdError } from '../errors.ts';
 import { type MetaContext, NbdExport, type NbdStats, statusOf } from '../nbd/export.ts';
 import { listenNbd, type NbdServer } from '../nbd/server.ts';
@@ -33,8 +33,9 @@ export interface OpenDiskReport {
 }
 
 export class OpenDisk {
-  readonly chain: ChainDisk;
   readonly gate: Gate;
+  #chain: ChainDisk;
+  #pushed: Promise<void> = Promise.resolve();
   readonly #watch: FaultWatch;
   readonly #socketPath: string;
   #rates: DiskRates;
@@ -48,7 +49,7 @@ export class OpenDisk {
     chain: ChainDisk,
     options: { socketPath: string; rates: DiskRates; onFault: (fault: Fault | null) => void },
   ) {
-    this.chain = chain;
+    this.#chain = chain;
     this.gate = new Gate(chain);
     this.#watch = new FaultWatch(this.gate, () => options.onFault(this.#watch.fault ?? null));
     this.#socketPath = options.socketPath;
@@ -95,9 +96,29 @@ export class OpenDisk {
     this.#snapshots = snapshots;
   }
 
-  /** The disk under the lease: requests of the service itself obey the gate and are seen by the watch. */
-  get disk(): Disk {
-    return this.#watch;
+  get chain(): ChainDisk {
+    return this.#chain;
+  }
+
+  /** Live snapshot. Settles at the swap; `pushed` when what was written before it is on stable storage. */
+  async push(image: Image): Promise<void> {
+    const links = this.#chain.links.length;
+    const pushed = this.#chain.pushLeaf(image);
+    this.#pushed = pushed;
+    pushed.catch(() => undefined); // Told to whoever awaits `pushed`.
+    // The swap waits for large writes that run; without any it is done by now.
+    while (this.#chain.links.length === links)
+      await Promise.race([pushed, new Promise((resolve) => setImmediate(resolve))]);
+  }
+
+  get pushed(): Promise<void> {
+    return this.#pushed;
+  }
+
+  /** Another chain takes the place of one that was closed, while requests are held. */
+  replace(chain: ChainDisk): void {
+    this.#chain = chain;
+    this.gate.inner = chain;
   }
 
   report(): OpenDiskReport {

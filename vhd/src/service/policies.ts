@@ -9,7 +9,7 @@ import type { DiskRates, Fault } from './api.ts';
 
 /** Holds requests back so that several disks can be changed at one instant. */
 export class Gate implements Disk {
-  readonly #inner: Disk;
+  #inner: Disk;
   #running = 0;
   #held: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
   #onQuiet: (() => void) | undefined;
@@ -26,6 +26,11 @@ export class Gate implements Disk {
   }
   get isReadOnly(): boolean {
     return this.#inner.isReadOnly;
+  }
+
+  /** Puts another disk behind the gate; only while it is held. */
+  set inner(inner: Disk) {
+    this.#inner = inner;
   }
 
   /** From now on new requests wait. Settles when those that ran are through. */

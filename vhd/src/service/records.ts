@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { VhdError } from '../errors.ts';
 import type { DiskRates } from './api.ts';
 import { readJson, syncFolder, writeJson } from './json-file.ts';
@@ -22,8 +22,6 @@ export interface SnapshotRecord {
   readonly name: string;
   /** File name in the disk's folder. */
   readonly file: string;
-  /** Identity of the VHD. */
-  readonly uuid: string;
   readonly createdAt: string;
 }
 
@@ -31,6 +29,8 @@ export interface DiskRecord {
   readonly id: string;
   readonly name: string;
   readonly imageId: string | null;
+  /** Absolute path of a VHD outside of the library that the disk is a clone of: a restore point. */
+  readonly baseFile: string | null;
   /** File names in the disk's folder, oldest first; the last one is the leaf. */
   readonly links: readonly string[];
   readonly sizeBytes: number;
@@ -130,6 +130,25 @@ export class Records {
   /** The file of a link; of the leaf when left out. */
   diskPath(record: DiskRecord, file: string = record.links.at(-1) ?? ''): string {
     return join(this.disksFolder, record.id, file);
+  }
+
+  /** The file that the oldest link of a disk is a child of; `undefined` for a disk that stands alone. */
+  basePath(record: DiskRecord): string | undefined {
+    if (record.baseFile !== null) return record.baseFile;
+    return record.imageId === null ? undefined : this.imagePath(record.imageId);
+  }
+
+  /** The folders in which a disk's parents may lie. */
+  folders(record: DiskRecord): readonly string[] {
+    const own = [this.diskFolder(record.id), this.imagesFolder];
+    return record.baseFile === null ? own : [...own, dirname(record.baseFile)];
+  }
+
+  /** A name for another link of a disk: never one that was used before. */
+  newLink(record: DiskRecord): string {
+    const used = readdirSync(this.diskFolder(record.id)).map((name) => Number.parseInt(name, 10) || 0);
+    const last = Math.max(0, ...used, ...record.links.map((name) => Number.parseInt(name, 10) || 0));
+    return `${String(last + 1).padStart(4, '0')}.vhd`;
   }
 
   /** Errors: USAGE, EXISTS. */

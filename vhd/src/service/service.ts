@@ -2,8 +2,7 @@
  * The disk service: a storage folder, the disks in it that are open, and the verbs on them. One process owns a folder;
  * the sockets of its disks keep their paths over a restart, so QEMU finds them again.
  */
-import { statfsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { VhdError } from '../errors.ts';
 import type {
   ById,
@@ -21,6 +20,8 @@ import type {
 import { Disks } from './disks.ts';
 import { HostPool } from './host-pool.ts';
 import { Images } from './images.ts';
+import { LiveChanges, type SnapshotRef } from './live.ts';
+import { ReadOnlyExports } from './read-only-exports.ts';
 import { Records } from './records.ts';
 import { makeRunFolder } from './run-folder.ts';
 import { lockStorage } from './storage-lock.ts';
@@ -47,6 +48,8 @@ export class DiskService implements DiskServiceApi {
   readonly #tasks: TaskBook;
   readonly #images: Images;
   readonly #disks: Disks;
+  readonly #live: LiveChanges;
+  readonly #readOnly: ReadOnlyExports;
   readonly #startedAt = new Date().toISOString();
   #onStop: () => void = () => {};
   /** Settles when the service has been asked to stop and has. */
@@ -54,7 +57,8 @@ export class DiskService implements DiskServiceApi {
 
   private constructor(options: DiskServiceOptions) {
     this.#options = options;
-    this.#storage = resolve(options.storage);
+    mkdirSync(options.storage, { recursive: true, mode: 0o700 });
+    this.#storage = realpathSync(options.storage);
     const runFolder = makeRunFolder(options.runFolder);
     this.#unlock = lockStorage(this.#storage, options.socketPath);
     const records = new Records(this.#storage);
@@ -74,6 +78,8 @@ export class DiskService implements DiskServiceApi {
     };
     this.#images = new Images(shared);
     this.#disks = new Disks(shared, this.#images);
+    this.#readOnly = new ReadOnlyExports(shared);
+    this.#live = new LiveChanges(shared, this.#disks);
     this.stopped = new Promise((done) => {
       this.#onStop = done;
     });
@@ -82,7 +88,9 @@ export class DiskService implements DiskServiceApi {
   /** Takes the folder and serves again what was open. Errors: LOCKED, READ_ONLY, USAGE, IO. */
   static async start(options: DiskServiceOptions): Promise<DiskService> {
     const service = new DiskService(options);
+    await service.#live.recover();
     await service.#disks.reopen();
+    service.#live.resume();
     for (const { info } of service.#tasks.interrupted()) service.#tasks.interrupt(info.id, 'the service was restarted');
     return service;
   }
@@ -104,7 +112,7 @@ export class DiskService implements DiskServiceApi {
   async stop(): Promise<void> {
     await this.#tasks.stop();
     await this.#disks.stop();
-    await this.#images.stop();
+    await this.#readOnly.stop();
     await this.#pool.stop();
     this.#unlock();
     this.#onStop();
@@ -137,10 +145,10 @@ export class DiskService implements DiskServiceApi {
     return this.#images.remove(id);
   }
   openImage({ id }: ById): Promise<ExportInfo> {
-    return this.#images.open(id);
+    return this.#readOnly.openImage(id);
   }
   closeImage({ id }: ById): Promise<void> {
-    return this.#images.close(id);
+    return this.#readOnly.closeImage(id);
   }
 
   listDisks(): Promise<readonly DiskInfo[]> {
@@ -158,6 +166,12 @@ export class DiskService implements DiskServiceApi {
   closeDisk({ id, lease }: { readonly id: string; readonly lease?: number }): Promise<void> {
     return this.#disks.close(id, lease);
   }
+  openSnapshot({ id, snapshotId }: { readonly id: string; readonly snapshotId: string }): Promise<ExportInfo> {
+    return this.#readOnly.openSnapshot(id, snapshotId);
+  }
+  closeSnapshot({ id, snapshotId }: { readonly id: string; readonly snapshotId: string }): Promise<void> {
+    return this.#readOnly.closeSnapshot(id, snapshotId);
+  }
   removeDisk({ id }: ById): Promise<void> {
     return this.#disks.remove(id);
   }
@@ -166,6 +180,28 @@ export class DiskService implements DiskServiceApi {
   }
   diskStats({ id }: ById): Promise<DiskStats> {
     return this.#disks.stats(id);
+  }
+
+  snapshotDisks({ ids, name }: { readonly ids: readonly string[]; readonly name: string }): Promise<TaskInfo> {
+    return this.#live.snapshot(ids, name);
+  }
+  removeSnapshot(input: SnapshotRef): Promise<TaskInfo> {
+    return this.#live.removeSnapshot(input);
+  }
+  mergeDown(input: SnapshotRef): Promise<TaskInfo> {
+    return this.#live.mergeDown(input);
+  }
+  commitLeaf(input: { readonly id: string; readonly bytesPerSecond?: number }): Promise<TaskInfo> {
+    return this.#live.commitLeaf(input);
+  }
+  discardLeaf({ id }: ById): Promise<TaskInfo> {
+    return this.#live.discardLeaf(id);
+  }
+  growDisk({ id, sizeBytes }: { readonly id: string; readonly sizeBytes: number }): Promise<TaskInfo> {
+    return this.#live.grow(id, sizeBytes);
+  }
+  reparentDisk(input: Parameters<DiskServiceApi['reparentDisk']>[0]): Promise<TaskInfo> {
+    return this.#live.reparent(input);
   }
 
   listTasks(): Promise<readonly TaskInfo[]> {

@@ -10,7 +10,7 @@ import type { TaskInfo, TaskState } from './api.ts';
 import { readJson, writeJson } from './json-file.ts';
 
 /** A task as it is stored. `input` and `step` are what a resumed task starts from. */
-interface TaskRecord {
+export interface TaskRecord {
   readonly info: TaskInfo;
   readonly input: unknown;
   readonly step: unknown;
@@ -65,7 +65,7 @@ export class TaskBook {
   }
 
   /** Tasks that a killed service left running. Each has to be resumed or ended by whoever knows its kind. */
-  interrupted(): readonly { readonly info: TaskInfo; readonly input: unknown }[] {
+  interrupted(): readonly TaskRecord[] {
     return [...this.#records.values()].filter(({ info }) => info.state === 'running' && !this.#running.has(info.id));
   }
 

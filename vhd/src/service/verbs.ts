@@ -1,4 +1,5 @@
 /** How each verb's argument is read from JSON: hand-made checks, since what comes in is a peer's. Pure. */
+import { isAbsolute } from 'node:path';
 import { VhdError } from '../errors.ts';
 import type { DiskServiceApi } from './api.ts';
 import { checkId } from './records.ts';
@@ -8,6 +9,8 @@ type Check<T> = (value: unknown, name: string) => T;
 
 const NAME_CHARS = 128;
 const PATH_CHARS = 4096;
+/** Disks of one VM: more cannot be snapshot together. */
+const DISKS_AT_ONCE = 32;
 const MAX_BYTES = 64 * 2 ** 40;
 
 const wrong = (name: string, wanted: string): never => {
@@ -33,6 +36,11 @@ const oneOf =
   (value, name) =>
     words.find((word) => word === value) ?? wrong(name, words.join(' or '));
 
+const absolutePath: Check<string> = (value, name) => {
+  const path = text(PATH_CHARS)(value, name);
+  return isAbsolute(path) ? path : wrong(name, 'an absolute path');
+};
+
 /** An optional field: present in the result only where it was sent. */
 function optional<K extends string, T>(fields: Fields, name: K, check: Check<T>): { readonly [P in K]?: T } {
   const value = fields[name];
@@ -46,9 +54,32 @@ function onlyId(fields: Fields): { readonly id: string } {
 type Source = Parameters<DiskServiceApi['createDisk']>[0]['source'];
 function source(value: unknown): Source {
   const fields = object(value, 'source');
-  const from = oneOf('blank', 'image')(fields['from'], 'source.from');
-  if (from === 'blank') return { from, sizeBytes: bytes(fields['sizeBytes'], 'source.sizeBytes') };
-  return { from, imageId: id(fields['imageId'], 'source.imageId'), ...optional(fields, 'sizeBytes', bytes) };
+  const from = oneOf('blank', 'image', 'file')(fields['from'], 'source.from');
+  switch (from) {
+    case 'blank':
+      return { from, sizeBytes: bytes(fields['sizeBytes'], 'source.sizeBytes') };
+    case 'image':
+      return { from, imageId: id(fields['imageId'], 'source.imageId'), ...optional(fields, 'sizeBytes', bytes) };
+    case 'file':
+      return { from, path: absolutePath(fields['path'], 'source.path'), ...optional(fields, 'sizeBytes', bytes) };
+  }
+}
+
+type Base = Parameters<DiskServiceApi['reparentDisk']>[0]['to'];
+function base(value: unknown): Base {
+  const fields = object(value, 'to');
+  if (fields['imageId'] !== undefined) return { imageId: id(fields['imageId'], 'to.imageId') };
+  return { path: absolutePath(fields['path'], 'to.path') };
+}
+
+function ids(value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0 || DISKS_AT_ONCE < value.length)
+    return wrong('ids', `1 to ${DISKS_AT_ONCE} ids`);
+  return value.map((one) => id(one, 'ids'));
+}
+
+function snapshotOf(fields: Fields): { readonly id: string; readonly snapshotId: string } {
+  return { ...onlyId(fields), snapshotId: id(fields['snapshotId'], 'snapshotId') };
 }
 
 /** Reads the argument of a verb and runs it. A field that is not known is ignored: newer clients may send more. */
@@ -87,6 +118,8 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
   openDisk: (service, fields) =>
     service.openDisk({ ...onlyId(fields), ...optional(fields, 'mode', oneOf('write', 'read')) }),
   closeDisk: (service, fields) => service.closeDisk({ ...onlyId(fields), ...optional(fields, 'lease', count) }),
+  openSnapshot: (service, fields) => service.openSnapshot(snapshotOf(fields)),
+  closeSnapshot: (service, fields) => service.closeSnapshot(snapshotOf(fields)),
   removeDisk: (service, fields) => service.removeDisk(onlyId(fields)),
   setRates: (service, fields) => {
     const rates = object(fields['rates'], 'rates');
@@ -96,6 +129,19 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     });
   },
   diskStats: (service, fields) => service.diskStats(onlyId(fields)),
+  snapshotDisks: (service, fields) =>
+    service.snapshotDisks({ ids: ids(fields['ids']), name: text(NAME_CHARS)(fields['name'], 'name') }),
+  removeSnapshot: (service, fields) =>
+    service.removeSnapshot({ ...snapshotOf(fields), ...optional(fields, 'bytesPerSecond', bytes) }),
+  mergeDown: (service, fields) =>
+    service.mergeDown({ ...snapshotOf(fields), ...optional(fields, 'bytesPerSecond', bytes) }),
+  commitLeaf: (service, fields) =>
+    service.commitLeaf({ ...onlyId(fields), ...optional(fields, 'bytesPerSecond', bytes) }),
+  discardLeaf: (service, fields) => service.discardLeaf(onlyId(fields)),
+  growDisk: (service, fields) =>
+    service.growDisk({ ...onlyId(fields), sizeBytes: bytes(fields['sizeBytes'], 'sizeBytes') }),
+  reparentDisk: (service, fields) =>
+    service.reparentDisk({ ...onlyId(fields), to: base(fields['to']), ...optional(fields, 'snapshotId', id) }),
   listTasks: (service) => service.listTasks(),
   getTask: (service, fields) => service.getTask({ id: text(64)(fields['id'], 'id') }),
   cancelTask: (service, fields) => service.cancelTask({ id: text(64)(fields['id'], 'id') }),
