@@ -12,7 +12,7 @@ export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
   return (
     <li>
       <Card className="oriel-card oriel-card--link" isFullHeight>
-        <Thumbnail url={desktop.thumbnailUrl} isLive={state === 'running'} />
+        <Thumbnail of={name} url={desktop.thumbnailUrl} isLive={state === 'running'} />
         <CardBody className="oriel-card__body">
           <div className="oriel-card__line">
             {/* The link is the name; style sheets stretch it over the card. */}

@@ -31,7 +31,7 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
       onSelect={() => setOpen(false)}
       isScrollable
       shouldFocusToggleOnSelect
-      popperProps={{ position: 'right', appendTo: () => document.body }}
+      popperProps={{ position: 'left', preventOverflow: true, appendTo: () => document.body }}
       toggle={(ref: Ref<MenuToggleElement>) => (
         <MenuToggle
           ref={ref}

@@ -4,12 +4,14 @@ import { useRef, useState } from 'react';
 import { useThumbnail } from './use-thumbnail.ts';
 
 interface ThumbnailProps {
+  /** Whose screen it is. */
+  readonly of: string;
   readonly url: string | null;
   /** A screen that stands still need not be asked for again and again. */
   readonly isLive: boolean;
 }
 
-export function Thumbnail({ url, isLive }: ThumbnailProps) {
+export function Thumbnail({ of, url, isLive }: ThumbnailProps) {
   const box = useRef<HTMLDivElement>(null);
   const picture = useThumbnail(url, isLive, box);
   // The picture that the browser could not read, if any.
@@ -19,7 +21,12 @@ export function Thumbnail({ url, isLive }: ThumbnailProps) {
       {picture === undefined || picture === broken ? (
         <DesktopIcon className="oriel-thumbnail__icon" />
       ) : (
-        <img src={picture} alt="" className="oriel-thumbnail__picture" onError={() => setBroken(picture)} />
+        <img
+          src={picture}
+          alt={`Screen of ${of}`}
+          className="oriel-thumbnail__picture"
+          onError={() => setBroken(picture)}
+        />
       )}
     </div>
   );

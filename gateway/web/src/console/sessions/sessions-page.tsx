@@ -48,7 +48,11 @@ function SessionCard({ session, me }: { readonly session: Session; readonly me: 
   return (
     <li>
       <Card className="oriel-card" isFullHeight>
-        <Thumbnail url={session.kind === 'display' ? picture : null} isLive={session.state === 'live'} />
+        <Thumbnail
+          of={session.desktopName}
+          url={session.kind === 'display' ? picture : null}
+          isLive={session.state === 'live'}
+        />
         <CardBody className="oriel-card__body">
           <div className="oriel-card__line">
             <span className="oriel-card__name">{session.userName}</span>

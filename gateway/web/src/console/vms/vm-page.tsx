@@ -70,6 +70,7 @@ export function VmPage({ me }: { readonly me: Me }) {
             className="oriel-card__link"
           >
             <Thumbnail
+              of={vm.name}
               url={vm.state === 'running' ? `/api/v1/desktops/${encodeURIComponent(vm.id)}/thumbnail` : null}
               isLive
             />
