@@ -5,6 +5,7 @@ import { DynamicImage } from './dynamic-image.ts';
 import { FixedImage } from './fixed-image.ts';
 import type { Image } from './image.ts';
 import { type OpenFinding, readDynamicMetadata, readFooter } from './image-metadata.ts';
+import { refuseInterrupted } from './journal-name.ts';
 import { DISK_LIMITS } from './limits.ts';
 import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
 import { findChildren, refuseSealed } from './seal.ts';
@@ -55,9 +56,10 @@ export function openImage(path: string, options: OpenImageOptions = {}): Image {
 /**
  * Opens an image and all its parents as one disk, read-only unless asked otherwise; parents always are. A leaf that is
  * written to is locked until the disk is closed (ONE-WRITER), and is refused where it has children (SEALED-STAYS).
- * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG, LOCKED.
+ * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG, LOCKED, IN_PROGRESS.
  */
 export async function openChain(path: string, options: OpenChainOptions = {}): Promise<ChainDisk> {
+  if (options.isCommit !== true) refuseInterrupted(path, options.storage ?? fileSystem);
   if (options.isReadOnly ?? true) return new ChainDisk(openLinks(path, options), options);
   const storage = options.storage ?? fileSystem;
   if (options.isCommit !== true) refuseSealed(path, storage); // Before the lock: a folder that is read-only has none.

@@ -10,6 +10,7 @@ import { readDynamicMetadata } from '../disk/image-metadata.ts';
 import { openChain } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { refuseSealed } from '../disk/seal.ts';
+import type { Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
 import { bitmapBytes, hasNoSectors, sectorRuns } from '../format/bitmap.ts';
@@ -27,6 +28,7 @@ import {
 import { alignUp, LIMITS, SECTOR_BYTES } from '../units.ts';
 import { convertDisk } from './convert.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
+import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 import { OneWriter } from './sinks.ts';
@@ -44,10 +46,14 @@ export interface CompactResult {
   readonly storedBytesAfter: number;
 }
 
-/** Makes an image as small as its content allows. Errors: SEALED, BAT_*, HEADER_*, CANCELLED, NO_SPACE, IO. */
+/** Makes an image as small as its content allows. Errors: SEALED, LOCKED, BAT_*, HEADER_*, CANCELLED, NO_SPACE, IO. */
 export async function compactImage(name: string, options: CompactOptions = {}): Promise<CompactResult> {
   const storage = storageOf(options);
   refuseSealed(name, storage);
+  return withLocks([name], storage, () => compactLocked(name, options, storage));
+}
+
+async function compactLocked(name: string, options: CompactOptions, storage: Storage): Promise<CompactResult> {
   const before = storage.stat(name)?.storedBytes ?? 0;
   const disk = await openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
   try {

@@ -12,6 +12,7 @@ import { isVhdError, VhdError } from '../errors.ts';
 import { DEFAULT_BLOCK_BYTES } from '../format/layout.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
 import { copyDisk } from './copy.ts';
+import { finishPending } from './finish.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 import { openRawDisk } from './raw-disk.ts';
@@ -50,7 +51,17 @@ export async function openSource(name: string, options: OpenSourceOptions = {}):
   const storage = storageOf(options);
   const format = options.format ?? formatOf(name, storage);
   if (format === 'raw') return openRawDisk(name, storage);
+  await finishOrWait(name, options);
   return openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+}
+
+/** Finishes what was cut off. What somebody else has under way below the image does not change what it reads as. */
+async function finishOrWait(name: string, options: OpenSourceOptions): Promise<void> {
+  try {
+    await finishPending(name, options);
+  } catch (error) {
+    if (!isVhdError(error, 'LOCKED')) throw error; // `openChain` refuses where the image itself is concerned.
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { decodeFooter, decodeTailFooter, FOOTER_BYTES, type Footer } from '../format/footer.ts';
 import { type NewImage, newChildImage, newDynamicImage, newFixedImage, type ParentLink } from '../format/image.ts';
+import { refuseOtherWriter } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 
@@ -58,10 +59,11 @@ export async function createImage(name: string, options: CreateOptions): Promise
 
 /**
  * Creates a differencing image on top of another: a linked clone. The parent is sealed before the child appears.
- * Errors: as `createImage`, NOT_VHD for the parent.
+ * Errors: as `createImage`, NOT_VHD and LOCKED for the parent.
  */
 export async function createChild(name: string, options: CreateChildOptions): Promise<CreatedImage> {
   const storage = storageOf(options);
+  refuseOtherWriter(options.parent, storage);
   const parent = readParent(options.parent, storage);
   const sizeBytes = options.sizeBytes ?? parent.currentSizeBytes;
   if (sizeBytes < parent.currentSizeBytes) {

@@ -3,6 +3,7 @@ import { type OpenChainOptions, openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { isVhdError } from '../errors.ts';
 import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { finishMerge } from './merge.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 
@@ -13,7 +14,7 @@ export interface FinishOptions extends OperationOptions {
 
 /**
  * Finishes what was cut off on an image and on every image below it. Returns the images that had something to finish.
- * To be called before an image is opened for writing. Errors: JOURNAL, NO_SPACE, IO.
+ * To be called before an image is opened for writing. Errors: LOCKED (it is under way), JOURNAL, NO_SPACE, IO.
  */
 export async function finishPending(name: string, options: FinishOptions = {}): Promise<readonly string[]> {
   const finished: string[] = [];
@@ -36,9 +37,11 @@ async function finishOne(image: string, options: FinishOptions): Promise<void> {
     case 'merge':
       await finishMerge(journal.plan, options);
       return;
-    case 'steps':
-      await doSteps(journal.steps, storage);
+    case 'steps': {
+      const { steps } = journal;
+      await withLocks([image], storage, () => doSteps(steps, storage));
       await removeJournal(image, storage);
+    }
   }
 }
 

@@ -8,11 +8,12 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
 import { readFooter } from '../disk/image-metadata.ts';
+import { journalName } from '../disk/journal-name.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import type { Part } from '../format/image.ts';
-import { TEMPORARY_PREFIX, writeNewFile } from './new-file.ts';
+import { writeNewFile } from './new-file.ts';
 
 /** One thing to do. Paths are absolute here and relative to the journal's folder in the file. */
 export type JournalStep =
@@ -49,11 +50,6 @@ export interface MergePlan {
 export type Journal =
   | { readonly kind: 'steps'; readonly steps: readonly JournalStep[] }
   | { readonly kind: 'merge'; readonly plan: MergePlan };
-
-/** Where the journal of an image lies. */
-export function journalName(image: string): string {
-  return path.join(folderOf(image), `${TEMPORARY_PREFIX}${path.basename(image)}.journal`);
-}
 
 /** True where an operation on the image was cut off. */
 export function hasJournal(image: string, storage: Storage): boolean {

@@ -17,6 +17,7 @@ import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 import { dataRanges, type Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
@@ -44,19 +45,31 @@ export interface MergeResult {
 /**
  * Folds `name`, and the links between it and `into`, into that ancestor. Children of `name` become children of the
  * ancestor; without any, the ancestor is a leaf again and may be written to.
- * Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN, CANCELLED (before anything is changed for good), NO_SPACE, IO.
+ * Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN, LOCKED, CANCELLED (before anything is changed for good), NO_SPACE, IO.
  */
 export async function mergeImage(name: string, options: MergeOptions = {}): Promise<MergeResult> {
   const storage = storageOf(options);
   const plan = planMerge(name, options, storage);
-  await growTarget(name, plan, options, storage);
-  await writeJournal(plan.target, { kind: 'merge', plan }, storage);
-  return finishMerge(plan, options);
+  return withLocks(lockedBy(plan, storage), storage, async () => {
+    await growTarget(name, plan, options, storage);
+    await writeJournal(plan.target, { kind: 'merge', plan }, storage);
+    return fold(plan, options, storage);
+  });
 }
 
 /** Does what a merge journal says, from the start: also how a merge that was cut off is finished. Errors: as `mergeImage`. */
 export async function finishMerge(plan: MergePlan, options: MergeOptions): Promise<MergeResult> {
   const storage = storageOf(options);
+  return withLocks(lockedBy(plan, storage), storage, () => fold(plan, options, storage));
+}
+
+/** The target, and the topmost link where somebody could write to it. */
+function lockedBy({ target, links }: MergePlan, storage: Storage): readonly string[] {
+  const top = links[0]?.file;
+  return top !== undefined && storage.stat(top)?.isWritable === true ? [target, top] : [target];
+}
+
+async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): Promise<MergeResult> {
   storage.setWritable(plan.target, true);
   const children = childrenAbove(plan, options, storage);
   await copyDown(plan, options, storage);

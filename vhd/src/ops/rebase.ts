@@ -13,6 +13,7 @@ import { SECTOR_BYTES } from '../units.ts';
 import { seal } from './create.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';
 import { identityOf, runSteps } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import type { Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
@@ -34,7 +35,7 @@ export interface RebaseResult {
 
 /**
  * Makes `name` a child of another parent. The new parent is sealed by this.
- * Errors: NO_PARENT, SEALED, CHAIN_LOOP, NOT_VHD, NO_SPACE, CANCELLED (the old link still holds), IO.
+ * Errors: NO_PARENT, SEALED, LOCKED, CHAIN_LOOP, NOT_VHD, NO_SPACE, CANCELLED (the old link still holds), IO.
  */
 export async function rebaseImage(name: string, options: RebaseOptions): Promise<RebaseResult> {
   const storage = storageOf(options);
@@ -43,8 +44,10 @@ export async function rebaseImage(name: string, options: RebaseOptions): Promise
   refuseLoop(name, options, storage);
   if (options.isUnsafe !== true) refuseSealed(name, storage); // A sealed image may be re-linked; its own bytes stay.
   const copiedBytes = options.isUnsafe === true ? 0 : await copyDifference(name, options, storage);
-  seal(options.parent, storage);
-  await runSteps(name, relinkSteps(name, options.parent, parentUuid, storage), storage);
+  await withLocks([name], storage, async () => {
+    seal(options.parent, storage);
+    await runSteps(name, relinkSteps(name, options.parent, parentUuid, storage), storage);
+  });
   return { copiedBytes };
 }
 

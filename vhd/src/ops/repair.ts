@@ -20,6 +20,7 @@ import { type CheckOptions, checkImage, type Finding } from './check.ts';
 import { seal } from './create.ts';
 import { finishPending } from './finish.ts';
 import { type JournalStep, runSteps } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { storageOf } from './options.ts';
 
@@ -48,7 +49,7 @@ const FOOTER_CODES = [
   'FOOTER_SAVED_STATE',
 ];
 
-/** Mends an image, or a chain. Errors: NOT_FOUND, JOURNAL, NO_SPACE, IO. */
+/** Mends an image, or a chain. Errors: NOT_FOUND, LOCKED, JOURNAL, NO_SPACE, IO. */
 export async function repairImage(name: string, options: RepairOptions = {}): Promise<RepairResult> {
   const storage = storageOf(options);
   const found = await checkImage(name, options);
@@ -65,7 +66,8 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
     if (step !== undefined) {
       backups.push(await backUp(image, step, options.now ?? new Date(), storage));
       const seals: JournalStep = { do: 'mode', file: image, isWritable: false };
-      await runSteps(image, storage.stat(image)?.isWritable === false ? [step, seals] : [step], storage);
+      const steps = storage.stat(image)?.isWritable === false ? [step, seals] : [step];
+      await withLocks([image], storage, () => runSteps(image, steps, storage));
     }
     if (codes.has('PARENT_UNSEALED')) seal(image, storage);
   }

@@ -19,6 +19,7 @@ import { newDynamicImage, newFixedImage, newFooter, type Part } from '../format/
 import { DATA_ALIGN_BYTES, planLayout } from '../format/layout.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
 import { type JournalStep, runSteps } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import { dataRanges } from './pieces.ts';
 import { isZero } from './zeros.ts';
@@ -37,11 +38,16 @@ export interface ResizeOptions extends OperationOptions {
 
 /**
  * Gives an image another virtual size.
- * Errors: SEALED, USAGE (shrinking without being asked to), NOT_EMPTY, TOO_LARGE, NO_SPACE, IO.
+ * Errors: SEALED, LOCKED, USAGE (shrinking without being asked to), NOT_EMPTY, TOO_LARGE, NO_SPACE, IO.
  */
 export async function resizeImage(name: string, options: ResizeOptions): Promise<void> {
   const storage = storageOf(options);
-  if (options.isCommit !== true) refuseSealed(name, storage);
+  if (options.isCommit === true) return resizeLocked(name, options, storage);
+  refuseSealed(name, storage);
+  return withLocks([name], storage, () => resizeLocked(name, options, storage));
+}
+
+async function resizeLocked(name: string, options: ResizeOptions, storage: Storage): Promise<void> {
   const image = openImage(name, { storage });
   await image.close();
   const { sizeBytes } = options;

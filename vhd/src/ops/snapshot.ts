@@ -11,6 +11,7 @@ import { VhdError } from '../errors.ts';
 import { type NewImage, newChildImage } from '../format/image.ts';
 import { writeParts } from './create.ts';
 import { hasJournal, identityOf, runSteps } from './journal.ts';
+import { withLocks } from './locks.ts';
 import { temporaryName, writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
 
@@ -32,7 +33,7 @@ export interface SnapshotResult {
 
 /**
  * Seals the image `name` under another name and puts an empty child in its place.
- * Errors: EXISTS, USAGE (another folder), HAS_CHILDREN (they name the image by its path), NOT_VHD, NO_SPACE, IO.
+ * Errors: LOCKED, EXISTS, USAGE (another folder), HAS_CHILDREN (they name the image by its path), NOT_VHD, NO_SPACE, IO.
  */
 export async function snapshotImage(name: string, options: SnapshotOptions = {}): Promise<SnapshotResult> {
   const storage = storageOf(options);
@@ -42,6 +43,10 @@ export async function snapshotImage(name: string, options: SnapshotOptions = {})
     throw new VhdError('USAGE', `a snapshot of ${name} stays in its folder; ${snapshot} is in another`);
   }
   if (storage.stat(snapshot) !== undefined) throw new VhdError('EXISTS', `${snapshot} is there already`);
+  return withLocks([name], storage, () => snapshotLocked(name, snapshot, now, storage));
+}
+
+async function snapshotLocked(name: string, snapshot: string, now: Date, storage: Storage): Promise<SnapshotResult> {
   refuseChildren(name, storage);
   const child = temporaryName(name);
   const leafUuid = randomUUID();

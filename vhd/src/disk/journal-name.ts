@@ -1,0 +1,21 @@
+/**
+ * Where the journal of an operation on an image lies, and what it means for who opens the image: an image with a journal
+ * is half old and half new. The journals themselves are written and finished in ops/.
+ */
+import path from 'node:path';
+import { VhdError } from '../errors.ts';
+import { folderOf, type Storage } from './storage.ts';
+
+/** The journal of an image: a hidden file beside it. */
+export function journalName(image: string): string {
+  return path.join(folderOf(image), `.oriel-${path.basename(image)}.journal`);
+}
+
+/** Errors: IN_PROGRESS where an operation on the image was cut off, or is under way. */
+export function refuseInterrupted(image: string, storage: Storage): void {
+  if (storage.stat(journalName(image)) === undefined) return;
+  throw new VhdError(
+    'IN_PROGRESS',
+    `an operation on ${image} is under way or was cut off; oriel vhd check --repair finishes it`,
+  );
+}
