@@ -1,5 +1,6 @@
 /** `oriel vhd`: every image operation from the command line. A file a verb, or a few that belong together. */
 import type { Command } from 'commander';
+import { serveVerb } from './serve.ts';
 import { mergeVerb, rebaseVerb, snapshotVerb } from './vhd/chain-verbs.ts';
 import { checkVerb } from './vhd/check.ts';
 import { PROCESS, Verb, type VhdCli } from './vhd/cli.ts';
@@ -15,6 +16,7 @@ export function vhdCommand(cli: VhdCli = PROCESS): Command {
   const command = new Verb('vhd').description('VHD images: create, difference, snapshot, merge, check, convert, serve');
   for (const verb of [createVerb, infoVerb, mapVerb, checkVerb, convertVerb, snapshotVerb, mergeVerb, rebaseVerb])
     command.addCommand(verb(cli));
-  for (const verb of [compactVerb, resizeVerb, diffVerb, hashVerb, exportVerb]) command.addCommand(verb(cli));
+  for (const verb of [compactVerb, resizeVerb, diffVerb, hashVerb, exportVerb, serveVerb])
+    command.addCommand(verb(cli));
   return command;
 }

@@ -4,6 +4,7 @@
  */
 import type { ChainDisk } from '../disk/chain-disk.ts';
 import { openChain, openImage } from '../disk/open.ts';
+import { fileSystem, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import type { DiskRates, Fault } from './api.ts';
 import { copyUp } from './copy-up.ts';
@@ -66,8 +67,15 @@ export class DiskHost implements DiskHostApi {
   async open(request: OpenRequest): Promise<OpenDiskReport> {
     const { key, path, folders, isReadOnly, socketPath, rates } = request;
     if (this.#disks.has(key)) throw new VhdError('EXISTS', `${key} is open already`);
-    const chain = await openChain(path, { isReadOnly, policy: { folders } });
-    const disk = new OpenDisk(chain, { socketPath, rates, onFault: (fault) => this.#onFault(key, fault) });
+    const lock = isReadOnly ? undefined : await fileSystem.lock(path, { lease: request.lease.number });
+    let disk: OpenDisk;
+    try {
+      const chain = await openServed(path, isReadOnly, folders);
+      disk = new OpenDisk(chain, lock, { socketPath, rates, onFault: (fault) => this.#onFault(key, fault) });
+    } catch (error) {
+      await lock?.release();
+      throw error;
+    }
     try {
       disk.snapshots = request.snapshots;
       await disk.listen();
@@ -114,7 +122,14 @@ export class DiskHost implements DiskHostApi {
   }
 
   async push(key: string, path: string): Promise<void> {
-    await this.#disk(key).push(openImage(path, { isReadOnly: false }));
+    const disk = this.#disk(key);
+    const lock = await fileSystem.lock(path);
+    try {
+      await disk.push(openImage(path, { isReadOnly: false }), lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   async pushed(key: string): Promise<void> {
@@ -142,12 +157,18 @@ export class DiskHost implements DiskHostApi {
   }
 
   async detach(key: string): Promise<void> {
-    await this.#disk(key).chain.close();
+    await this.#disk(key).detach();
   }
 
   async reopen(key: string, path: string, folders: readonly string[]): Promise<OpenDiskReport> {
     const disk = this.#disk(key);
-    disk.replace(await openChain(path, { isReadOnly: disk.chain.isReadOnly, policy: { folders } }));
+    const lock = disk.chain.isReadOnly ? undefined : await fileSystem.lock(path);
+    try {
+      disk.replace(await openServed(path, disk.chain.isReadOnly, folders), lock);
+    } catch (error) {
+      await lock?.release();
+      throw error;
+    }
     return disk.report();
   }
 
@@ -156,6 +177,17 @@ export class DiskHost implements DiskHostApi {
     if (disk === undefined) throw new VhdError('CLOSED', `${key} is not open`);
     return disk;
   }
+}
+
+/** Locks are taken apart from the chain: a live snapshot moves the lock to the new leaf. */
+const UNLOCKED: Storage = {
+  ...fileSystem,
+  lock: () => Promise.resolve({ lease: 0, release: () => Promise.resolve() }),
+};
+
+/** The record of the disk knows its chain, and a fold that was cut off is finished beside the running VM. */
+function openServed(path: string, isReadOnly: boolean, folders: readonly string[]): Promise<ChainDisk> {
+  return openChain(path, { storage: UNLOCKED, isReadOnly, policy: { folders }, isLookingForChildren: false });
 }
 
 function linkAt(chain: ChainDisk, path: string): number {

@@ -4,6 +4,7 @@
  */
 import type { ChainDisk } from '../disk/chain-disk.ts';
 import type { Image } from '../disk/image.ts';
+import type { ImageLock } from '../disk/lock.ts';
 import { VhdError } from '../errors.ts';
 import { type MetaContext, NbdExport, type NbdStats, statusOf } from '../nbd/export.ts';
 import { listenNbd, type NbdServer } from '../nbd/server.ts';
@@ -35,6 +36,7 @@ export interface OpenDiskReport {
 export class OpenDisk {
   readonly gate: Gate;
   #chain: ChainDisk;
+  #lock: ImageLock | undefined;
   #pushed: Promise<void> = Promise.resolve();
   readonly #watch: FaultWatch;
   readonly #socketPath: string;
@@ -47,9 +49,11 @@ export class OpenDisk {
 
   constructor(
     chain: ChainDisk,
+    lock: ImageLock | undefined,
     options: { socketPath: string; rates: DiskRates; onFault: (fault: Fault | null) => void },
   ) {
     this.#chain = chain;
+    this.#lock = lock;
     this.gate = new Gate(chain);
     this.#watch = new FaultWatch(this.gate, () => options.onFault(this.#watch.fault ?? null));
     this.#socketPath = options.socketPath;
@@ -101,23 +105,33 @@ export class OpenDisk {
   }
 
   /** Live snapshot. Settles at the swap; `pushed` when what was written before it is on stable storage. */
-  async push(image: Image): Promise<void> {
+  async push(image: Image, lock: ImageLock): Promise<void> {
+    const before = this.#lock;
     const links = this.#chain.links.length;
     const pushed = this.#chain.pushLeaf(image);
-    this.#pushed = pushed;
-    pushed.catch(() => undefined); // Told to whoever awaits `pushed`.
     // The swap waits for large writes that run; without any it is done by now.
-    while (this.#chain.links.length === links)
+    while (this.#chain.links.length === links) {
       await Promise.race([pushed, new Promise((resolve) => setImmediate(resolve))]);
+    }
+    this.#lock = lock;
+    this.#pushed = pushed.finally(() => before?.release());
+    this.#pushed.catch(() => undefined); // Told to whoever awaits `pushed`.
   }
 
   get pushed(): Promise<void> {
     return this.#pushed;
   }
 
-  /** Another chain takes the place of one that was closed, while requests are held. */
-  replace(chain: ChainDisk): void {
+  /** Closes the chain while requests are held; `replace` puts another in its place. */
+  async detach(): Promise<void> {
+    await this.#chain.close();
+    await this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  replace(chain: ChainDisk, lock: ImageLock | undefined): void {
     this.#chain = chain;
+    this.#lock = lock;
     this.gate.inner = chain;
   }
 
@@ -147,7 +161,7 @@ export class OpenDisk {
       await this.revoke('the disk is closed');
       await this.#server?.close();
     } finally {
-      await this.chain.close();
+      await this.detach();
     }
   }
 
