@@ -99,7 +99,7 @@ async function signIn(origin: string, link: string | undefined): Promise<{ clien
   const answer = await fetch(`${origin}/api/v1/sign-in/link`, {
     method: 'POST',
     headers,
-    body: JSON.stringify({ token }),
+    body: JSON.stringify({ link: token }),
   });
   const cookie = answer.headers.get('set-cookie')?.split(';')[0];
   if (!answer.ok || cookie === undefined) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
