@@ -159,6 +159,7 @@ export class DynamicImage implements Image {
     this.#guard.isDirty = true;
     if (this.isBlockFull(block)) return;
     const bitmap = this.#loadBitmap(block);
+    if (hasAllSectors(bitmap, firstSector, count)) return; // Written over: nothing to show that is not shown.
     markSectors(bitmap, firstSector, count);
     this.#bitmaps.set(block, bitmap);
     this.#dirtyBitmaps.add(block);

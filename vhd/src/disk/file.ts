@@ -54,6 +54,7 @@ export function fileError(cause: unknown, what: string): VhdError {
     case 'EACCES':
     case 'EPERM':
       return new VhdError('READ_ONLY', message, { cause });
+    case undefined:
     default:
       return new VhdError('IO', message, { cause });
   }

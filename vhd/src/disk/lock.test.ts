@@ -123,5 +123,12 @@ test('ONE-WRITER: of many processes that find a stale lock at once, one gets it'
   await Promise.all(racers.map((racer) => once(racer, 'message')));
   const answers = Promise.all(racers.map(async (racer) => (await once(racer, 'message'))[0] as unknown));
   for (const racer of racers) racer.send('go');
-  expect((await answers).toSorted()).toEqual(['LOCKED', 'LOCKED', 'LOCKED', 'LOCKED', 'LOCKED', 'got']);
+  expect((await answers).map(String).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+    'LOCKED',
+    'LOCKED',
+    'LOCKED',
+    'LOCKED',
+    'LOCKED',
+    'got',
+  ]);
 });

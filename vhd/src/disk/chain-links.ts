@@ -1,0 +1,291 @@
+/**
+ * The images of a chain and who of them stores what: the reading half of a `ChainDisk`. Spec: "Differencing Hard Disk
+ * Image", "Sector bitmap" (quirk 12): a clear bit forwards to the parent, and to zeros where there is none.
+ */
+import { VhdError } from '../errors.ts';
+import { SECTOR_BYTES } from '../units.ts';
+import type { Extent, MaybeAsync } from './disk.ts';
+import type { Image } from './image.ts';
+import type { DiskLimits } from './limits.ts';
+import { all } from './maybe-async.ts';
+import { endOf, OWNER, OwnerMap, ownerOf, runAt, type SectorRuns } from './owner-map.ts';
+
+/** The unit of the owner map over a fixed leaf. */
+const DEFAULT_GRAIN_BYTES = 2 * 1024 * 1024;
+
+/** Links from the leaf to the root, and the owner of every sector. */
+export class ChainLinks {
+  /** Bytes of a block of the leaf: the unit in which owners are worked out. */
+  readonly grainBytes: number;
+  readonly owners: OwnerMap;
+  readonly #limits: DiskLimits;
+  #links: readonly Image[];
+  /** Links by slot. */
+  readonly #slots: (Image | undefined)[];
+  /** The slot of each link, in the order of `#links`. */
+  #slotOfLink: readonly number[];
+  #leaf: Image;
+  #leafSlot: number;
+
+  constructor(links: readonly Image[], limits: DiskLimits) {
+    const leaf = links[0];
+    if (leaf === undefined) throw new VhdError('USAGE', 'a chain needs at least one image');
+    if (limits.chainLinks < links.length || OWNER.slots <= links.length) {
+      throw new VhdError(
+        'CHAIN_TOO_LONG',
+        `the chain of ${leaf.path} has ${links.length} images, at most ${limits.chainLinks}`,
+      );
+    }
+    this.#limits = limits;
+    this.#links = links;
+    this.#slots = [...links];
+    this.#slotOfLink = links.map((_, i) => i);
+    this.#leaf = leaf;
+    this.#leafSlot = 0;
+    this.grainBytes = leaf.kind === 'fixed' ? DEFAULT_GRAIN_BYTES : leaf.blockBytes;
+    const initial = leaf.kind === 'fixed' ? 0 : OWNER.unknown;
+    this.owners = new OwnerMap(Math.ceil(leaf.sizeBytes / this.grainBytes), limits.ownerCacheBytes, initial);
+  }
+
+  get images(): readonly Image[] {
+    return this.#links;
+  }
+
+  get leaf(): Image {
+    return this.#leaf;
+  }
+
+  get leafSlot(): number {
+    return this.#leafSlot;
+  }
+
+  /** A new leaf on top. Errors: CHAIN_TOO_LONG. */
+  push(image: Image): void {
+    const free = this.#slots.indexOf(undefined);
+    const slot = free < 0 ? this.#slots.length : free;
+    if (this.#limits.chainLinks <= this.#links.length || OWNER.slots <= slot) {
+      throw new VhdError('CHAIN_TOO_LONG', `the chain of ${this.#leaf.path} has ${this.#links.length} images already`);
+    }
+    this.#slots[slot] = image;
+    this.#links = [image, ...this.#links];
+    this.#slotOfLink = [slot, ...this.#slotOfLink];
+    this.#leaf = image;
+    this.#leafSlot = slot;
+  }
+
+  /** Takes a link out; what it stored, the link `into` stores now, as `replacement` where there is one. */
+  splice(link: number, into: number, replacement: Image | undefined): void {
+    const goneSlot = this.#slotOfLink[link] ?? 0;
+    const keptSlot = this.#slotOfLink[into] ?? 0;
+    const images = this.#links.map((image, i) => (i === into ? (replacement ?? image) : image));
+    this.#slots[keptSlot] = images[into];
+    this.#slots[goneSlot] = undefined;
+    this.owners.move(goneSlot, keptSlot);
+    this.#links = images.filter((_, i) => i !== link);
+    this.#slotOfLink = this.#slotOfLink.filter((_, i) => i !== link);
+    this.#leaf = this.#links[0] ?? this.#leaf;
+    this.#leafSlot = this.#slotOfLink[0] ?? keptSlot;
+  }
+
+  /** Fills `into` with the bytes from `offset` on. Errors: IO. */
+  read(into: Uint8Array, offset: number): MaybeAsync {
+    const length = into.byteLength;
+    const block = Math.floor(offset / this.grainBytes);
+    const within = offset - block * this.grainBytes;
+    if (within + length <= this.grainBytes) {
+      // Most requests: one block, one owner, no allocation.
+      const owner = this.owners.blocks[block] ?? OWNER.unknown;
+      if (owner < OWNER.slots) return this.#readStored(owner, into, 0, length, offset);
+      const runs = owner === OWNER.mixed ? this.owners.sectorsOf(block) : undefined;
+      if (runs !== undefined) {
+        const run = runAt(runs, Math.floor(within / SECTOR_BYTES));
+        const slot = ownerOf(runs, run);
+        if (slot < OWNER.slots && within + length <= endOf(runs, run, Number.MAX_SAFE_INTEGER) * SECTOR_BYTES) {
+          return this.#readStored(slot, into, 0, length, offset);
+        }
+      }
+    }
+    return this.#readPieces(into, offset);
+  }
+
+  /** Fills `into` with one sector, at once. Errors: IO. */
+  readSector(into: Uint8Array, offset: number): void {
+    const block = Math.floor(offset / this.grainBytes);
+    const owner = this.ownerOfBlock(block);
+    const runs = owner === OWNER.mixed ? this.#runsOf(block) : Uint32Array.of(owner);
+    const slot = ownerOf(runs, runAt(runs, Math.floor((offset - block * this.grainBytes) / SECTOR_BYTES)));
+    const image = this.#slots[slot];
+    if (slot === OWNER.none || image === undefined) into.fill(0, 0, SECTOR_BYTES);
+    else image.file.readSync(into, 0, SECTOR_BYTES, image.positionOf(offset));
+  }
+
+  /** The extents of a range, as `Disk.extents`. */
+  extents(offset: number, length: number, limit: number): readonly Extent[] {
+    const extents: Extent[] = [];
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      const block = Math.floor(at / this.grainBytes);
+      const start = block * this.grainBytes;
+      const blockEnd = Math.min(end, this.endOfBlock(block));
+      const owner = this.#ownerForMap(block);
+      const runs = owner === OWNER.mixed ? this.#runsOf(block) : Uint32Array.of(owner);
+      for (let run = runAt(runs, Math.floor((at - start) / SECTOR_BYTES)); at < blockEnd; run++) {
+        const runEnd = Math.min(blockEnd, start + endOf(runs, run, this.grainBytes / SECTOR_BYTES) * SECTOR_BYTES);
+        if (!appendExtent(extents, at, runEnd - at, this.#linkOf(ownerOf(runs, run)), limit)) return extents;
+        at = runEnd;
+      }
+    }
+    return extents;
+  }
+
+  /** The value of a block in the owner map, worked out where it is not known. Errors: IO. */
+  ownerOfBlock(block: number): number {
+    const owner = this.owners.blocks[block] ?? OWNER.unknown;
+    return owner === OWNER.unknown ? this.#resolve(block) : owner;
+  }
+
+  /** True where a link below the leaf has any of the block. */
+  isBelow(block: number): boolean {
+    const offset = block * this.grainBytes;
+    const length = this.endOfBlock(block) - offset;
+    for (let link = 1; link < this.#links.length; link++) {
+      const image = this.#links[link];
+      if (image !== undefined && offset < image.sizeBytes && image.hasBlocks(offset, length)) return true;
+    }
+    return false;
+  }
+
+  /** Where a block ends, or the disk. */
+  endOfBlock(block: number): number {
+    return Math.min(this.#leaf.sizeBytes, (block + 1) * this.grainBytes);
+  }
+
+  #readStored(slot: number, into: Uint8Array, intoOffset: number, length: number, offset: number): MaybeAsync {
+    const image = this.#slots[slot];
+    if (image === undefined) throw new VhdError('IO', `${this.#leaf.path}: a link of its chain is gone`);
+    if (image.blockBytes < this.grainBytes && image.kind !== 'fixed') {
+      return this.#readAcross(image, into, intoOffset, length, offset);
+    }
+    const position = image.positionOf(offset);
+    if (length < this.#limits.asyncBytes) {
+      image.file.readSync(into, intoOffset, length, position);
+      return undefined;
+    }
+    image.requests++;
+    return image.file.read(into, intoOffset, length, position).finally(() => image.requests--);
+  }
+
+  /** A parent of smaller blocks: the range may lie in several of them. */
+  #readAcross(image: Image, into: Uint8Array, intoOffset: number, length: number, offset: number): undefined {
+    for (let done = 0; done < length; ) {
+      const at = offset + done;
+      const count = Math.min(length - done, image.blockBytes - (at % image.blockBytes));
+      image.file.readSync(into, intoOffset + done, count, image.positionOf(at));
+      done += count;
+    }
+    return undefined;
+  }
+
+  #readPieces(into: Uint8Array, offset: number): MaybeAsync {
+    const waits: Promise<void>[] = [];
+    const end = offset + into.byteLength;
+    try {
+      for (let at = offset; at < end; ) {
+        const block = Math.floor(at / this.grainBytes);
+        const start = block * this.grainBytes;
+        const blockEnd = Math.min(end, start + this.grainBytes);
+        const owner = this.ownerOfBlock(block);
+        const runs = owner === OWNER.mixed ? this.#runsOf(block) : undefined;
+        let run = runs === undefined ? 0 : runAt(runs, Math.floor((at - start) / SECTOR_BYTES));
+        while (at < blockEnd) {
+          const sectorEnd =
+            runs === undefined ? this.grainBytes / SECTOR_BYTES : endOf(runs, run, this.grainBytes / SECTOR_BYTES);
+          const runEnd = Math.min(blockEnd, start + sectorEnd * SECTOR_BYTES);
+          const slot = runs === undefined ? owner : ownerOf(runs, run);
+          if (slot === OWNER.none) into.fill(0, at - offset, runEnd - offset);
+          else {
+            const wait = this.#readStored(slot, into, at - offset, runEnd - at, at);
+            if (wait !== undefined) waits.push(wait);
+          }
+          at = runEnd;
+          run++;
+        }
+      }
+    } catch (error) {
+      waits.push(Promise.reject(error)); // The others still fill the buffer: the caller gets it back after them.
+    }
+    return all(waits);
+  }
+
+  /** Works out who stores the sectors of a block, remembers it, and returns the value for the block. Errors: IO. */
+  #resolve(block: number): number {
+    this.owners.put(block, this.#claims(block));
+    return this.owners.blocks[block] ?? OWNER.none;
+  }
+
+  #claims(block: number): Uint8Array {
+    const offset = block * this.grainBytes;
+    const count = (this.endOfBlock(block) - offset) / SECTOR_BYTES;
+    const owners = new Uint8Array(count).fill(OWNER.none);
+    let missing = count;
+    for (let link = 0; link < this.#links.length && 0 < missing; link++) {
+      const image = this.#links[link];
+      if (image === undefined || image.sizeBytes <= offset || !image.hasBlocks(offset, count * SECTOR_BYTES)) continue;
+      missing -= image.claimSectors(owners, count, offset, this.#slotOfLink[link] ?? 0, OWNER.none);
+    }
+    return owners;
+  }
+
+  #runsOf(block: number): SectorRuns {
+    const known = this.owners.sectorsOf(block);
+    if (known !== undefined) return known;
+    const owner = this.#resolve(block);
+    return this.owners.sectorsOf(block) ?? Uint32Array.of(owner);
+  }
+
+  /**
+   * The owner of a block for a map of the disk. A block that only an image without parent has is told from tables
+   * alone; of 100,000 blocks, no bitmap is read.
+   */
+  #ownerForMap(block: number): number {
+    const known = this.owners.blocks[block] ?? OWNER.unknown;
+    if (known !== OWNER.unknown) return known;
+    const offset = block * this.grainBytes;
+    const length = this.endOfBlock(block) - offset;
+    const last = this.#links.length - 1;
+    const root = this.#links[last];
+    for (let link = 0; link < last; link++) {
+      const image = this.#links[link];
+      if (image !== undefined && offset < image.sizeBytes && image.hasBlocks(offset, length))
+        return this.#resolve(block);
+    }
+    if (root === undefined || root.sizeBytes <= offset || !root.hasBlocks(offset, length)) return OWNER.none;
+    const isWhole = root.kind === 'dynamic' && root.blockBytes === this.grainBytes && offset + length <= root.sizeBytes;
+    return isWhole ? (this.#slotOfLink[last] ?? OWNER.none) : this.#resolve(block);
+  }
+
+  #linkOf(owner: number): number | undefined {
+    const link = this.#slotOfLink.indexOf(owner);
+    return link < 0 ? undefined : link;
+  }
+}
+
+/** Adds a run, merged with the one before where alike; false when `limit` runs are there and this would be another. */
+export function appendExtent(
+  extents: Extent[],
+  offset: number,
+  length: number,
+  link: number | undefined,
+  limit: number,
+): boolean {
+  const last = extents.at(-1);
+  if (last !== undefined && last.link === link) {
+    extents[extents.length - 1] = { ...last, length: last.length + length };
+    return true;
+  }
+  if (limit <= extents.length) return false;
+  const isAllocated = link !== undefined;
+  const extent = { offset, length, isAllocated, isZero: !isAllocated };
+  extents.push(link === undefined ? extent : { ...extent, link });
+  return true;
+}
