@@ -53,11 +53,16 @@ export class Gate implements Disk {
     this.#held = undefined;
   }
 
+  // The hot path: no closure, no promise where the disk answers at once.
   read(into: Uint8Array, offset: number): MaybeAsync {
-    return this.#pass(() => this.#inner.read(into, offset));
+    if (this.#held !== undefined) return this.#passLater(() => this.#inner.read(into, offset));
+    const pending = this.#inner.read(into, offset);
+    return pending === undefined ? undefined : this.#count(pending);
   }
   write(from: Uint8Array, offset: number): MaybeAsync {
-    return this.#pass(() => this.#inner.write(from, offset));
+    if (this.#held !== undefined) return this.#passLater(() => this.#inner.write(from, offset));
+    const pending = this.#inner.write(from, offset);
+    return pending === undefined ? undefined : this.#count(pending);
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
     return this.#pass(() => this.#inner.writeZeroes(offset, length, options));
@@ -97,11 +102,17 @@ export class Gate implements Disk {
   }
 }
 
-/** Remembers that the storage fails until a change of the disk succeeds again. */
+type Kind = 'read' | 'change' | 'flush';
+
+/**
+ * Remembers that the storage fails until a request of the same kind succeeds again. Of the same kind: a QEMU that pauses
+ * its guest for a failed write flushes next, and that the flush succeeds says nothing of the write.
+ */
 export class FaultWatch implements Disk {
   readonly #inner: Disk;
   readonly #onChange: () => void;
   #fault: Fault | undefined;
+  #failedKind: Kind | undefined;
 
   constructor(inner: Disk, onChange: () => void) {
     this.#inner = inner;
@@ -122,19 +133,19 @@ export class FaultWatch implements Disk {
   }
 
   read(into: Uint8Array, offset: number): MaybeAsync {
-    return this.#watch(() => this.#inner.read(into, offset), false);
+    return this.#watch(() => this.#inner.read(into, offset), 'read');
   }
   write(from: Uint8Array, offset: number): MaybeAsync {
-    return this.#watch(() => this.#inner.write(from, offset), true);
+    return this.#watch(() => this.#inner.write(from, offset), 'change');
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
-    return this.#watch(() => this.#inner.writeZeroes(offset, length, options), true);
+    return this.#watch(() => this.#inner.writeZeroes(offset, length, options), 'change');
   }
   trim(offset: number, length: number): MaybeAsync {
-    return this.#watch(() => this.#inner.trim(offset, length), false);
+    return this.#watch(() => this.#inner.trim(offset, length), 'change');
   }
   async flush(): Promise<void> {
-    await this.#watch(() => this.#inner.flush(), true);
+    await this.#watch(() => this.#inner.flush(), 'flush');
   }
   extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]> {
     return this.#inner.extents(offset, length, limit);
@@ -143,41 +154,42 @@ export class FaultWatch implements Disk {
     return this.#inner.close();
   }
 
-  #watch(request: () => MaybeAsync, isCure: boolean): MaybeAsync {
+  #watch(request: () => MaybeAsync, kind: Kind): MaybeAsync {
     let pending: MaybeAsync;
     try {
       pending = request();
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, kind);
       throw error;
     }
     if (pending === undefined) {
-      if (isCure && this.#fault !== undefined) this.#cured();
+      if (kind === this.#failedKind) this.#cured();
       return undefined;
     }
     return pending.then(
       () => {
-        if (isCure && this.#fault !== undefined) this.#cured();
+        if (kind === this.#failedKind) this.#cured();
       },
       (error: unknown) => {
-        this.#failed(error);
+        this.#failed(error, kind);
         throw error;
       },
     );
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, kind: Kind): void {
     const code = error instanceof VhdError ? error.code : 'IO';
     if (code === 'LEASE_LOST' || code === 'READ_ONLY' || code === 'OUT_OF_RANGE' || code === 'CLOSED') return;
     const message = error instanceof Error ? error.message : String(error);
-    const isNew = this.#fault?.code !== code;
-    const since = isNew ? new Date().toISOString() : (this.#fault?.since ?? '');
-    this.#fault = { code, message, since, count: (isNew ? 0 : (this.#fault?.count ?? 0)) + 1 };
-    if (isNew) this.#onChange();
+    const before = this.#fault?.code === code ? this.#fault : undefined;
+    this.#failedKind = kind;
+    this.#fault = { code, message, since: before?.since ?? new Date().toISOString(), count: (before?.count ?? 0) + 1 };
+    if (before === undefined) this.#onChange();
   }
 
   #cured(): void {
     this.#fault = undefined;
+    this.#failedKind = undefined;
     this.#onChange();
   }
 }
