@@ -113,7 +113,7 @@ describe('a VM that writes a journal', () => {
     // No file of the service may grow beyond this: as on a file system that is full, with EFBIG in place of ENOSPC.
     const limit = (bytes: string): void =>
       void execFileSync('prlimit', [`--fsize=${bytes}`, '--pid', String(service.pid)]);
-    limit('65536');
+    limit('65536:unlimited');
     const guest = await startJournalGuest(uri, { reconnectSeconds: 0 });
     await guest.event('STOP');
     expect(guest.events).toContain('BLOCK_IO_ERROR');
@@ -123,7 +123,7 @@ describe('a VM that writes a journal', () => {
     await unharmed.read(bytes, 0);
     expect(bytes[0]).toBe(1);
     expect((await client.getDisk({ id: other })).state.state).toBe('open');
-    limit('unlimited');
+    limit('unlimited:unlimited');
     await guest.qmp('cont');
     await guest.more(20);
     expect((await client.getDisk({ id })).state.state).toBe('open');
