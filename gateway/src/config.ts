@@ -12,8 +12,8 @@ export const LIMITS = {
   headerBytes: 16_384,
   headerCount: 200,
   bodyBytes: 262_144,
-  /** From the first byte of a request to the last of its head. */
-  headersTimeoutMs: 10_000,
+  /** From the connection, or the end of the request before, to the last byte of a head that has begun; also for a TLS handshake. */
+  headersTimeoutMs: 5_000,
   /** From the first byte of a request to the last of its body. */
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,

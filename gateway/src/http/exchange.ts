@@ -5,6 +5,7 @@ import type { Auth } from '../auth/auth.ts';
 import { cookieName, readCookie } from '../auth/cookies.ts';
 import type { Principal } from '../auth/rights.ts';
 import { newId } from '../auth/secrets.ts';
+import { LIMITS } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { judgeOrigin, mayUseCookie, type OriginVerdict, type Peer, type Proxies, peerOf } from './origin.ts';
@@ -67,4 +68,11 @@ export async function authenticate(
 /** Refuses what a page of another site sends, whoever is signed in (S1). */
 export function refuseForeign(exchange: Exchange): void {
   if (exchange.origin === 'foreign') throw new GatewayError('WRONG_ORIGIN', 'only pages of this gateway may ask');
+}
+
+/** S18: a head with more headers than anybody needs. */
+export function refuseManyHeaders(incoming: IncomingMessage): void {
+  if (2 * LIMITS.headerCount < incoming.rawHeaders.length) {
+    throw new GatewayError('HEADERS_TOO_LARGE', `a request has at most ${LIMITS.headerCount} headers`);
+  }
 }

@@ -30,6 +30,7 @@ export function sendProblem(response: ServerResponse, error: GatewayError, reque
   const headers: Record<string, string> = { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' };
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
   if (error.status === 401) headers['www-authenticate'] = 'Bearer realm="oriel"';
+  if (error.code === 'TOO_LARGE') headers['connection'] = 'close'; // The rest of the body is not read.
   response.writeHead(error.status, headers).end(JSON.stringify(problemOf(error, requestId)));
 }
 

@@ -6,6 +6,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { Route } from '../../shared/route.ts';
 import type { Actor, AuditLog } from '../audit/audit-log.ts';
+import type { Refusals } from '../audit/refusals.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Principal } from '../auth/rights.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
@@ -19,6 +20,8 @@ import { schemaError, sendProblem } from './problem.ts';
 export interface RouteDeps {
   readonly auth: Auth;
   readonly audit: AuditLog;
+  /** Takes the refusals of those who are nobody. */
+  readonly refusals: Refusals;
   readonly lookups: ObjectLookups;
   readonly idempotency: Idempotency;
   readonly rules: EdgeRules;
@@ -57,7 +60,12 @@ export function routeHandler(bound: BoundRoute, deps: RouteDeps): RequestHandler
       logFailure(exchange, route, error);
       // A refusal is always worth a line (ANSWERABLE); a GET that merely found nothing is not.
       const isRefusal = error.status === 401 || error.status === 403 || error.status === 429;
-      if (isAudited || isRefusal) await writeAudit(deps.audit, route, exchange, progress, error).catch(() => undefined);
+      if (isAudited || isRefusal) {
+        const sink = progress.principal === undefined && error.status < 500 ? deps.refusals : deps.audit;
+        await writeAudit(sink, route, exchange, progress, error).catch((cause: unknown) =>
+          exchange.log.error({ err: cause }, 'audit.failed'),
+        );
+      }
       sendProblem(response, error, exchange.requestId);
     }
   };
@@ -182,7 +190,7 @@ export function actorOf(principal: Principal | undefined): Actor {
 }
 
 async function writeAudit(
-  audit: AuditLog,
+  audit: Pick<AuditLog, 'write'>,
   route: Route,
   exchange: Exchange,
   progress: Progress,

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { Refusals } from '../audit/refusals.ts';
 import type { Auth } from '../auth/auth.ts';
 import { newId } from '../auth/secrets.ts';
 import { type Config, isLoopbackHost, LIMITS, originsOf } from '../config.ts';
@@ -16,7 +17,7 @@ import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
 import { readJson } from './body.ts';
 import { type Certificate, openCertificate, reloadOnChange } from './certificate.ts';
 import { eventRoutes } from './event-route.ts';
-import type { EdgeRules } from './exchange.ts';
+import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
 import { Idempotency } from './idempotency.ts';
 import { healthPage, httpMetrics, metricsPage, readyPage } from './metrics.ts';
 import { trustedProxies } from './origin.ts';
@@ -69,8 +70,12 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const origins = new Set<string>(); // Known once the port is: filled below, and never after.
   const rules: EdgeRules = { origins, proxies: trustedProxies(config.trustedProxies), log: options.log };
   const certificate = config.tls.enabled ? await openCertificate(config, (options.now ?? Date.now)()) : undefined;
-  const server = makeServer(makeApp(options, rules, stopping.signal), certificate);
-  server.on('upgrade', onUpgrade({ auth: options.auth, audit: options.audit, rules, handlers: options.upgrades }));
+  const refusals = new Refusals(
+    (entry) => options.audit.write(entry),
+    (cause) => options.log.error({ err: cause }, 'audit.failed'),
+  );
+  const server = makeServer(makeApp(options, rules, refusals, stopping.signal), certificate);
+  server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
   await listenOn(server, config.listen.host, config.listen.port);
   const stopReloading =
     certificate === undefined || !('setSecureContext' in server)
@@ -88,6 +93,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     close: async () => {
       stopReloading?.();
       await drain(server, stopping);
+      await refusals.close();
     },
   };
 }
@@ -98,7 +104,7 @@ function shownOrigin(config: ServerOptions['config'], port: number): string {
   return new URL(`${config.tls.enabled ? 'https' : 'http'}://${shown}:${port}`).origin;
 }
 
-function makeApp(options: ServerOptions, rules: EdgeRules, stopping: AbortSignal): Express {
+function makeApp(options: ServerOptions, rules: EdgeRules, refusals: Refusals, stopping: AbortSignal): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -106,16 +112,16 @@ function makeApp(options: ServerOptions, rules: EdgeRules, stopping: AbortSignal
   app.set('strict routing', true);
   app.use((request, response, next) => {
     setSecurityHeaders(response, options.config.tls.enabled);
-    next(
-      stopping.aborted ? new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 }) : undefined,
-    );
-    void request;
+    if (stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
+    refuseManyHeaders(request);
+    next();
   });
   const events = eventRoutes({ hub: options.events, auth: options.auth });
   const metrics = httpMetrics(options.registry, events.listeners);
   const deps: RouteDeps = {
     auth: options.auth,
     audit: options.audit,
+    refusals,
     lookups: options.lookups,
     idempotency: new Idempotency(options.store, options.now ?? Date.now),
     rules,
@@ -178,6 +184,11 @@ function isUriError(thrown: unknown): boolean {
   return thrown instanceof URIError || (thrown as { status?: unknown } | undefined)?.status === 400;
 }
 
+const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 function makeServer(app: Express, certificate: Certificate | undefined): http.Server | https.Server {
   const settings = {
     maxHeaderSize: LIMITS.headerBytes,
@@ -192,11 +203,12 @@ function makeServer(app: Express, certificate: Certificate | undefined): http.Se
     certificate === undefined
       ? http.createServer(settings, app)
       : https.createServer({ ...settings, cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' }, app);
-  server.maxHeadersCount = LIMITS.headerCount;
+  // Node drops what is beyond this count without a word; so one more is let in, and then all of it is refused.
+  server.maxHeadersCount = LIMITS.headerCount + 1;
   server.maxConnections = LIMITS.connections;
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    const status = STATUS_OF_CLIENT_ERROR[error.code ?? ''] ?? '400 Bad Request';
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
   return server;

@@ -1,16 +1,16 @@
 /** Dispatches WebSocket upgrades: judges the Origin, finds out who asks, hands over. Frames are the handler's business. */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { AuditLog } from '../audit/audit-log.ts';
+import type { Refusals } from '../audit/refusals.ts';
 import type { Auth } from '../auth/auth.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { UpgradeHandler } from './bind.ts';
-import { authenticate, type EdgeRules, openExchange, refuseForeign } from './exchange.ts';
+import { authenticate, type EdgeRules, openExchange, refuseForeign, refuseManyHeaders } from './exchange.ts';
 import { problemOf } from './problem.ts';
 
 export interface UpgradeDeps {
   readonly auth: Auth;
-  readonly audit: AuditLog;
+  readonly refusals: Refusals;
   readonly rules: EdgeRules;
   readonly handlers: readonly UpgradeHandler[];
 }
@@ -26,7 +26,7 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
         'upgrade.refused',
       );
       const actor = { id: null, name: '-', via: '-' };
-      void deps.audit
+      void deps.refusals
         .write({
           actor,
           action: 'socket.open',
@@ -41,6 +41,7 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
     };
     void (async () => {
       try {
+        refuseManyHeaders(incoming);
         refuseForeign(exchange);
         const handler = deps.handlers.find(({ path }) => isBelow(pathOf(incoming), path));
         if (handler === undefined) throw new GatewayError('NOT_FOUND', 'there is no such socket');
