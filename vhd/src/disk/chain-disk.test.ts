@@ -26,7 +26,7 @@ class Model {
 
   static async create(random: Random, sizeBytes: number, type: 'fixed' | 'dynamic'): Promise<Model> {
     const storage = new MemoryStorage();
-    makeImage(storage, LEAF, { sizeBytes, type });
+    await makeImage(storage, LEAF, { sizeBytes, type });
     const disk = await openChain(LEAF, { storage, isReadOnly: false });
     return new Model(random, new Uint8Array(sizeBytes), disk, storage);
   }
@@ -80,7 +80,7 @@ class Model {
     const sealed = `/disks/link-${this.#count++}.vhd`;
     this.storage.rename(LEAF, sealed);
     this.storage.setWritable(sealed, false);
-    makeChild(this.storage, LEAF, sealed, { blockBytes: this.random.pick([1, 1, 2]) * SMALL_BLOCK_BYTES });
+    await makeChild(this.storage, LEAF, sealed, { blockBytes: this.random.pick([1, 1, 2]) * SMALL_BLOCK_BYTES });
     this.disk = await openChain(LEAF, { storage: this.storage, isReadOnly: false });
   }
 

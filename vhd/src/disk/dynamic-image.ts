@@ -288,7 +288,7 @@ export class DynamicImage implements Image {
   }
 
   #freeSpace(): number[] {
-    this.#free ??= findFreeSpace(this.bat, this.header, this.#endBytes);
+    this.#free ??= findFreeSpace(this.bat, this.header, this.#endBytes, this.footer.headerOffset);
     return this.#free;
   }
 

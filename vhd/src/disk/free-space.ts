@@ -2,9 +2,9 @@
  * Space inside an image that no block uses: left by a power cut between writing a block and showing it, or by blocks
  * that were trimmed. Looked for once, before the first block is placed.
  */
-import { BAT_UNUSED } from '../format/bat.ts';
+import { BAT_UNUSED, batBytes } from '../format/bat.ts';
 import { bitmapBytes } from '../format/bitmap.ts';
-import type { Header } from '../format/header.ts';
+import { HEADER_BYTES, type Header } from '../format/header.ts';
 import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
 
@@ -15,8 +15,8 @@ const MAX_PLACES = 65_536;
  * The sectors where a block could go between the first block and the end. What lies in front of the first block is
  * left alone: room for the table, and what other writers keep there (quirk 16). `endBytes` is where the footer starts.
  */
-export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number): number[] {
-  const taken = occupied(bat, header);
+export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number, headerOffset = 0): number[] {
+  const taken = occupied(bat, header, headerOffset);
   const places: number[] = [];
   const span = blockSpanBytes(header.blockBytes);
   const first = taken.blocks[0];
@@ -45,14 +45,18 @@ export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number
 function occupied(
   bat: Uint32Array,
   header: Header,
+  headerOffset: number,
 ): { readonly blocks: Uint32Array; readonly locators: readonly { readonly start: number; readonly end: number }[] } {
   const sorted = bat.slice().sort();
   const unused = sorted.indexOf(BAT_UNUSED);
-  const locators = header.locators.map(({ offsetBytes, spaceBytes, lengthBytes }) => ({
+  // Table and header of an image that was grown, or of another writer, may lie behind blocks: they are as much in the way.
+  const record = { start: headerOffset, end: headerOffset + HEADER_BYTES };
+  const table = { start: header.batOffset, end: header.batOffset + batBytes(header.maxTableEntries) };
+  const paths = header.locators.map(({ offsetBytes, spaceBytes, lengthBytes }) => ({
     start: offsetBytes,
     end: offsetBytes + Math.max(spaceBytes, lengthBytes),
   }));
-  locators.sort((a, b) => a.start - b.start);
+  const locators = [record, table, ...paths].sort((a, b) => a.start - b.start);
   return { blocks: unused < 0 ? sorted : sorted.subarray(0, unused), locators };
 }
 

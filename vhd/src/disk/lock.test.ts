@@ -14,10 +14,10 @@ let folder = '';
 let image = '';
 let children: ChildProcess[] = [];
 
-beforeEach(() => {
+beforeEach(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-lock-'));
   image = path.join(folder, 'disk.vhd');
-  makeImage(fileSystem, image, { sizeBytes: 1 << 20 });
+  await makeImage(fileSystem, image, { sizeBytes: 1 << 20 });
 });
 
 afterEach(() => {

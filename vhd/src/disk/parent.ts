@@ -4,7 +4,7 @@
  * decides is the identity in the parent's footer (quirk 14). Paths to other machines are never followed.
  */
 import path from 'node:path';
-import { VhdError, type VhdErrorCode } from '../errors.ts';
+import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
 import { newFooter } from '../format/image.ts';
 import { decodeLocatorPath, parseLocatorPath } from '../format/locator.ts';
 import { vhdSeconds } from '../format/time.ts';
@@ -147,8 +147,8 @@ function identityOf(name: string, storage: Storage): string | undefined {
       void file.close();
     }
   } catch (error) {
-    if (error instanceof VhdError && error.code !== 'IO') return undefined;
-    throw error;
+    if (isVhdError(error, 'IO', 'READ_ONLY') || !isVhdError(error)) throw error;
+    return undefined;
   }
 }
 

@@ -17,18 +17,18 @@ export interface TestImageOptions {
 }
 
 /** Makes an empty image. */
-export function makeImage(storage: Storage, name: string, options: TestImageOptions): void {
+export async function makeImage(storage: Storage, name: string, options: TestImageOptions): Promise<void> {
   const fields = { ...baseFields(options.blockBytes), sizeBytes: options.sizeBytes };
-  put(storage, name, options.type === 'fixed' ? newFixedImage(fields) : newDynamicImage(fields));
+  await put(storage, name, options.type === 'fixed' ? newFixedImage(fields) : newDynamicImage(fields));
 }
 
 /** Makes an empty child of `parent`, of the parent's size unless it says otherwise. */
-export function makeChild(
+export async function makeChild(
   storage: Storage,
   name: string,
   parent: string,
   options: { readonly sizeBytes?: number; readonly blockBytes?: number } = {},
-): void {
+): Promise<void> {
   const file = storage.open(parent, 'read');
   const { footer } = readFooter(file);
   void file.close();
@@ -41,7 +41,7 @@ export function makeChild(
     modified: storage.stat(parent)?.modifiedAt ?? new Date(0),
   };
   const sizeBytes = options.sizeBytes ?? footer.currentSizeBytes;
-  put(storage, name, newChildImage({ ...baseFields(options.blockBytes), sizeBytes }, link));
+  await put(storage, name, newChildImage({ ...baseFields(options.blockBytes), sizeBytes }, link));
 }
 
 function baseFields(blockBytes: number = SMALL_BLOCK_BYTES): {
@@ -52,8 +52,12 @@ function baseFields(blockBytes: number = SMALL_BLOCK_BYTES): {
   return { uuid: randomUUID(), now: new Date(), blockBytes };
 }
 
-function put(storage: Storage, name: string, image: NewImage): void {
+async function put(storage: Storage, name: string, image: NewImage): Promise<void> {
   const file = storage.open(name, 'create');
-  for (const part of image.parts) file.writeSync(part.bytes, 0, part.bytes.byteLength, part.offset);
-  void file.close();
+  try {
+    for (const part of image.parts) file.writeSync(part.bytes, 0, part.bytes.byteLength, part.offset);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }

@@ -34,6 +34,8 @@ export interface PowerCutOptions {
   readonly seed: number;
   /** How many states to try, about; never fewer than one for each prefix of the log. */
   readonly states: number;
+  /** True tries cuts after the last entry only. */
+  readonly isEndOnly?: boolean;
   /**
    * Opens what is left, with the calls a user would make, and throws where something is wrong. `storage` holds the
    * files after the cut and may be written to.
@@ -45,11 +47,12 @@ export interface PowerCutOptions {
 export async function replayPowerCuts(recording: RecordingStorage, options: PowerCutOptions): Promise<number> {
   const random = new Random(options.seed);
   const { log } = recording;
-  const perCut = Math.max(1, Math.round(options.states / (log.length + 1)));
+  const from = options.isEndOnly === true ? log.length : 0;
+  const perCut = Math.max(1, Math.round(options.states / (log.length + 1 - from)));
   const replay = new Replay(recording);
   let tried = 0;
   for (let index = 0; index <= log.length; index++) {
-    for (let i = 0; i < perCut; i++) {
+    for (let i = 0; from <= index && i < perCut; i++) {
       const state = kindOf(i, perCut, random);
       const cut: Cut = { index, state, marks: replay.marks.slice(), isTornWithin: state === 'torn' };
       const storage = replay.after(state, random);
