@@ -7,6 +7,7 @@
  * - `note`: worth knowing.
  */
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
+import { findFreeSpace } from '../disk/free-space.ts';
 import { type FooterReading, findBatProblem, readFooter, readHeader } from '../disk/image-metadata.ts';
 import { openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
@@ -268,19 +269,14 @@ function checkSpace(
   bat: Uint32Array,
 ): readonly Finding[] {
   const findings: Finding[] = [];
-  const span = blockSpanBytes(header.blockBytes);
   const used = bat.filter((entry) => entry !== BAT_UNUSED).sort();
   const unaligned = used.filter((entry) => (entry * SECTOR_BYTES + bitmapBytes(header.blockBytes)) % 4096 !== 0).length;
   if (0 < unaligned) {
     const message = `${unaligned} of ${used.length} blocks are not aligned to 4 KiB; compact aligns them`;
     findings.push({ code: 'BLOCK_UNALIGNED', severity: 'note', path: file.path, message, isRepairable: false });
   }
-  let leaked = 0;
-  for (let i = 0; i < used.length; i++) {
-    const end = (used[i] ?? 0) * SECTOR_BYTES + span;
-    const next = i + 1 < used.length ? (used[i + 1] ?? 0) * SECTOR_BYTES : reading.endBytes;
-    leaked += Math.floor(Math.max(0, next - end) / span) * span;
-  }
+  const places = findFreeSpace(bat, header, reading.endBytes, reading.footer.headerOffset);
+  const leaked = places.length * blockSpanBytes(header.blockBytes);
   if (0 < leaked) {
     const message = `${formatSize(leaked)} that no block uses; new blocks go there, compact gives them back`;
     findings.push({ code: 'SPACE_LEAKED', severity: 'note', path: file.path, message, isRepairable: false });

@@ -24,6 +24,11 @@ export type JournalStep =
       readonly uuid: string;
       readonly parts: readonly Part[];
       readonly sizeBytes?: number;
+      /**
+       * The image is another than the one that the journal lies beside: while it is written to, a journal of its own lies
+       * beside it too, since a header that a power cut has torn leads to no parent, and so to no journal there.
+       */
+      readonly isGuarded?: boolean;
     }
   /** Removes an image, where it still is the one with that identity. */
   | { readonly do: 'remove'; readonly file: string; readonly uuid: string }
@@ -109,7 +114,8 @@ export async function doSteps(steps: readonly JournalStep[], storage: Storage): 
   for (const step of steps) {
     switch (step.do) {
       case 'patch':
-        await patch(step, storage);
+        if (step.isGuarded === true) await guardedPatch(step, storage);
+        else await patch(step, storage);
         break;
       case 'remove':
         if (identityOf(step.file, storage) === step.uuid) storage.remove(step.file);
@@ -141,6 +147,14 @@ export function identityOf(name: string, storage: Storage): string | undefined {
 
 /** BOUNDED: patches are headers, footers and tables; the largest table has 16 MiB, a third more in base64. */
 const MAX_JOURNAL_BYTES: number = 32 << 20;
+
+async function guardedPatch(step: JournalStep & { do: 'patch' }, storage: Storage): Promise<void> {
+  const { isGuarded: _, ...own } = step;
+  const before = readJournal(step.file, storage);
+  if (before?.kind === 'merge') throw new VhdError('IN_PROGRESS', `a merge into ${step.file} has to be finished first`);
+  if (before !== undefined) await doSteps(before.steps, storage); // Of this very patch, or of an older one.
+  await runSteps(step.file, [own], storage);
+}
 
 async function patch(step: JournalStep & { do: 'patch' }, storage: Storage): Promise<void> {
   const uuid = identityOf(step.file, storage);
@@ -202,6 +216,7 @@ interface JsonStep {
   readonly child?: string;
   readonly parts?: readonly { readonly offset: number; readonly bytes: string }[];
   readonly sizeBytes?: number;
+  readonly isGuarded?: boolean;
   readonly isWritable?: boolean;
 }
 interface JsonJournal {
@@ -270,6 +285,7 @@ function fromJson(json: JsonJournal, folder: string): Journal {
           uuid: step.uuid ?? '',
           parts,
           ...(step.sizeBytes === undefined ? {} : { sizeBytes: step.sizeBytes }),
+          ...(step.isGuarded === true ? { isGuarded: true } : {}),
         };
       }
     }

@@ -73,7 +73,7 @@ async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): P
   storage.setWritable(plan.target, true);
   const children = childrenAbove(plan, options, storage);
   await copyDown(plan, options, storage);
-  const steps: JournalStep[] = children.flatMap((child) => relinkSteps(child, plan.target, plan.targetUuid, storage));
+  const steps: JournalStep[] = children.flatMap((child) => guardedRelink(child, plan, storage));
   for (const { file, uuid } of plan.links) steps.push({ do: 'remove', file, uuid });
   if (0 < children.length) steps.push({ do: 'mode', file: plan.target, isWritable: false });
   // From here on there is no way back: the journal of the copy becomes the journal of the steps, atomically.
@@ -81,6 +81,11 @@ async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): P
   await doSteps(steps, storage);
   await removeJournal(plan.target, storage);
   return { target: plan.target, removed: plan.links.map((link) => link.file), relinked: children };
+}
+
+function guardedRelink(child: string, plan: MergePlan, storage: Storage): readonly JournalStep[] {
+  const steps = relinkSteps(child, plan.target, plan.targetUuid, storage);
+  return steps.map((step) => (step.do === 'patch' ? { ...step, isGuarded: true } : step));
 }
 
 /** Which links go into which image, or why not. Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN. */
