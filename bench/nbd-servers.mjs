@@ -1,0 +1,111 @@
+// The NBD servers that the nbd bench compares, each on a hot 64 MiB file, and the tools that load them.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { join } from 'node:path';
+import { startDiskService } from '@oriel/vhd';
+
+export const MIB = 1 << 20;
+export const SET_BYTES = 64 * MIB;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Starts a server process and waits for its socket. */
+async function startServer(program, args, socketPath) {
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  for (let tries = 0; !existsSync(socketPath); tries++) {
+    if (child.exitCode !== null || 500 < tries) throw new Error(`${program} does not start: ${said}`);
+    await pause(10);
+  }
+  return { uri: `nbd+unix:///?socket=${socketPath}`, stop: () => void child.kill('SIGTERM') };
+}
+
+/** A raw file of random bytes, and servers of it: nbdkit, qemu-nbd raw, and qemu-nbd on a full dynamic VHD. */
+export async function peers(folder) {
+  const raw = join(folder, 'set.raw');
+  writeFileSync(raw, randomFillSync(Buffer.alloc(SET_BYTES)));
+  const copy = join(folder, 'nbdkit.raw');
+  execFileSync('cp', [raw, copy]);
+  const vhd = join(folder, 'qemu.vhd');
+  execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'vpc', '-o', 'subformat=dynamic,force_size=on', raw, vhd]);
+  const at = (name) => join(folder, `${name}.sock`);
+  return {
+    raw,
+    nbdkit: await startServer('nbdkit', ['-f', '-U', at('nbdkit'), 'file', copy], at('nbdkit')),
+    qemuRaw: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'raw', '-k', at('raw'), raw], at('raw')),
+    qemuVpc: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'vpc', '-k', at('vpc'), vhd], at('vpc')),
+  };
+}
+
+/** Our service, and the pid whose memory counts. */
+export async function ourService(folder) {
+  mkdirSync(folder, { recursive: true });
+  const client = await startDiskService({
+    command: [process.execPath, join(import.meta.dirname, 'nbd-service.mjs')],
+    storage: join(folder, 'storage'),
+    socketPath: join(folder, 'control.sock'),
+    runFolder: join(folder, 'run'),
+    logFile: join(folder, 'service.log'),
+  });
+  return { client, pid: (await client.health()).pid };
+}
+
+/** A clone of a template that holds the set, and whose leaf has every block: half of its sectors are the leaf's. */
+export async function ourDisk(client, raw, name) {
+  const images = await client.listImages();
+  let image = images.find((one) => one.name === 'set')?.id;
+  if (image === undefined) {
+    const task = await client.importImage({ name: 'set', path: raw, kind: 'template' });
+    image = (await client.waitForTask(task.id)).result.id;
+  }
+  const disk = await client.createDisk({ name, source: { from: 'image', imageId: image } });
+  const { uri } = await client.openDisk({ id: disk.id });
+  return { id: disk.id, uri };
+}
+
+/** Fills the leaf of a disk, so that writes to it allocate nothing. */
+export function fill(uri, raw) {
+  execFileSync('nbdcopy', ['--allocated', '--flush', raw, uri]);
+}
+
+/** One fio run over NBD; IOPS and MiB/s. */
+export function fio(uri, { rw, blockBytes, depth, seconds }) {
+  const args = [
+    ...['--name=bench', '--ioengine=nbd', `--uri=${uri}`, `--rw=${rw}`, `--bs=${blockBytes}`, `--iodepth=${depth}`],
+    ...[`--size=${SET_BYTES}`, '--time_based', `--runtime=${seconds}`, '--output-format=json', '--norandommap', '--randrepeat=1'],
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn('fio', args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/tmp' });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (text) => {
+      out += text;
+    });
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.on('close', (code) => {
+      if (code !== 0) return reject(new Error(`fio: ${err || out}`));
+      const { jobs } = JSON.parse(out.slice(out.indexOf('{')));
+      const side = rw.includes('read') ? jobs[0].read : jobs[0].write;
+      resolve({ iops: side.iops, mibPerSecond: side.bw_bytes / MIB });
+    });
+  });
+}
+
+/** Seconds of `qemu-img bench` for writes of 4 KiB, one in each block of 2 MiB. */
+export function allocate(format, target) {
+  const startedAt = performance.now();
+  execFileSync('qemu-img', ['bench', '-w', '-c', '512', '-d', '1', '-s', '4096', '-S', String(2 * MIB), '-f', format, target]);
+  return (performance.now() - startedAt) / 1000;
+}
+
+/** Resident memory of a process, MiB. */
+export function residentMiB(pid) {
+  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line[1]) / 1024;
+}
