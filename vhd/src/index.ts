@@ -13,6 +13,16 @@ export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';
 export { MemoryDisk } from './nbd/memory-disk.ts';
 export type { StatusRun } from './nbd/reply.ts';
 export { type NbdServer, type NbdTls, type ServedDisk, type ServeNbdOptions, serveNbd } from './nbd/server.ts';
+export { type CheckOptions, checkImage, type Finding, type FindingCode, type Severity } from './ops/check.ts';
+export { type CompactOptions, type CompactResult, compactImage } from './ops/compact.ts';
+export {
+  type ConvertOptions,
+  convertDisk,
+  formatOf,
+  type NativeFormat,
+  type OpenSourceOptions,
+  openSource,
+} from './ops/convert.ts';
 export {
   type CreateChildOptions,
   type CreatedImage,
@@ -20,7 +30,28 @@ export {
   createChild,
   createImage,
 } from './ops/create.ts';
+export { type DiffOptions, diffDisks } from './ops/diff.ts';
+export { type FinishOptions, finishPending } from './ops/finish.ts';
+export {
+  convertFromForeign,
+  convertToForeign,
+  FOREIGN_FORMATS,
+  type ForeignFormat,
+  type ForeignOptions,
+  type ServeDisk,
+} from './ops/foreign.ts';
+export { hashDisk } from './ops/hash.ts';
+export { chainInfo, type ImageInfo as VhdInfo, type InfoOptions, imageInfo, type ParentInfo } from './ops/info.ts';
+export { type MapEntry, mapDisk, mapWindows } from './ops/map.ts';
+export { type MergeOptions, type MergeResult, mergeImage } from './ops/merge.ts';
 export type { OperationOptions, Progress } from './ops/options.ts';
+export type { Range } from './ops/pieces.ts';
+export { type RebaseOptions, type RebaseResult, rebaseImage } from './ops/rebase.ts';
+export { receiveDisk } from './ops/receive.ts';
+export { type RepairOptions, type RepairResult, repairImage } from './ops/repair.ts';
+export { type ResizeOptions, resizeImage } from './ops/resize.ts';
+export { type SnapshotOptions, type SnapshotResult, snapshotImage } from './ops/snapshot.ts';
+export { type ExportOptions, type ExportStream, exportStream } from './ops/stream.ts';
 export type {
   DiskInfo,
   DiskRates,
