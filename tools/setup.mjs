@@ -2,7 +2,7 @@
 // ready one. It runs before anything is installed, so it has no dependencies.
 //   node tools/setup.mjs start|test|bench
 import { spawnSync } from 'node:child_process';
-import { accessSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packages } from './packages.mjs';
@@ -19,26 +19,35 @@ function run(program, args, hint, env = {}) {
   if (result.status !== 0) throw new SetupError(hint);
 }
 
-function checkNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+/** What is wrong with a version of Node, in a line, or nothing. */
+export function complaintAboutNode(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
   const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
-  if (isOld)
-    throw new SetupError(`Node ${process.versions.node} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
+  return isOld ? `Node ${version} is too old: install Node ${OLDEST_NODE.join('.')} or newer` : undefined;
+}
+
+/**
+ * What to do about packages of which some are missing: nothing, install them, or say which. `has` tells whether a path
+ * is there; only root on Debian installs.
+ */
+export function planPackages(wanted, { has, isRoot }) {
+  const missing = wanted.filter((one) => !has(one.probe));
+  if (missing.length === 0) return { do: 'nothing' };
+  const names = [...new Set(missing.map((one) => one.name))];
+  if (isRoot && has('/usr/bin/apt-get')) return { do: 'install', names, missing };
+  return { do: 'say', line: `missing system packages; install them with: sudo apt-get install ${names.join(' ')}` };
 }
 
 /** Installs what is missing of a group where this is root on Debian; otherwise names the packages and stops. */
 export function ensurePackages(group, { isRequired = true } = {}) {
-  const missing = packages[group].filter((one) => !existsSync(one.probe));
-  if (missing.length === 0) return;
-  const names = [...new Set(missing.map((one) => one.name))];
-  const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (!canInstall && !isRequired) return;
-  if (!canInstall)
-    throw new SetupError(`missing system packages; install them with: sudo apt-get install ${names.join(' ')}`);
+  const plan = planPackages(packages[group], { has: existsSync, isRoot: process.getuid?.() === 0 });
+  if (plan.do === 'say' && isRequired) throw new SetupError(plan.line);
+  if (plan.do !== 'install') return;
   console.log('oriel: installing system packages:');
-  for (const one of missing) console.log(`  ${one.name}: ${one.why}`);
+  for (const one of plan.missing) console.log(`  ${one.name}: ${one.why}`);
   // RUNLEVEL=1 keeps Debian from starting the servers among them: the tests start their own.
   const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const names = plan.names;
   const hint = `could not install ${names.join(' ')}; try: apt-get update && apt-get install ${names.join(' ')}`;
   run('apt-get', ['update', '-qq'], hint, env);
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], hint, env);
@@ -98,8 +107,8 @@ function build() {
 function main() {
   const purpose = process.argv[2] ?? 'start';
   try {
-    checkNode();
-    accessSync(ROOT);
+    const complaint = complaintAboutNode(process.versions.node);
+    if (complaint !== undefined) throw new SetupError(complaint);
     ensurePackages('start');
     if (purpose !== 'start') ensurePackages(purpose);
     ensureModules();
