@@ -16,13 +16,18 @@ export class FaultyStorage implements Storage {
   /** What failed, e.g. `write /disks/leaf.vhd`; `undefined` where the fault did not come up. */
   failed: string | undefined;
   readonly #inner: Storage;
-  readonly #at: number;
+  #at: number;
   readonly #fault: Fault;
 
   constructor(inner: Storage, at: number = Number.POSITIVE_INFINITY, fault: Fault = 'EIO') {
     this.#inner = inner;
     this.#at = at;
     this.#fault = fault;
+  }
+
+  /** Another call is to fail. */
+  failAt(at: number): void {
+    this.#at = at;
   }
 
   /** Counts a call; true when it is the one that fails. */

@@ -103,6 +103,7 @@ export class RecordingStorage implements Storage {
   async syncFolder(folder: string): Promise<void> {
     const covers = this.log.length;
     await this.inner.syncFolder(folder);
+    for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setImmediate(resolve)); // Slower than a flush.
     this.log.push({ kind: 'syncFolder', folder: path.resolve(folder), covers });
   }
 
