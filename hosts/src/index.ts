@@ -1,6 +1,9 @@
 // What the gateway may use of this package.
 export type * from './driver.ts';
 export { HostError, type HostErrorCode, toHostError } from './error.ts';
+export { fakeDriver } from './fake/fake-driver.ts';
+export { FLEET, type FleetOptions, fakeFleet } from './fake/fake-fleet.ts';
+export { type FakeCall, FakeHost, type FakeHostOptions, type PlannedFailure } from './fake/fake-host.ts';
 export { TOY_IMAGE_PATH } from './guest-image.ts';
 export { type Cursor, cursor, type DeviceId, deviceId, type TaskId, taskId, type VmId, vmId } from './ids.ts';
 export type { QemuOptions, QemuTiming } from './qemu/host.ts';

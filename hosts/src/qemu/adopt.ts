@@ -5,10 +5,13 @@ import type { VmState } from '../driver.ts';
 import { HostError, toHostError } from '../error.ts';
 import { type VmId, vmId } from '../ids.ts';
 import { QEMU_LIMITS, type QemuHost } from './host.ts';
-import { isAlive, type ProcessRef, refFromPidFile } from './process.ts';
-import { connectQmp } from './qmp/client.ts';
+import { isAlive, type ProcessRef, refFromPidFile, waitForExit } from './process.ts';
+import { connectQmp, type QmpClient } from './qmp/client.ts';
 import { type ProcessRecord, readDefinition, readProcess, readTask, type TaskRecord } from './record.ts';
 import { QemuVm } from './vm.ts';
+
+/** For a process that has closed its control socket to be gone. */
+const EXIT_MS = 300;
 
 export interface Adopted {
   readonly vm: QemuVm;
@@ -92,7 +95,14 @@ function recordOf(vm: QemuVm, ref: ProcessRef, spec: ProcessRecord['spec']): Pro
 async function takeOver(vm: QemuVm, record: ProcessRecord): Promise<void> {
   vm.process = record;
   const { connectMs, commandMs } = vm.host.timing;
-  const qmp = await connectQmp(vm.paths.qmp, { connectMs, handshakeMs: connectMs, commandMs });
+  let qmp: QmpClient;
+  try {
+    qmp = await connectQmp(vm.paths.qmp, { connectMs, handshakeMs: connectMs, commandMs });
+  } catch (error) {
+    // It may have been on its way out, or not have opened its socket yet.
+    if (!(await waitForExit(record.ref, EXIT_MS))) throw error;
+    return vm.ended();
+  }
   const starting: VmState = { state: 'starting' };
   vm.found(starting, record.startedAt);
   vm.attach(qmp, record.ref);

@@ -66,12 +66,17 @@ export async function runProbe(request: ProbeRequest, device: string, accel: rea
 
 function probeArgs(image: string): readonly string[] {
   const disk = { driver: 'raw', 'node-name': 'disk', 'read-only': true, file: { driver: 'file', filename: image } };
-  return [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc', '-m', '16', '-boot', 'strict=on'],
-    ...['-blockdev', JSON.stringify(disk)],
-    ...['-device', JSON.stringify({ driver: 'virtio-blk-pci', drive: 'disk', bootindex: 1 })],
-    ...['-device', JSON.stringify({ driver: 'isa-debug-exit', iobase: DEBUG_EXIT_PORT, iosize: 1 })],
-  ];
+  const words = '-nodefaults -no-user-config -display none -machine pc -m 16 -boot strict=on'.split(' ');
+  const drive = { driver: 'virtio-blk-pci', drive: 'disk', bootindex: 1 };
+  const exit = { driver: 'isa-debug-exit', iobase: DEBUG_EXIT_PORT, iosize: 1 };
+  return words.concat(
+    '-blockdev',
+    JSON.stringify(disk),
+    '-device',
+    JSON.stringify(drive),
+    '-device',
+    JSON.stringify(exit),
+  );
 }
 
 /** The exit status; undefined where the time was up. */

@@ -15,10 +15,13 @@ export interface VmPaths {
   readonly serial: string;
   readonly agent: string;
   readonly tpm: string;
+  /** Where QEMU writes the memory to while it is saved. */
+  readonly save: string;
   readonly pidFile: string;
   readonly tpmPidFile: string;
   readonly process: string;
   readonly task: string;
+  readonly freeze: string;
   readonly hostLog: string;
   readonly serialLog: string;
   readonly shot: string;
@@ -40,10 +43,12 @@ export function vmPaths(runDir: string, stateDir: string, id: VmId): VmPaths {
     serial: join(run, 'ser'),
     agent: join(run, 'ga'),
     tpm: join(run, 'tpm'),
+    save: join(run, 'sav'),
     pidFile: join(run, 'pid'),
     tpmPidFile: join(run, 'tpm-pid'),
     process: join(run, 'process.json'),
     task: join(run, 'task.json'),
+    freeze: join(run, 'freeze.json'),
     hostLog: join(run, 'qemu.log'),
     serialLog: join(run, 'serial.log'),
     shot: join(run, 'shot.png'),
@@ -65,5 +70,5 @@ export function vmPaths(runDir: string, stateDir: string, id: VmId): VmPaths {
 }
 
 export function socketsOf(paths: VmPaths): readonly string[] {
-  return [paths.qmp, paths.vnc, paths.serial, paths.agent, paths.tpm];
+  return [paths.qmp, paths.vnc, paths.serial, paths.agent, paths.tpm, paths.save];
 }

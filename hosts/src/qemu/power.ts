@@ -41,7 +41,8 @@ async function pressUntil(vm: QemuVm, forceAt: number, control: TaskControl): Pr
 }
 
 /** `quit`, which closes the disks in order, then SIGKILL. */
-export async function forceOff(vm: QemuVm, intent: 'forced' | 'saved'): Promise<void> {
+export async function forceOff(vm: QemuVm, intent: 'forced' | 'requested'): Promise<void> {
+  vm.checkHeld();
   const record = vm.process;
   if (record === undefined) return;
   vm.intent = intent;

@@ -1,5 +1,6 @@
 // The QEMU driver: HostDriver over QEMU processes on this machine. This file wires; what each verb does is beside it.
 
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cpus, hostname, totalmem } from 'node:os';
 import type * as api from '../driver.ts';
@@ -9,22 +10,25 @@ import { type Cursor, type TaskId, taskId, type VmId } from '../ids.ts';
 import { type VmSpec, vmSpec } from '../spec.ts';
 import { TaskBook, type TaskControl } from '../task-book.ts';
 import { type Adopted, adoptAll } from './adopt.ts';
+import { agentFacet } from './agent/agent-facet.ts';
+import { thawGuest } from './agent/freeze.ts';
 import { applySpec } from './apply.ts';
+import { attachHeldDisk, changeHeldCd, detachHeldDisk, swapHeldDisk } from './block.ts';
 import { capabilitiesOf, findInstalled, type Installed } from './capabilities.ts';
 import { Displays } from './display.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './host.ts';
-import { attachDisk, changeMedium, detachDisk, swapDisk } from './hotplug.ts';
 import { type Engine, probeKvm } from './kvm-probe.ts';
 import { readLog, trimLog } from './log-trim.ts';
 import { sampleVms } from './metrics.ts';
 import { killVm, pauseVm, resetVm, resumeVm, stopVm } from './power.ts';
 import { type TaskRecord, writeRecord } from './record.ts';
+import { discardSaved, saveVm } from './save.ts';
 import { pressKeys, Screens } from './screen.ts';
 import { startVm } from './start.ts';
 import { QemuVm, sweepRunFolder } from './vm.ts';
 
-const FACETS: readonly api.FacetName[] = ['block', 'screen', 'logs'];
+const FACETS: readonly api.FacetName[] = ['block', 'agent', 'screen', 'logs'];
 
 /** Does nothing yet: `connect` finds out what is installed and takes over what runs. */
 export function qemuDriver(options: QemuOptions): api.HostDriver {
@@ -34,6 +38,7 @@ export function qemuDriver(options: QemuOptions): api.HostDriver {
 class QemuDriver implements api.HostDriver {
   readonly kind = 'qemu';
   readonly block: api.BlockFacet;
+  readonly agent: api.AgentFacet;
   readonly screen: api.ScreenFacet;
   readonly logs: api.LogFacet;
   readonly #options: QemuOptions;
@@ -57,6 +62,7 @@ class QemuDriver implements api.HostDriver {
       this.#events.emit({ kind: 'task', vm: task.vm, task: task.id, verb: task.kind, status: task.status() });
     });
     this.block = this.#blockFacet();
+    this.agent = agentFacet((id) => this.#vm(id));
     this.screen = {
       shot: async (id, shotOptions) => this.#screens.shot(this.#vm(id), shotOptions),
       keys: async (id, chords, callOptions) => pressKeys(this.#vm(id), chords, callOptions),
@@ -144,7 +150,7 @@ class QemuDriver implements api.HostDriver {
     return this.#tasks.run({ kind: 'remove', vm: id }, async () => {
       const vm = this.#vm(id);
       const { state } = vm.state;
-      if (vm.process !== undefined || (state !== 'stopped' && state !== 'broken')) throw vm.wrongState('remove');
+      if (vm.process !== undefined || !['stopped', 'saved', 'broken'].includes(state)) throw vm.wrongState('remove');
       await sweepRunFolder(vm.paths);
       await rm(vm.paths.runFolder, { recursive: true, force: true });
       await rm(vm.paths.stateFolder, { recursive: true, force: true });
@@ -228,6 +234,8 @@ class QemuDriver implements api.HostDriver {
 
   #adopt({ vm, task }: Adopted): void {
     this.#vms.set(vm.id, vm);
+    // A record of a freeze means that its guard died with the last driver.
+    if (vm.process !== undefined && existsSync(vm.paths.freeze)) thawGuest(vm).catch(() => undefined);
     if (task === undefined) return;
     this.#verb(vm.id, task.kind as api.PowerVerb, { ...task, id: taskId(task.id) });
   }
@@ -257,7 +265,7 @@ class QemuDriver implements api.HostDriver {
       const durable = verb === 'start' || verb === 'stop' || verb === 'save';
       if (durable) await writeRecord(vm.paths.task, record);
       try {
-        await this.#perform(vm, verb, record, control);
+        await this.#perform(vm, verb, record, control, known.id !== undefined);
       } finally {
         // A driver that was closed meanwhile leaves the record: the task is not over, its successor goes on with it.
         if (durable && !this.#closed) await rm(vm.paths.task, { force: true });
@@ -266,10 +274,16 @@ class QemuDriver implements api.HostDriver {
     });
   }
 
-  async #perform(vm: QemuVm, verb: api.PowerVerb, record: TaskRecord, control: TaskControl): Promise<void> {
+  async #perform(
+    vm: QemuVm,
+    verb: api.PowerVerb,
+    record: TaskRecord,
+    control: TaskControl,
+    continues: boolean,
+  ): Promise<void> {
     switch (verb) {
       case 'start':
-        return startVm(vm, { paused: record.paused === true }, control);
+        return startVm(vm, { paused: record.paused === true, continues }, control);
       case 'stop':
         return stopVm(vm, record.forceAt ?? Date.now(), control);
       case 'kill':
@@ -281,8 +295,9 @@ class QemuDriver implements api.HostDriver {
       case 'resume':
         return resumeVm(vm);
       case 'save':
+        return saveVm(vm, control);
       case 'discard':
-        throw new HostError('SPEC_UNSUPPORTED', `${verb} is not built yet`);
+        return discardSaved(vm);
     }
   }
 
@@ -290,14 +305,10 @@ class QemuDriver implements api.HostDriver {
     const task = (kind: string, id: VmId, work: (vm: QemuVm) => Promise<void>): api.Task<void> =>
       this.#tasks.run({ kind, vm: id }, () => work(this.#vm(id)));
     return {
-      swap: (id, disk, uri) => task('swap', id, (vm) => swapDisk(vm, disk, uri)),
-      attach: (id, disk) =>
-        task('attach', id, (vm) => {
-          const [checked] = vmSpec({ id, disks: [disk] }).disks;
-          return attachDisk(vm, checked as VmSpec['disks'][number]);
-        }),
-      detach: (id, disk) => task('detach', id, (vm) => detachDisk(vm, disk)),
-      changeCd: (id, cd, uri) => task('change-cd', id, (vm) => changeMedium(vm, cd, uri)),
+      swap: (id, disk, uri) => task('swap', id, (vm) => swapHeldDisk(vm, disk, uri)),
+      attach: (id, disk) => task('attach', id, (vm) => attachHeldDisk(vm, disk)),
+      detach: (id, disk) => task('detach', id, (vm) => detachHeldDisk(vm, disk)),
+      changeCd: (id, cd, uri) => task('change-cd', id, (vm) => changeHeldCd(vm, cd, uri)),
     };
   }
 

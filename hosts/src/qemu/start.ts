@@ -16,10 +16,13 @@ const POLL_MS = 4;
 
 export interface StartOptions {
   readonly paused: boolean;
+  /** An earlier driver began this start: the process may be there already. */
+  readonly continues: boolean;
 }
 
 /** Starts a stopped VM, resumes a saved one, and finishes a start that an earlier driver began. */
 export async function startVm(vm: QemuVm, options: StartOptions, control: TaskControl): Promise<void> {
+  if (vm.process !== undefined && !options.continues) throw vm.wrongState('start');
   if (vm.process === undefined) {
     const { state } = vm.state;
     if (state !== 'stopped' && state !== 'saved') throw vm.wrongState('start');
@@ -52,15 +55,23 @@ async function launch(vm: QemuVm, control: TaskControl): Promise<void> {
   if (spec.tpm) await startTpm(vm);
   const argv = qemuArgv({ ...definition, spec, incoming: resumes }, paths, host.argv);
   control.progress(0.3, 'starting QEMU');
-  const memory = resumes ? await open(paths.savedMemory, 'r') : undefined;
-  const child = await startDetached(host.argv.binary, argv, paths.hostLog, memory?.fd).finally(() => memory?.close());
-  const ref = refOfChild(child);
+  const ref = await spawnQemu(vm, argv, resumes);
   if (ref === undefined) throw new HostError('VM_START_FAILED', `QEMU for ${vm.id} ended at once`);
   const startedAt = host.now();
   await vm.saveProcess({ version: 1, ref, accelerator: host.accelerator.name, startedAt, spec, rounds: {} });
   const qmp = await firstAnswer(vm, ref, control.signal);
   vm.attach(qmp, ref);
   await Promise.all(socketsOf(paths).map((path) => chmod(path, 0o600).catch(() => undefined)));
+}
+
+async function spawnQemu(vm: QemuVm, argv: readonly string[], resumes: boolean): Promise<ProcessRef | undefined> {
+  const { paths, host } = vm;
+  const memory = resumes ? await open(paths.savedMemory, 'r') : undefined;
+  try {
+    return refOfChild(await startDetached(host.argv.binary, argv, paths.hostLog, memory?.fd));
+  } finally {
+    await memory?.close();
+  }
 }
 
 /** QMP as soon as it is there; the reason from the log where QEMU ends instead. */
@@ -106,6 +117,7 @@ async function startFailure(vm: QemuVm): Promise<HostError> {
 
 /** A start that failed leaves no process, no socket and no claim. */
 async function abandon(vm: QemuVm, error: unknown): Promise<void> {
+  vm.checkHeld(); // Our own end is no failure of the VM: the next driver goes on with this start.
   const wasSaved = vm.definition?.rest.state.state === 'saved';
   const { process: record } = vm;
   if (record !== undefined) {

@@ -5,6 +5,7 @@ import type { HostEventBody, PauseReason, StopReason, VmObservation, VmState } f
 import { HostError } from '../error.ts';
 import type { DeviceId, VmId } from '../ids.ts';
 import { pendingRestart } from '../spec-diff.ts';
+import { AgentClient } from './agent/client.ts';
 import { deviceOfNode, deviceOfQdev } from './blockdev.ts';
 import type { QemuHost } from './host.ts';
 import { socketsOf, type VmPaths, vmPaths } from './paths.ts';
@@ -17,17 +18,19 @@ export class QemuVm {
   readonly id: VmId;
   readonly paths: VmPaths;
   readonly host: QemuHost;
+  readonly agent: AgentClient;
   definition: Definition | undefined;
   process: ProcessRecord | undefined;
   qmp: QmpClient | undefined;
   agentConnected = false;
   /** Why the process is about to end, where we are the reason. */
-  intent: 'requested' | 'forced' | 'saved' | undefined;
+  intent: 'requested' | 'forced' | undefined;
   #state: VmState = { state: 'stopped', reason: 'never-started' };
   #since: number;
   #shutdown: QmpEvents['SHUTDOWN'] | undefined;
   #ioError: (PauseReason & { kind: 'io-error' }) | undefined;
   #exit: Promise<void> | undefined;
+  #ending: Promise<void> | undefined;
   #letGo = false;
   readonly #watchers = new Set<() => void>();
 
@@ -35,6 +38,7 @@ export class QemuVm {
     this.id = id;
     this.host = host;
     this.paths = vmPaths(host.runDir, host.stateDir, id);
+    this.agent = new AgentClient(this.paths.agent, id);
     this.#since = host.now();
   }
 
@@ -119,8 +123,14 @@ export class QemuVm {
   /** INVARIANT OUTLIVE: gives the connection up and touches nothing else. */
   async letGo(): Promise<void> {
     this.#letGo = true;
+    this.agent.close();
     this.qmp?.close();
     await this.#exit;
+  }
+
+  /** INVARIANT OUTLIVE: a verb that was cut off by our own end must not take that for a VM that needs force. */
+  checkHeld(): void {
+    if (this.#letGo) throw new HostError('HOST_CLOSED', `the driver of ${this.id} was closed`);
   }
 
   /** Resolves when `until` holds after a change of state; false when the time is up. */
@@ -266,11 +276,19 @@ export class QemuVm {
     });
   }
 
-  /** The process is gone: remembers why, and leaves nothing of it behind. Safe to call twice. */
-  async ended(): Promise<void> {
+  /** The process is gone: remembers why, and leaves nothing of it behind. Whoever calls waits for the same end. */
+  ended(): Promise<void> {
+    this.#ending ??= this.#end().finally(() => {
+      this.#ending = undefined;
+    });
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     const record = this.process;
     if (record === undefined || isAlive(record.ref)) return;
     this.process = undefined;
+    this.agent.close();
     this.qmp?.close();
     this.qmp = undefined;
     const state = await this.#restAfterExit();
@@ -284,7 +302,9 @@ export class QemuVm {
   }
 
   async #restAfterExit(): Promise<VmState & { state: 'stopped' | 'saved' }> {
-    if (this.intent === 'saved') return { state: 'saved', savedAt: this.host.now() };
+    // Written only once the memory is whole on disk, and taken back before the guest runs again.
+    const rest = this.definition?.rest.state;
+    if (rest?.state === 'saved') return rest;
     const reason = await this.#stopReason();
     if (reason !== 'died') return { state: 'stopped', reason };
     return { state: 'stopped', reason, detail: await lastLine(this.paths.hostLog) };
@@ -312,7 +332,7 @@ function pauseOf(data: QmpEvents['BLOCK_IO_ERROR']): PauseReason & { kind: 'io-e
 
 /** Takes away what a dead QEMU leaves: sockets, pid files, a half-made screenshot. Logs stay. */
 export async function sweepRunFolder(paths: VmPaths): Promise<void> {
-  const leavings = [...socketsOf(paths), paths.pidFile, paths.tpmPidFile, paths.shot];
+  const leavings = [...socketsOf(paths), paths.pidFile, paths.tpmPidFile, paths.shot, paths.freeze];
   await Promise.all(leavings.map((path) => rm(path, { force: true })));
 }
 

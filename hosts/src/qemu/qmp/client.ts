@@ -1,6 +1,6 @@
 // A QMP connection: greeting, capabilities, then typed commands and events over one unix socket. Knows nothing of VMs.
 // Every wait has an end: a server that hangs, answers half or talks garbage ends the connection with a code.
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket, type OnReadOpts, type Socket } from 'node:net';
 import { HostError } from '../../error.ts';
 import { encodeLine, type JsonObject, LineFraming } from './framing.ts';
 import { classify, type QmpMessage } from './message.ts';
@@ -152,7 +152,7 @@ export class QmpClient {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.#socket.destroy();
-    for (const id of [...this.#waiting.keys()]) {
+    for (const id of this.#waiting.keys()) {
       const waiting = this.#settle(id);
       waiting?.reject(new HostError(reason.code, `${waiting.command}: ${reason.message}`, { cause: reason }));
     }
@@ -223,14 +223,20 @@ async function greeting(
 
 export interface DialOptions {
   readonly timeoutMs: number;
+  /** Reads into the caller's buffer; see DialOptions of the driver interface. */
+  readonly onread?: OnReadOpts;
   readonly signal?: AbortSignal;
 }
 
 /** A connected unix socket, or HOST_UNREACHABLE (nobody listens) or HOST_TIMEOUT (the listener's queue is full). */
 export async function dialUnix(path: string, options: DialOptions): Promise<Socket> {
+  return openSocket(() => connectSocket({ path, ...onreadOf(options) }), `the socket ${path}`, options);
+}
+
+export async function openSocket(connect: () => Socket, what: string, options: DialOptions): Promise<Socket> {
   const { timeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
-    const socket = connectSocket({ path });
+    const socket = connect();
     const finish = (act: () => void): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -244,11 +250,10 @@ export async function dialUnix(path: string, options: DialOptions): Promise<Sock
         reject(error);
       });
     const onConnect = (): void => finish(() => resolve(socket));
-    const onError = (cause: Error): void =>
-      fail(new HostError('HOST_UNREACHABLE', `cannot reach the socket ${path}`, { cause }));
-    const onAbort = (): void => fail(new HostError('TASK_CANCELLED', `cancelled while dialling ${path}`));
+    const onError = (cause: Error): void => fail(new HostError('HOST_UNREACHABLE', `cannot reach ${what}`, { cause }));
+    const onAbort = (): void => fail(new HostError('TASK_CANCELLED', `cancelled while dialling ${what}`));
     const timer = setTimeout(
-      () => fail(new HostError('HOST_TIMEOUT', `cannot reach the socket ${path} within ${timeoutMs} ms`)),
+      () => fail(new HostError('HOST_TIMEOUT', `cannot reach ${what} within ${timeoutMs} ms`)),
       timeoutMs,
     );
     socket.on('connect', onConnect).on('error', onError);
@@ -259,4 +264,8 @@ export async function dialUnix(path: string, options: DialOptions): Promise<Sock
 
 export function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
   return options.signal === undefined ? {} : { signal: options.signal };
+}
+
+export function onreadOf(options: DialOptions): { readonly onread?: OnReadOpts } {
+  return options.onread === undefined ? {} : { onread: options.onread };
 }
