@@ -30,6 +30,10 @@ export class Session {
   conduit: Conduit | undefined;
   isDriving: boolean;
   liveAt: number | null = null;
+  /** How many sockets it has had. */
+  openings = 0;
+  /** A ticket for it may be out. */
+  hasTicket = true;
   lastInputAt: number;
   timer: NodeJS.Timeout | undefined;
   #bytesIn = 0;

@@ -16,7 +16,7 @@ import type { Auth } from '../auth/auth.ts';
 import type { Revocation } from '../auth/revocations.ts';
 import { can, type Principal } from '../auth/rights.ts';
 import { newId } from '../auth/secrets.ts';
-import type { ConduitEnd, ConduitEvents } from '../display/conduit.ts';
+import type { Conduit, ConduitEnd, ConduitEvents } from '../display/conduit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Announcer } from './announcer.ts';
@@ -24,6 +24,7 @@ import { afterLeaving, type ControlAction, isDriving, type Seat, type Steering, 
 import type { DesktopFacts, DesktopPort, SessionKind } from './ports.ts';
 import { iso, Session } from './session.ts';
 import type { SessionStore } from './session-store.ts';
+import { Tally } from './tally.ts';
 import { type Grant, TicketBox } from './ticket-box.ts';
 
 /** BOUNDED: sessions that have not ended. */
@@ -76,6 +77,10 @@ export class Sessions {
   readonly #deps: SessionsDeps;
   readonly #caps: SessionCaps;
   readonly #sessions = new Map<string, Session>();
+  readonly #ofUser = new Tally();
+  readonly #fromAddress = new Tally();
+  /** By desktop. */
+  readonly #byDesktop = new Map<string, Set<Session>>();
   /** By desktop and kind; absent means shared. */
   readonly #steering = new Map<string, Steering>();
   readonly tickets: TicketBox;
@@ -120,6 +125,9 @@ export class Sessions {
     const session = new Session(facts, principal.via, now + TICKET_LIMITS.lifeMs);
     const ticket = this.#issue(session, principal, address);
     this.#sessions.set(session.id, session);
+    this.#ofUser.add(principal.userId, 1);
+    const company = this.#byDesktop.get(desktopId) ?? new Set();
+    this.#byDesktop.set(desktopId, company.add(session));
     this.#resteer(session);
     this.#changed(session);
     return ticket;
@@ -155,18 +163,13 @@ export class Sessions {
   }
 
   on(desktopId: string, kind?: SessionKind): Session[] {
-    return this.all().filter(
-      ({ facts }) => facts.desktopId === desktopId && (kind === undefined || facts.kind === kind),
-    );
+    const there = [...(this.#byDesktop.get(desktopId) ?? [])].reverse();
+    return kind === undefined ? there : there.filter(({ facts }) => facts.kind === kind);
   }
 
   /** How many sockets an address may still open. */
   hasRoomFor(address: string): boolean {
-    let open = 0;
-    for (const session of this.#sessions.values()) {
-      if (session.conduit !== undefined && session.address === address) open += 1;
-    }
-    return open < this.#caps.perAddress;
+    return this.#fromAddress.of(address) < this.#caps.perAddress;
   }
 
   /**
@@ -176,16 +179,24 @@ export class Sessions {
   open(grant: Grant, address: string, connect: (session: Session, events: ConduitEvents) => void): Session | undefined {
     const session = this.#sessions.get(grant.sessionId);
     if (session === undefined || session.isEnded) return undefined;
-    const earlier = session.dropConduit();
+    const earlier = this.#disconnect(session);
     session.via = grant.via;
     session.address = address;
+    this.#fromAddress.add(address, 1);
+    session.hasTicket = false;
     session.apply({ kind: 'opened', at: this.#deps.now() });
     earlier?.close(SESSION_CLOSE.MOVED, 'moved');
     this.#arm(session);
+    session.openings += 1;
+    const opening = session.openings;
+    // What an earlier socket still says when the session has moved on means nothing.
+    const whileCurrent = (then: () => void): void => {
+      if (session.openings === opening && !session.isEnded) then();
+    };
     connect(session, {
-      onReady: () => this.#ready(session),
-      onInput: () => this.#input(session),
-      onEnd: (end) => this.#conduitEnded(session, end),
+      onReady: () => whileCurrent(() => this.#ready(session)),
+      onInput: () => whileCurrent(() => this.#input(session)),
+      onEnd: (end) => whileCurrent(() => this.#conduitEnded(session, end)),
     });
     return session;
   }
@@ -194,12 +205,16 @@ export class Sessions {
   end(session: Session, end: SessionEnd): void {
     if (!session.apply({ kind: 'end', at: this.#deps.now(), end })) return;
     clearTimeout(session.timer);
-    const conduit = session.dropConduit();
+    const conduit = this.#disconnect(session);
     const close = CLOSE_FOR[end];
     conduit?.close(SESSION_CLOSE[close], close.toLowerCase().replaceAll('_', '-'));
-    this.tickets.revoke((grant) => grant.sessionId === session.id);
+    if (session.hasTicket) this.tickets.revoke((grant) => grant.sessionId === session.id);
+    const { desktopId, kind, userId } = session.facts;
     this.#sessions.delete(session.id);
-    const { desktopId, kind } = session.facts;
+    this.#ofUser.add(userId, -1);
+    const company = this.#byDesktop.get(desktopId);
+    company?.delete(session);
+    if (company?.size === 0) this.#byDesktop.delete(desktopId);
     this.#setSteering(desktopId, kind, afterLeaving(this.#seats(desktopId, kind), this.#steeringOf(desktopId, kind)));
     this.#deps.announcer.ended(session, end);
     this.#changed(session);
@@ -236,12 +251,8 @@ export class Sessions {
   #checkCaps(userId: string, desktopId: string): void {
     if (this.#caps.inAll <= this.#sessions.size)
       throw new GatewayError('TOO_MANY', `${this.#caps.inAll} sessions are open`);
-    let ofUser = 0;
-    let onDesktop = 0;
-    for (const { facts } of this.#sessions.values()) {
-      if (facts.userId === userId) ofUser += 1;
-      if (facts.desktopId === desktopId) onDesktop += 1;
-    }
+    const ofUser = this.#ofUser.of(userId);
+    const onDesktop = this.#byDesktop.get(desktopId)?.size ?? 0;
     if (this.#caps.perUser <= ofUser) throw new GatewayError('TOO_MANY', `you have ${ofUser} sessions open`);
     if (this.#caps.perDesktop <= onDesktop)
       throw new GatewayError('TOO_MANY', `${onDesktop} sessions are on this desktop`);
@@ -289,7 +300,7 @@ export class Sessions {
 
   #conduitEnded(session: Session, end: ConduitEnd): void {
     if (end.by === 'us') return; // Whoever closed it has said what becomes of the session.
-    const conduit = session.dropConduit();
+    const conduit = this.#disconnect(session);
     const lost = (why: SessionEnd): void => {
       if (!session.apply({ kind: 'lost', at: this.#deps.now(), why })) return;
       this.#changed(session);
@@ -323,6 +334,13 @@ export class Sessions {
         conduit?.close(SESSION_CLOSE.POLICY, 'policy');
         return this.end(session, 'client-protocol');
     }
+  }
+
+  /** Lets go of its socket, if it has one. */
+  #disconnect(session: Session): Conduit | undefined {
+    const conduit = session.dropConduit();
+    if (conduit !== undefined && session.address !== null) this.#fromAddress.add(session.address, -1);
+    return conduit;
   }
 
   #changed(session: Session): void {

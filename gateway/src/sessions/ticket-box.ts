@@ -8,6 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { TICKET_LIMITS } from '../../shared/ticket.ts';
 import type { Via } from '../auth/rights.ts';
+import { Tally } from './tally.ts';
 
 export const TICKET_BOX_LIMITS = { perUser: 32, inAll: 10_000 } as const;
 
@@ -41,6 +42,7 @@ export class TicketBox {
   readonly #now: () => number;
   /** By the hash in hex: whoever guesses learns nothing from how long a look-up takes. Oldest first. */
   readonly #entries = new Map<string, Entry>();
+  readonly #ofUser = new Tally();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -54,13 +56,12 @@ export class TicketBox {
   issue(grant: Grant): { readonly ticket: string; readonly expiresAt: number } | undefined {
     this.#sweep();
     if (TICKET_BOX_LIMITS.inAll <= this.#entries.size) return undefined;
-    let own = 0;
-    for (const entry of this.#entries.values()) if (entry.grant.userId === grant.userId) own += 1;
-    if (TICKET_BOX_LIMITS.perUser <= own) return undefined;
+    if (TICKET_BOX_LIMITS.perUser <= this.#ofUser.of(grant.userId)) return undefined;
     const ticket = randomBytes(32).toString('base64url');
     const hash = hashOf(ticket);
     const expiresAt = this.#now() + TICKET_LIMITS.lifeMs;
     this.#entries.set(hash.toString('hex'), { hash, grant, expiresAt });
+    this.#ofUser.add(grant.userId, 1);
     return { ticket, expiresAt };
   }
 
@@ -70,7 +71,7 @@ export class TicketBox {
     const key = hash.toString('hex');
     const entry = this.#entries.get(key);
     if (entry === undefined || !timingSafeEqual(entry.hash, hash)) return { kind: 'refused', why: 'unknown' };
-    this.#entries.delete(key);
+    this.#forget(key, entry);
     const { grant } = entry;
     if (entry.expiresAt <= this.#now()) return { kind: 'refused', why: 'expired' };
     if (!isSameSignIn(grant, bearer)) return { kind: 'refused', why: 'other-sign-in' };
@@ -82,15 +83,20 @@ export class TicketBox {
 
   /** Takes back what has not been used. */
   revoke(isMeant: (grant: Grant) => boolean): void {
-    for (const [key, entry] of this.#entries) if (isMeant(entry.grant)) this.#entries.delete(key);
+    for (const [key, entry] of this.#entries) if (isMeant(entry.grant)) this.#forget(key, entry);
   }
 
   #sweep(): void {
     const now = this.#now();
     for (const [key, entry] of this.#entries) {
       if (now < entry.expiresAt) return; // They expire in the order in which they came.
-      this.#entries.delete(key);
+      this.#forget(key, entry);
     }
+  }
+
+  #forget(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#ofUser.add(entry.grant.userId, -1);
   }
 }
 

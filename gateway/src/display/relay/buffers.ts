@@ -9,10 +9,10 @@ export const BUFFERS = {
   /** Free bytes in front, so that a frame header can be written there. */
   headroomBytes: 10,
   smallBytes: 2048,
-  largeBytes: 65_536,
+  largeBytes: 131_072,
   /** Kept for later, of each size; what is given back beyond it is left to the collector. */
   freeSmall: 2048,
-  freeLarge: 64,
+  freeLarge: 32,
 } as const;
 
 /** `bytes` is what a read may fill; it begins `headroomBytes` into `whole`. */
