@@ -357,7 +357,11 @@ export class ChainDisk implements Disk {
       const image = images[i];
       if (0 < i && result.status === 'fulfilled' && image !== undefined) this.#settling.delete(image);
     });
-    await this.#publishing;
+    try {
+      await this.#publishing;
+    } catch (error) {
+      throw fileError(error, `the new leaf of ${this.name} has no name`);
+    }
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw fileError(failed.reason, this.name);
   }

@@ -60,6 +60,7 @@ class RealFile implements RandomAccessFile {
     return new Promise((resolve, reject) => {
       let done = 0;
       const next = (): void => {
+        if (this.#fd < 0) return reject(this.#closed('read'));
         fs.read(this.#fd, into, intoOffset + done, length - done, position + done, (error, got) => {
           if (error !== null) return reject(this.#failed('read', error));
           if (got === 0 && done < length) return reject(endOfFile(this.path, position, length, done));
@@ -88,6 +89,7 @@ class RealFile implements RandomAccessFile {
     return new Promise((resolve, reject) => {
       let done = 0;
       const next = (): void => {
+        if (this.#fd < 0) return reject(this.#closed('write'));
         fs.write(this.#fd, from, fromOffset + done, length - done, position + done, (error, put) => {
           if (error !== null) return reject(this.#failed('write', error));
           done += put;
@@ -102,6 +104,7 @@ class RealFile implements RandomAccessFile {
 
   truncate(sizeBytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#fd < 0) return reject(this.#closed('truncate'));
       fs.ftruncate(this.#fd, sizeBytes, (error) => {
         if (error !== null) return reject(this.#failed('truncate', error));
         this.sizeBytes = sizeBytes;
@@ -112,6 +115,7 @@ class RealFile implements RandomAccessFile {
 
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#fd < 0) return reject(this.#closed('sync'));
       fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(this.#failed('sync', error))));
     });
   }
@@ -128,7 +132,10 @@ class RealFile implements RandomAccessFile {
   }
 
   #failed(verb: string, cause: unknown): VhdError {
-    if (this.#fd < 0) return new VhdError('CLOSED', `cannot ${verb} ${this.path}: it is closed`, { cause });
-    return fileError(cause, `cannot ${verb} ${this.path}`);
+    return this.#fd < 0 ? this.#closed(verb, cause) : fileError(cause, `cannot ${verb} ${this.path}`);
+  }
+
+  #closed(verb: string, cause?: unknown): VhdError {
+    return new VhdError('CLOSED', `cannot ${verb} ${this.path}: it is closed`, { cause });
   }
 }
