@@ -9,16 +9,19 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-export function dial(gateway: TestGateway): Promise<Socket> {
+/** A gateway in this process, or one that is known by its address. */
+export type Target = TestGateway | { readonly origin: string };
+
+export function dial(gateway: Target): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(gateway.server.port, '127.0.0.1', () => resolve(socket));
+    const socket = connect(Number(new URL(gateway.origin).port), '127.0.0.1', () => resolve(socket));
     socket.once('error', reject);
   });
 }
 
 /** Sends the bytes and reads until the server closes or the head (and what came with it) is there. */
 export async function raw(
-  gateway: TestGateway,
+  gateway: Target,
   bytes: string | Buffer,
   until: 'close' | 'head' = 'close',
 ): Promise<RawAnswer> {

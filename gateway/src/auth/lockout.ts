@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
+import { hashSecret } from './secrets.ts';
 
 export interface LockoutRule {
   /** Failures before the first delay. */
@@ -110,7 +111,8 @@ export class Lockout {
 }
 
 function accountKey(account: string): string {
-  return `account:${account.toLowerCase()}`.slice(0, KEY_CHARS);
+  // Hashed: sooner or later somebody types a password where the name belongs.
+  return `account:${hashSecret(account.toLowerCase())}`;
 }
 
 function keysOf({ account, address }: Subject): string[] {

@@ -8,6 +8,7 @@ import {
   signInWithPasskey,
   signInWithPassword,
   startOidc,
+  userName,
 } from '../../shared/auth.ts';
 import { GatewayError } from '../errors.ts';
 import { type BoundRoute, bindPublic, bindRaw } from '../http/bind.ts';
@@ -26,8 +27,8 @@ export function signInRoutes(auth: Auth): BoundRoute[] {
       ldap: auth.ldap !== undefined,
       oidc: auth.oidc === undefined ? null : { name: auth.oidc.name },
     })),
+    // Neither a link nor a passkey can be guessed, so neither asks the lockout: they are the way in for who is locked out.
     bindPublic(signInWithLink, async (request) => {
-      await auth.lockout.check({ address: request.address });
       const userId = await auth.links.redeem(request.body.link);
       if (userId === undefined) {
         await auth.lockout.failed({ address: request.address });
@@ -39,20 +40,17 @@ export function signInRoutes(auth: Auth): BoundRoute[] {
       return signedIn(auth, request, userId, 'link');
     }),
     bindPublic(signInWithPassword, async (request) => {
-      request.note({ name: request.body.name });
+      // People type their password where the name belongs: what cannot be a name is not kept.
+      const typed = userName.safeParse(request.body.name.trim().toLowerCase());
+      if (typed.success) request.note({ name: typed.data });
       const { account, method } = await signInByPassword(auth, { ...request.body, address: request.address });
       return signedIn(auth, request, account.id, method);
     }),
-    bindPublic(passkeySignInOptions, async ({ incoming, address }) => {
-      await auth.lockout.check({ address });
-      return auth.passkeys.beginSignIn(incoming.headers.origin);
-    }),
+    bindPublic(passkeySignInOptions, async ({ incoming }) => auth.passkeys.beginSignIn(incoming.headers.origin)),
     bindPublic(signInWithPasskey, async (request) => {
-      const subject = { address: request.address };
-      await auth.lockout.check(subject);
       const userId = await auth.passkeys.finishSignIn(request.body.ceremonyId, request.body.response);
       if (userId === undefined) {
-        await auth.lockout.failed(subject);
+        await auth.lockout.failed({ address: request.address });
         throw new GatewayError('SIGN_IN_FAILED', 'the passkey was not accepted');
       }
       return signedIn(auth, request, userId, 'passkey');
@@ -69,7 +67,6 @@ function oidcRoutes(auth: Auth): BoundRoute[] {
   };
   return [
     bindRaw(startOidc, async (request, response) => {
-      await auth.lockout.check({ address: request.address });
       const { url, tie } = await needed().begin(auth.publicOrigin);
       request.header('set-cookie', tripCookie(request.secure, tie));
       redirect(response, url);

@@ -2,7 +2,7 @@
  * The gateway's own state: SQLite (WAL, synchronous=FULL: what was answered is on the disk) or PostgreSQL where a URL
  * says so. The same migrations and the same queries on both.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { Kysely, type Migration, Migrator, PostgresDialect, SqliteDialect } from 'kysely';
@@ -49,6 +49,9 @@ function sqlite(folder: string): SqliteDialect {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = path.join(folder, 'gateway.db');
   try {
+    // Made by us first, so that nobody else can read it; SQLite gives its side files the same mode.
+    closeSync(openSync(file, 'a', 0o600));
+    chmodSync(file, 0o600);
     const database = new SqliteDatabase(file);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
