@@ -3,6 +3,8 @@ export { ChainDisk, type ChainOptions, type PushOptions } from './disk/chain-dis
 export type { Disk, Extent, MaybeAsync } from './disk/disk.ts';
 export type { Image } from './disk/image.ts';
 export type { OpenFinding } from './disk/image-metadata.ts';
+export { type ImageLock, type LockHolder, type LockOptions, lockHolder } from './disk/lock.ts';
+export { MemoryStorage } from './disk/memory-storage.ts';
 export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } from './disk/open.ts';
 export type { ChainPolicy } from './disk/parent.ts';
 export { fileSystem, type Storage } from './disk/storage.ts';

@@ -16,7 +16,7 @@ import {
   OLD_FOOTER_BYTES,
 } from '../format/footer.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from '../format/header.ts';
-import { LIMITS, SECTOR_BYTES } from '../units.ts';
+import { SECTOR_BYTES } from '../units.ts';
 import { type RandomAccessFile, readBytesSync } from './file.ts';
 
 /** Something about an image that did not keep it from opening and that a repair would put right. */
@@ -101,10 +101,11 @@ export function readHeader(file: RandomAccessFile, footer: Footer): Header {
   if (file.sizeBytes < offset + HEADER_BYTES) {
     throw new VhdError('HEADER_TRUNCATED', `${file.path}: header at ${offset}, the file ends at ${file.sizeBytes}`);
   }
-  if (LIMITS.dynamicDiskBytes < footer.currentSizeBytes && LIMITS.blockOffsetBytes < footer.currentSizeBytes) {
-    throw new VhdError('TOO_LARGE', `${file.path}: virtual size ${footer.currentSizeBytes}`);
+  try {
+    return decodeHeader(readBytesSync(file, offset, HEADER_BYTES));
+  } catch (cause) {
+    throw cause instanceof VhdError ? new VhdError(cause.code, `${file.path}: ${cause.message}`, { cause }) : cause;
   }
-  return decodeHeader(readBytesSync(file, offset, HEADER_BYTES));
 }
 
 /** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */

@@ -39,12 +39,17 @@ export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
  * Errors: NOT_FOUND, NOT_VHD, FOOTER_*, HEADER_*, BAT_*, TOO_LARGE, POISONED, UNSUPPORTED, DAMAGED, SEALED, READ_ONLY, IO.
  */
 export function openImage(path: string, options: OpenImageOptions = {}): Image {
+  return openWith(path, options, []);
+}
+
+function openWith(path: string, options: OpenImageOptions, noticed: readonly OpenFinding[]): Image {
   const storage = options.storage ?? fileSystem;
   const isReadOnly = options.isReadOnly ?? true;
   if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);
   const file = storage.open(path, isReadOnly ? 'read' : 'write');
   try {
-    const reading = readFooter(file);
+    const found = readFooter(file);
+    const reading = { ...found, findings: [...found.findings, ...noticed] };
     if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
     return new DynamicImage(file, reading, readDynamicMetadata(file, reading.footer));
   } catch (error) {
@@ -116,8 +121,5 @@ export function openLinks(path: string, options: OpenChainOptions = {}): Image[]
 }
 
 function openParent(parent: ParentFile, storage: Storage): Image {
-  const image = parent.isRaw ? openRawParent(parent.path, storage) : openImage(parent.path, { storage });
-  if (parent.findings.length === 0) return image;
-  (image.findings as OpenFinding[]).push(...parent.findings);
-  return image;
+  return parent.isRaw ? openRawParent(parent.path, storage) : openWith(parent.path, { storage }, parent.findings);
 }
