@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { qemuDriver } from '@oriel/hosts';
 import { startDiskService } from '@oriel/vhd';
@@ -59,6 +60,8 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
+/** A client that keeps its half of a connection open does not keep us from ending. */
+const CLOSE_MS = 8_000;
 const QEMU = '/usr/bin/qemu-system-x86_64';
 const VERSION = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
@@ -159,7 +162,7 @@ async function wire(
     ready: { 'disk-service': async () => 0 < (await diskService.health()).pid },
     version: VERSION,
   });
-  cleanup.add(() => server.close());
+  cleanup.add(() => Promise.race([server.close(), sleep(CLOSE_MS, undefined, { ref: false })]));
   cleanup.add(() => sessions.close()); // First of all: the server does not end while their sockets are open.
   const ownCertificate = server.certificate?.isSelfSigned === true ? server.certificate.cert : undefined;
   const admin = await serveAdmin({ auth, dataFolder: folder.root, ca: ownCertificate });

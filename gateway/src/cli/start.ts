@@ -7,6 +7,7 @@ import { type Cli, globals, show } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { sheet } from './output.ts';
 
+const EXIT_MS = 2_000;
 const STOP = { everyMs: 100, forMs: 30_000 } as const;
 
 export function startCommand(cli: Cli, exitWith: (status: number) => void): Command {
@@ -20,6 +21,8 @@ export function startCommand(cli: Cli, exitWith: (status: number) => void): Comm
     .action(async (options: { degraded?: boolean }) => {
       const { runGateway } = await import('../start.ts');
       exitWith(await runGateway({ env: cli.env, isDegradedOk: options.degraded === true }, cli.terminal));
+      // Whatever a peer left half open does not keep a stopped gateway alive.
+      setTimeout(() => process.exit(), EXIT_MS).unref();
     });
 }
 
