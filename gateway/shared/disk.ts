@@ -139,6 +139,29 @@ export const sealDisk = route({
   reply: Disk,
   errors: ['CONFLICT'],
 });
+export const growDisk = route({
+  id: 'disk.grow',
+  method: 'post',
+  path: '/disks/{diskId}/grow',
+  summary: 'Makes a disk larger; its VM sees it at its next start',
+  access,
+  params: DiskParams,
+  body: z.object({ sizeBytes: z.number().int().min(DISK_LIMITS.minBytes).max(DISK_LIMITS.maxBytes) }),
+  reply: Task,
+  status: 202,
+  errors: ['UNPROCESSABLE', 'NO_SPACE'],
+});
+export const revertDisk = route({
+  id: 'disk.revert',
+  method: 'post',
+  path: '/disks/{diskId}/revert',
+  summary: 'Throws away what was written since the newest snapshot, or since the disk was cloned; its VM must be off',
+  access,
+  params: DiskParams,
+  reply: Task,
+  status: 202,
+  errors: ['CONFLICT'],
+});
 export const listSnapshots = route({
   id: 'snapshot.list',
   method: 'get',
@@ -179,6 +202,8 @@ export const diskRoutes = [
   deleteDisk,
   importImage,
   sealDisk,
+  growDisk,
+  revertDisk,
   listSnapshots,
   createSnapshot,
   deleteSnapshot,

@@ -26,6 +26,7 @@ import { Thumbnails } from './desktops/thumbnails.ts';
 import { Library } from './disks/library.ts';
 import { diskRoutes } from './disks/routes.ts';
 import { requireSoundLibrary } from './disks/sound.ts';
+import { diskWork } from './disks/work.ts';
 import { StartError } from './errors.ts';
 import { EventHub } from './events/hub.ts';
 import { Hosts } from './hosts/hosts.ts';
@@ -152,7 +153,7 @@ async function wire(
       ...hostRoutes(hosts),
       ...vmRoutes(vms),
       ...desktopRoutes(desktops, thumbnails, vms),
-      ...diskRoutes({ library, tasks, client: diskService, importFolder: folder.imports }),
+      ...diskRoutes(library, diskWork({ client: diskService, library, tasks, importFolder: folder.imports })),
       ...taskRoutes(tasks, taskStore),
       ...sessions.routes,
     ],

@@ -7,9 +7,11 @@ import {
   type DiskKind,
   deleteDisk,
   deleteSnapshot,
+  growDisk,
   importImage,
   listDisks,
   listSnapshots,
+  revertDisk,
   sealDisk,
 } from '../../shared/disk.ts';
 import { type Cli, clientFor, globals, show } from './context.ts';
@@ -72,6 +74,27 @@ export function diskCommand(cli: Cli): Command {
             };
       const made = await client.call(createDisk, { body: { name, source } });
       show(cli, command, made, (one) => `made disk ${one.name} (${one.id})\n`);
+    });
+  disk
+    .command('grow')
+    .description('make a disk larger; its VM sees it at its next start')
+    .argument('<disk>', 'name or id')
+    .argument('<size>', 'such as 40G', sizeInBytes)
+    .action(async (called: string, sizeBytes: number, _: unknown, command: Command) => {
+      const client = await clientFor(cli, command);
+      const one = findOne('disk', await listAll(client, listDisks, { kind: 'disk' }), called);
+      const task = await client.call(growDisk, { params: { diskId: one.id }, body: { sizeBytes } });
+      show(cli, command, await waitForTask(cli, command, client, task.id), (done) => `${done.title}: ${done.state}\n`);
+    });
+  disk
+    .command('revert')
+    .description('throw away what was written since the newest snapshot; the VM must be off')
+    .argument('<disk>', 'name or id')
+    .action(async (called: string, _: unknown, command: Command) => {
+      const client = await clientFor(cli, command);
+      const one = findOne('disk', await listAll(client, listDisks, { kind: 'disk' }), called);
+      const task = await client.call(revertDisk, { params: { diskId: one.id } });
+      show(cli, command, await waitForTask(cli, command, client, task.id), (done) => `${done.title}: ${done.state}\n`);
     });
   const snapshot = disk.command('snapshot').description('sealed links of a disk');
   snapshot

@@ -1,5 +1,5 @@
 /** The `oriel` command put together: one line per verb group. */
-import { disksCommand } from '@oriel/vhd/cli';
+import { disksCommand, vhdCommand } from '@oriel/vhd/cli';
 import { Command } from 'commander';
 import { adminCommand } from './admin.ts';
 import { auditCommand } from './audit.ts';
@@ -24,10 +24,9 @@ export function program(cli: Cli, version: string, exitWith: (status: number) =>
   const root = new Command('oriel')
     .description('Oriel: a gateway to desktops, and the VHD library they run from')
     .version(version)
-    .option('--json', 'answer as JSON, for scripts')
-    .option('--profile <name>', 'which gateway to talk to')
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_HELP);
-  const groups = [
+  const own = [
     startCommand(cli, exitWith),
     stopCommand(cli),
     statusCommand(cli),
@@ -49,8 +48,20 @@ export function program(cli: Cli, version: string, exitWith: (status: number) =>
     profileCommand(cli),
     doctorCommand(cli),
     completionCommand(cli),
-    disksCommand({ env: cli.env, version }),
   ];
-  for (const group of groups) root.addCommand(group);
+  withGlobals(root);
+  for (const group of own) {
+    withGlobals(group);
+    root.addCommand(group);
+  }
+  // Commands of the disk library, with options of their own.
+  root.addCommand(disksCommand({ env: cli.env, version }));
+  root.addCommand(vhdCommand());
   return root;
+}
+
+/** The options that every command of ours takes, before or after its name. */
+function withGlobals(command: Command): void {
+  command.option('--json', 'answer as JSON, for scripts').option('--profile <name>', 'which gateway to talk to');
+  for (const child of command.commands) withGlobals(child);
 }

@@ -62,6 +62,30 @@ export class Library implements VmDisks {
     return this.#changed(diskView(made, undefined));
   }
 
+  /** Seals what the disk holds now and puts a new leaf on it; settles when it is on stable storage. A VM writes on. */
+  async snapshot(diskId: string, name: string): Promise<Disk> {
+    const { client } = this.#options;
+    const what = `disk ${diskId}`;
+    const task = await asking(what, client.snapshotDisks({ ids: [diskId], name }));
+    await asking(what, client.waitForTask(task.id));
+    const disk = await this.#disk(diskId);
+    const at = disk.snapshots.length - 1;
+    const newest = disk.snapshots[at];
+    if (newest === undefined) throw new GatewayError('INTERNAL', `the snapshot of ${what} is gone already`);
+    this.#changed(diskView(disk, await this.#options.holderOf(diskId)));
+    return this.#changed(snapshotView(disk, newest, at));
+  }
+
+  async requireClosed(diskId: string): Promise<void> {
+    const { state } = await this.#disk(diskId);
+    if (state.state !== 'open' && state.state !== 'faulted') return;
+    const holder = await this.#options.holderOf(diskId);
+    throw new GatewayError(
+      'CONFLICT',
+      `disk ${diskId} is in use by VM ${holder?.name ?? 'of somebody'}: stop it first`,
+    );
+  }
+
   async seal(id: string): Promise<Disk> {
     return this.#changed(imageView(await asking(`image ${id}`, this.#options.client.sealImage({ id }))));
   }

@@ -1,20 +1,23 @@
 /** The API of the library. */
-import { createDisk, deleteDisk, getDisk, importImage, listDisks, listSnapshots, sealDisk } from '../../shared/disk.ts';
+import {
+  createDisk,
+  createSnapshot,
+  deleteDisk,
+  deleteSnapshot,
+  getDisk,
+  growDisk,
+  importImage,
+  listDisks,
+  listSnapshots,
+  revertDisk,
+  sealDisk,
+} from '../../shared/disk.ts';
 import { type BoundRoute, bind } from '../http/bind.ts';
 import { pageByName } from '../store/page.ts';
-import type { Tasks } from '../tasks/tasks.ts';
-import { type ImportDeps, importKind, startImport } from './import-task.ts';
 import type { Library } from './library.ts';
+import type { DiskWork } from './work.ts';
 
-export interface DiskRouteDeps extends ImportDeps {
-  readonly library: Library;
-  readonly tasks: Tasks;
-}
-
-export function diskRoutes(deps: DiskRouteDeps): BoundRoute[] {
-  const { library, tasks } = deps;
-  const importing = importKind(deps);
-  tasks.register(importing);
+export function diskRoutes(library: Library, work: DiskWork): BoundRoute[] {
   return [
     bind(listDisks, async ({ query }) => {
       const all = await library.list(query.kind);
@@ -33,9 +36,23 @@ export function diskRoutes(deps: DiskRouteDeps): BoundRoute[] {
     }),
     bind(importImage, async ({ body, principal, note }) => {
       note({ file: body.file, name: body.name });
-      return await startImport(tasks, importing, body, deps.importFolder, principal.userId);
+      return await work.importImage(body, principal.userId);
     }),
     bind(sealDisk, async ({ params }) => await library.seal(params.diskId)),
+    bind(growDisk, async ({ params, body, principal, note }) => {
+      note({ sizeBytes: body.sizeBytes });
+      return await work.grow(params.diskId, body.sizeBytes, principal.userId);
+    }),
+    bind(revertDisk, async ({ params, principal }) => await work.revert(params.diskId, principal.userId)),
     bind(listSnapshots, async ({ params }) => ({ items: await library.snapshots(params.diskId) })),
+    bind(createSnapshot, async ({ params, body, note }) => {
+      const snapshot = await library.snapshot(params.diskId, body.name);
+      note({ snapshot: snapshot.id, name: snapshot.name });
+      return snapshot;
+    }),
+    bind(deleteSnapshot, async ({ params, principal, note }) => {
+      note({ snapshot: params.snapshotId });
+      return await work.deleteSnapshot(params.diskId, params.snapshotId, principal.userId);
+    }),
   ];
 }
