@@ -18,7 +18,7 @@ interface Privates {
 export function acceptConnection(accepted: Socket, context: ConnectionContext): Connection {
   const privates = accepted as unknown as Privates;
   const handle = privates._handle;
-  if (context.secureContext !== undefined || typeof handle?.useUserBuffer !== 'function')
+  if (context.secure !== undefined || typeof handle?.useUserBuffer !== 'function')
     return acceptPlain(accepted, context);
   privates._handle = null;
   let connection: Connection | undefined;

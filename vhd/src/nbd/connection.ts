@@ -3,7 +3,7 @@
  * protocol, stays in the handshake too long or cannot be served costs its own connection and nothing else.
  */
 import type { Socket } from 'node:net';
-import { type SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { ExportUser, MetaContext, NbdExport } from './export.ts';
 import type { NbdLimits } from './limits.ts';
 import type { ReceivePool } from './receive-buffer.ts';
@@ -23,8 +23,8 @@ export interface ConnectionContext {
   readonly limits: NbdLimits;
   readonly slabs: SlabPool;
   readonly receivePool: ReceivePool;
-  /** TLS with client certificates is required where this is set. */
-  readonly secureContext: SecureContext | undefined;
+  /** Where this is set, TLS with client certificates is required. */
+  readonly secure: ((plain: Socket) => TLSSocket) | undefined;
   /** Told why a connection ended when it was not the client's wish. */
   readonly onTrouble: (reason: string) => void;
 }
@@ -48,7 +48,7 @@ export class Connection implements ExportUser {
   constructor(socket: Socket, context: ConnectionContext) {
     this.#context = context;
     this.#socket = socket;
-    const tls = context.secureContext === undefined ? 'off' : 'required';
+    const tls = context.secure === undefined ? 'off' : 'required';
     this.#phase = { name: 'handshake', machine: new ServerHandshake({ exports: this.#directory(), tls }) };
     this.#timer = setTimeout(() => this.destroy('handshake took too long'), context.limits.handshakeMs);
     this.ended = new Promise((resolve) => {
@@ -155,12 +155,8 @@ export class Connection implements ExportUser {
   #startTls(machine: ServerHandshake): void {
     const plain = this.#socket;
     plain.removeAllListeners('data');
-    const secure = new TLSSocket(plain, {
-      isServer: true,
-      ...(this.#context.secureContext === undefined ? {} : { secureContext: this.#context.secureContext }),
-      requestCert: true,
-      rejectUnauthorized: true,
-    });
+    const secure = this.#context.secure?.(plain);
+    if (secure === undefined) return;
     machine.secured();
     this.#socket = secure;
     this.#watch(secure);

@@ -3,11 +3,14 @@
  * back when the socket has taken them. Fresh buffers and a write per reply were what made a first prototype slow.
  */
 
-/** One slab holds the largest piece of data that is sent at once, with its header. */
-export const PIECE_BYTES: number = 256 << 10;
+/**
+ * One slab holds the largest piece of data that is sent at once, with its header. Large, because each piece costs a wait
+ * for room in the socket; a slab takes memory only as far as it was ever filled.
+ */
+export const PIECE_BYTES: number = 1 << 20;
 const HEADER_ROOM = 64;
 const SLAB_BYTES = PIECE_BYTES + HEADER_ROOM;
-const POOLED_SLABS = 16;
+const POOLED_SLABS = 4;
 
 export interface Slab {
   readonly bytes: Buffer;

@@ -4,7 +4,6 @@
  */
 import { chmodSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import type { Disk } from '../disk/disk.ts';
 import { VhdError } from '../errors.ts';
 import { acceptConnection } from './accept.ts';
@@ -59,8 +58,7 @@ export async function listenNbd(source: ExportSource, options: NbdListenOptions)
     limits: { ...NBD_LIMITS, ...options.limits },
     slabs,
     receivePool,
-    secureContext:
-      options.tls === undefined ? undefined : createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' }),
+    secure: options.tls === undefined ? undefined : await securing(options.tls),
     onTrouble: options.onTrouble ?? (() => {}),
   };
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
@@ -130,6 +128,18 @@ export async function serveNbd(disk: Disk, options: ServeNbdOptions): Promise<Se
     stats: target.stats,
     close: () => server.close(),
   };
+}
+
+/** Wraps accepted sockets in TLS. Loaded when it is wanted: a thread without TLS saves the memory. Errors: USAGE. */
+async function securing(tls: NbdTls): Promise<NonNullable<ConnectionContext['secure']>> {
+  const { createSecureContext, TLSSocket } = await import('node:tls');
+  try {
+    const secureContext = createSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+    return (plain) =>
+      new TLSSocket(plain, { isServer: true, secureContext, requestCert: true, rejectUnauthorized: true });
+  } catch (cause) {
+    throw new VhdError('USAGE', 'the certificates cannot be used', { cause });
+  }
 }
 
 async function listen(server: Server, options: NbdListenOptions): Promise<void> {

@@ -6,6 +6,7 @@ import type { ChainDisk } from '../disk/chain-disk.ts';
 import { openChain, openImage } from '../disk/open.ts';
 import { fileSystem, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
+import { PIECE_BYTES } from '../nbd/reply-writer.ts';
 import type { DiskRates, Fault } from './api.ts';
 import { copyUp } from './copy-up.ts';
 import { type Lease, type NamedLink, OpenDisk, type OpenDiskReport } from './open-disk.ts';
@@ -187,8 +188,20 @@ const UNLOCKED: Storage = {
 
 /** The record of the disk knows its chain, and a fold that was cut off is finished beside the running VM. */
 function openServed(path: string, isReadOnly: boolean, folders: readonly string[]): Promise<ChainDisk> {
-  return openChain(path, { storage: UNLOCKED, isReadOnly, policy: { folders }, isLookingForChildren: false });
+  return openChain(path, {
+    storage: UNLOCKED,
+    isReadOnly,
+    policy: { folders },
+    isLookingForChildren: false,
+    limits: { asyncBytes: SYNC_BYTES },
+  });
 }
+
+/**
+ * Requests below this are answered by the thread itself: measured, a hop to libuv's pool costs more than the copy, up
+ * to the largest piece that is served at once. Disks share a thread only beyond as many disks as threads.
+ */
+const SYNC_BYTES: number = PIECE_BYTES + 1;
 
 function linkAt(chain: ChainDisk, path: string): number {
   const link = chain.links.findIndex((image) => image.path === path);
