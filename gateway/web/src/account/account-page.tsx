@@ -20,6 +20,7 @@ export function AccountPage({ me }: { readonly me: Me }) {
       </div>
       {isBare && (
         <Alert
+          component="h2"
           isInline
           variant="warning"
           className="oriel-account__bare"

@@ -34,7 +34,9 @@ export function PasswordCard({ me }: { readonly me: Me }) {
       <CardBody>
         <Form onSubmit={(event) => void save(event)}>
           <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
-          <div aria-live="polite">{problem !== undefined && <Alert isInline variant="danger" title={problem} />}</div>
+          <div aria-live="polite">
+            {problem !== undefined && <Alert component="p" isInline variant="danger" title={problem} />}
+          </div>
           {me.hasPassword && (
             <TextField
               label="Present password"

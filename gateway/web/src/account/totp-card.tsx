@@ -136,7 +136,7 @@ function SetUpDialog({ step, onClose, onCodes }: SetUpDialogProps) {
       <ClipboardCopy isReadOnly textAriaLabel="Key" hoverTip="Copy" clickTip="Copied">
         {step.secret}
       </ClipboardCopy>
-      <Alert isInline isPlain variant="info" title="Then type the code that it shows." />
+      <Alert component="p" isInline isPlain variant="info" title="Then type the code that it shows." />
       <TextField label="Code" autoComplete="one-time-code" value={code} onChange={setCode} isRequired />
     </FormDialog>
   );

@@ -10,8 +10,11 @@ type Listener = (event: ApiEvent) => void;
 
 const listeners = new Set<Listener>();
 let source: EventSource | undefined;
+let lastId: string | undefined;
 let reopen: ReturnType<typeof setTimeout> | undefined;
+let pause: ReturnType<typeof setTimeout> | undefined;
 const REOPEN_MS = 5_000;
+const PAUSE_AFTER_MS = 10_000;
 
 /** Calls `listener` for each event until the returned function is called. */
 export function listenLive(listener: Listener): () => void {
@@ -19,21 +22,40 @@ export function listenLive(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Opens the stream; to be called once somebody is signed in. Gives what closes it. */
+/**
+ * Keeps the stream open while somebody is signed in and the page is looked at; gives what ends that. A browser has six
+ * connections to a host (HTTP/1.1), which a handful of tabs in the background would otherwise take up for good.
+ */
 export function startLive(): () => void {
-  open();
+  const follow = () => {
+    clearTimeout(pause);
+    if (document.visibilityState === 'hidden') pause = setTimeout(close, PAUSE_AFTER_MS);
+    else if (source === undefined) open();
+  };
+  follow();
+  document.addEventListener('visibilitychange', follow);
   return () => {
-    clearTimeout(reopen);
-    source?.close();
-    source = undefined;
+    document.removeEventListener('visibilitychange', follow);
+    clearTimeout(pause);
+    close();
+    lastId = undefined;
   };
 }
 
-function open(): void {
+function close(): void {
+  clearTimeout(reopen);
   source?.close();
-  const opened = new EventSource(client.url(eventStream));
+  source = undefined;
+}
+
+function open(): void {
+  close();
+  const opened = new EventSource(client.url(eventStream, lastId === undefined ? {} : { query: { after: lastId } }));
   source = opened;
-  opened.onmessage = (message: MessageEvent<string>) => handle(message.data);
+  opened.onmessage = (message: MessageEvent<string>) => {
+    lastId = message.lastEventId;
+    handle(message.data);
+  };
   opened.addEventListener('reset', () => void queryClient.invalidateQueries());
   opened.onerror = () => {
     // The browser tries again by itself after a network loss, but not after an HTTP error: those we try again, slowly.

@@ -80,6 +80,7 @@ function QuickOpen({ desktop }: { readonly desktop: Desktop }) {
   if (desktop.views.length === 0) return null;
   return (
     <Alert
+      component="h2"
       isInline
       variant="info"
       className="oriel-portal__quick"

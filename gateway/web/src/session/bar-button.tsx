@@ -1,6 +1,7 @@
 /** A button of the session's bar: icon, and a word where there is room. The accessible name is always the word. */
 import { Button, Tooltip } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
+import { inHeader } from '../shell/in-header.ts';
 
 /** Under a finger a tooltip would only stay in the way. */
 const TRIGGER = window.matchMedia('(hover: hover)').matches ? 'mouseenter focus' : 'manual';
@@ -13,6 +14,8 @@ interface BarButtonProps {
   readonly isDisabled?: boolean;
   /** Shown beside the icon on wide windows. */
   readonly hasWord?: boolean;
+  /** Shown as a badge when it is not zero. */
+  readonly count?: number;
   readonly className?: string;
 }
 
@@ -23,10 +26,11 @@ export function BarButton({
   isPressed,
   isDisabled = false,
   hasWord = false,
+  count = 0,
   className = '',
 }: BarButtonProps) {
   return (
-    <Tooltip content={label} position="bottom" entryDelay={500} trigger={TRIGGER}>
+    <Tooltip content={label} position="bottom" entryDelay={500} trigger={TRIGGER} appendTo={inHeader}>
       <Button
         variant="plain"
         className={`oriel-bar__button ${isPressed === true ? 'oriel-bar__button--on' : ''} ${className}`}
@@ -36,6 +40,7 @@ export function BarButton({
         onClick={onClick}
       >
         {icon}
+        {0 < count && <span className="oriel-bar__count">{count}</span>}
         {(hasWord || icon === undefined) && (
           <span className={icon === undefined ? '' : 'oriel-bar__word'}>{label}</span>
         )}

@@ -2,6 +2,7 @@
 import { Dropdown, DropdownItem, DropdownList, MenuToggle, type MenuToggleElement } from '@patternfly/react-core';
 import { CheckIcon } from '@patternfly/react-icons/dist/esm/icons/check-icon';
 import { type ReactNode, type Ref, useState } from 'react';
+import { inHeader } from '../shell/in-header.ts';
 
 export interface BarMenuItem {
   readonly key: string;
@@ -31,7 +32,7 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
       onSelect={() => setOpen(false)}
       isScrollable
       shouldFocusToggleOnSelect
-      popperProps={{ position: 'left', preventOverflow: true, appendTo: () => document.body }}
+      popperProps={{ position: 'left', preventOverflow: true, appendTo: () => inHeader() }}
       toggle={(ref: Ref<MenuToggleElement>) => (
         <MenuToggle
           ref={ref}

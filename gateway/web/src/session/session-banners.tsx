@@ -13,15 +13,25 @@ interface SessionBannersProps {
 }
 
 export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps) {
-  const { messages, warning, asked, dropMessage, dropJoin } = news;
+  const { messages, warning, asked, arrived, dropMessage, dropJoin, dropArrival } = news;
   return (
     <div className="oriel-banners" aria-live="assertive">
       {warning !== undefined && <EndWarning why={warning.why} endsAt={warning.endsAt} onStay={onStay} />}
       {asked.map((join) => (
         <JoinQuestion key={join.id} join={join} sessionId={sessionId} onDone={() => dropJoin(join.id)} />
       ))}
+      {arrived.map(({ id, userName, mode }) => (
+        <Alert
+          key={id}
+          component="p"
+          variant="info"
+          title={`${userName} ${mode === 'view' ? 'is watching' : 'has joined'}`}
+          actionClose={<AlertActionCloseButton title="Close" onClose={() => dropArrival(id)} />}
+        />
+      ))}
       {messages.map(({ from, text, at }) => (
         <Alert
+          component="p"
           key={at}
           variant="info"
           title={`Message from ${from}`}
@@ -44,6 +54,7 @@ function EndWarning({ why, endsAt, onStay }: EndWarningProps) {
   const seconds = useSecondsUntil(endsAt);
   return (
     <Alert
+      component="p"
       variant="warning"
       title={`This session ends in ${seconds} s`}
       {...(why === 'idle' ? { actionLinks: <AlertActionLink onClick={onStay}>Stay</AlertActionLink> } : {})}
@@ -74,15 +85,6 @@ interface JoinQuestionProps {
 
 function JoinQuestion({ join, sessionId, onDone }: JoinQuestionProps) {
   const notices = useNotices();
-  if (join.isByRight) {
-    return (
-      <Alert
-        variant="info"
-        title={`${join.userName} ${join.mode === 'view' ? 'is watching' : 'has joined'}`}
-        actionClose={<AlertActionCloseButton title="Close" onClose={onDone} />}
-      />
-    );
-  }
   const answer = async (allow: boolean, mode: Join['mode']) => {
     onDone();
     try {
@@ -94,6 +96,7 @@ function JoinQuestion({ join, sessionId, onDone }: JoinQuestionProps) {
   };
   return (
     <Alert
+      component="p"
       variant="info"
       title={`${join.userName} asks to ${join.mode === 'view' ? 'watch' : 'work with you'}`}
       actionLinks={

@@ -43,6 +43,8 @@ interface SessionBarProps {
   readonly onDragging: (isOn: boolean) => void;
   readonly panel: Panel | undefined;
   readonly onPanel: (panel: Panel | undefined) => void;
+  /** How many besides this page are on the desktop. */
+  readonly others: number;
   readonly hasClipboard: boolean;
   readonly isSerialOpen: boolean;
   readonly onSerial: (isOpen: boolean) => void;
@@ -156,6 +158,7 @@ function Tools(props: SessionBarProps) {
       <BarButton
         label="Who is here"
         icon={<UsersIcon />}
+        count={props.others}
         isPressed={panel === 'people'}
         onClick={() => onPanel(panel === 'people' ? undefined : 'people')}
       />

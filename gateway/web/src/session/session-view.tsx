@@ -84,6 +84,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         onDragging={setDragging}
         panel={panel}
         onPanel={setPanel}
+        others={Math.max(0, news.people.length - 1)}
         hasClipboard={ways.canSend || ways.canReceive}
         isSerialOpen={isSerialOpen}
         onSerial={setSerialOpen}

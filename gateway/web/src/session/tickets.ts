@@ -1,12 +1,24 @@
 /**
- * Where a session page gets its tickets: a new session the first time, the same session afterwards, so that a page that
- * dropped comes back to the screen it left; a new one again when that session is gone meanwhile.
+ * Where a session page gets its tickets. The first time: for a session of one's own that was left (on this device or
+ * another), else for a new one. Afterwards: for the same session, so that a page that dropped comes back to the screen it
+ * left; for a new one again when that session is gone meanwhile.
  */
+
+import type { Me } from '../../../shared/auth.ts';
 import { ApiError } from '../../../shared/client.ts';
 import type { DesktopView } from '../../../shared/desktop.ts';
-import { askToJoin, createJoinTicket, getJoin, resumeSession } from '../../../shared/session.ts';
+import {
+  askToJoin,
+  createJoinTicket,
+  endSession,
+  getJoin,
+  listSessions,
+  resumeSession,
+  type Session,
+} from '../../../shared/session.ts';
 import { createTicket, type SessionMode, type Ticket } from '../../../shared/ticket.ts';
-import { client, describeError } from '../api/client.ts';
+import { client, describeError, ME_KEY } from '../api/client.ts';
+import { queryClient } from '../api/query-client.ts';
 import type { AfterClose } from './close-reason.ts';
 
 /** What the page is about: a desktop of one's own, or the session of somebody else. */
@@ -20,6 +32,8 @@ export interface TicketSource {
   readonly next: (signal: AbortSignal) => Promise<Ticket>;
   /** Forget the session: the next ticket is for a new one. */
   readonly startOver: () => void;
+  /** Ends the session for good instead of leaving it to be resumed. */
+  readonly end: () => void;
 }
 
 export function ticketSource(target: SessionTarget): TicketSource {
@@ -28,6 +42,11 @@ export function ticketSource(target: SessionTarget): TicketSource {
   return {
     sessionId: () => sessionId,
     startOver: () => {
+      sessionId = undefined;
+    },
+    end: () => {
+      // It may have ended by itself; then there is nothing to do.
+      if (sessionId !== undefined) client.call(endSession, { params: { sessionId } }).catch(() => undefined);
       sessionId = undefined;
     },
     next: async (signal) => {
@@ -39,9 +58,29 @@ export function ticketSource(target: SessionTarget): TicketSource {
   };
 }
 
-function open(target: SessionTarget & { kind: 'desktop' }, signal: AbortSignal): Promise<Ticket> {
-  const body = { kind: target.view, mode: target.mode };
-  return client.call(createTicket, { params: { desktopId: target.desktopId }, body, signal });
+async function open(target: SessionTarget & { kind: 'desktop' }, signal: AbortSignal): Promise<Ticket> {
+  const { desktopId, view, mode } = target;
+  const fresh = () => client.call(createTicket, { params: { desktopId }, body: { kind: view, mode }, signal });
+  const left = await leftSession(target, signal);
+  return left === undefined ? fresh() : resumeOr(left.id, fresh, signal);
+}
+
+/** The newest session that this person left on the desktop. A list that cannot be had is no reason not to open. */
+async function leftSession(
+  target: SessionTarget & { kind: 'desktop' },
+  signal: AbortSignal,
+): Promise<Session | undefined> {
+  const me = queryClient.getQueryData<Me>(ME_KEY);
+  const query = { desktopId: target.desktopId, ...(me === undefined ? {} : { userId: me.id }), limit: 50 };
+  const list = await client.call(listSessions, { query, signal }).catch(() => undefined);
+  return list?.items.find(
+    (each) =>
+      each.userId === me?.id &&
+      each.state === 'parked' &&
+      each.kind === target.view &&
+      each.mode === target.mode &&
+      each.joinedId === null,
+  );
 }
 
 async function resumeOr(sessionId: string, fresh: () => Promise<Ticket>, signal: AbortSignal): Promise<Ticket> {

@@ -39,7 +39,9 @@ export function DataTable<T extends { readonly id: string }>(props: DataTablePro
       <Thead>
         <Tr>
           {columns.map(({ key, label: text }) => (
-            <Th key={key}>{text}</Th>
+            <Th key={key} modifier="nowrap">
+              {text}
+            </Th>
           ))}
           {actions !== undefined && <Th screenReaderText="Actions" />}
         </Tr>

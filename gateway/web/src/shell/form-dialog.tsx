@@ -35,7 +35,9 @@ export function FormDialog(props: FormDialogProps) {
       <ModalHeader title={title} labelId={`${id}-title`} {...(isDanger ? { titleIconVariant: 'warning' } : {})} />
       <ModalBody>
         <Form id={`${id}-form`} onSubmit={(event) => void submit(event)}>
-          <div aria-live="polite">{problem !== undefined && <Alert isInline variant="danger" title={problem} />}</div>
+          <div aria-live="polite">
+            {problem !== undefined && <Alert component="p" isInline variant="danger" title={problem} />}
+          </div>
           {children}
         </Form>
       </ModalBody>

@@ -50,6 +50,7 @@ export function NoticesProvider({ children }: { readonly children: ReactNode }) 
       <AlertGroup isToast isLiveRegion aria-label="Messages">
         {notices.map((notice) => (
           <Alert
+            component="p"
             key={notice.id}
             variant={notice.variant}
             title={notice.title}

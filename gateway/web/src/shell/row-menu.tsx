@@ -11,6 +11,9 @@ export interface RowAction {
   readonly onSelect: () => void;
 }
 
+/** Outside the table, which may scroll sideways, but in the page's landmark. */
+const inMain = (): HTMLElement => document.querySelector('main') ?? document.body;
+
 interface RowMenuProps {
   /** What the row is about, for the accessible name. */
   readonly name: string;
@@ -26,7 +29,7 @@ export function RowMenu({ name, actions }: RowMenuProps) {
       onOpenChange={setOpen}
       onSelect={() => setOpen(false)}
       shouldFocusToggleOnSelect
-      popperProps={{ position: 'right', appendTo: () => document.body }}
+      popperProps={{ position: 'right', appendTo: inMain }}
       toggle={(ref: Ref<MenuToggleElement>) => (
         <MenuToggle
           ref={ref}

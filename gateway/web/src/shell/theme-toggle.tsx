@@ -3,6 +3,7 @@ import { Button, Tooltip } from '@patternfly/react-core';
 import { AdjustIcon } from '@patternfly/react-icons/dist/esm/icons/adjust-icon';
 import { MoonIcon } from '@patternfly/react-icons/dist/esm/icons/moon-icon';
 import { SunIcon } from '@patternfly/react-icons/dist/esm/icons/sun-icon';
+import { inHeader } from './in-header.ts';
 import { type ThemeChoice, useTheme } from './theme.tsx';
 
 const NEXT: Readonly<Record<ThemeChoice, ThemeChoice>> = { system: 'light', light: 'dark', dark: 'system' };
@@ -18,7 +19,7 @@ export function ThemeToggle() {
   const Icon = ICONS[choice];
   const label = `Colours: ${LABELS[choice]}. Change to ${LABELS[NEXT[choice]]}`;
   return (
-    <Tooltip content={label}>
+    <Tooltip content={label} appendTo={inHeader}>
       <Button variant="plain" aria-label={label} icon={<Icon />} onClick={() => choose(NEXT[choice])} />
     </Tooltip>
   );

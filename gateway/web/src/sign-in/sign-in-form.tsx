@@ -34,7 +34,9 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
   return (
     <>
       <div aria-live="polite">
-        {shown !== undefined && <Alert isInline variant="danger" title={shown} className="oriel-sign-in__alert" />}
+        {shown !== undefined && (
+          <Alert component="p" isInline variant="danger" title={shown} className="oriel-sign-in__alert" />
+        )}
       </div>
       {methods.isPending && <Skeleton height="12rem" screenreaderText="Loading the ways to sign in" />}
       {(password === true || ldap === true) && <PasswordForm isBusy={isBusy} attempt={attempt} />}

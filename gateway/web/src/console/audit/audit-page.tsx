@@ -20,7 +20,7 @@ const WORDS = { ok: 'Done', refused: 'Refused', failed: 'Failed' } as const;
 const COLUMNS: readonly Column<Row>[] = [
   { key: 'at', label: 'When', cell: ({ at }) => formatTime(at) },
   { key: 'who', label: 'Who', isLong: true, cell: ({ actor }) => actor.name },
-  { key: 'action', label: 'Action', isLong: true, cell: ({ action }) => action },
+  { key: 'action', label: 'Action', cell: ({ action }) => action },
   { key: 'target', label: 'On', isLong: true, cell: ({ target }) => target ?? '–' },
   {
     key: 'outcome',
@@ -112,9 +112,10 @@ function VerifyButton() {
   const result = verify.data;
   return (
     <>
-      {verify.isError && <Alert isInline isPlain variant="danger" title={describeError(verify.error)} />}
+      {verify.isError && <Alert component="p" isInline isPlain variant="danger" title={describeError(verify.error)} />}
       {result !== undefined && (
         <Alert
+          component="p"
           isInline
           isPlain
           variant={result.isIntact ? 'success' : 'danger'}

@@ -1,0 +1,132 @@
+/** Every page, light and dark, at a desk and on a phone: no violation of any rule that axe knows. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createToken } from '../../gateway/shared/auth.ts';
+import { createAssignment, createGroup, createUser } from '../../gateway/shared/people.ts';
+import { createVm } from '../../gateway/shared/vm.ts';
+import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let web: Web;
+let desktopId: string;
+let page: Page;
+
+beforeEach(async () => {
+  page = await web.context.newPage();
+  page.setDefaultTimeout(10_000);
+});
+afterEach(() => page.close());
+beforeAll(async () => {
+  web = await openWeb();
+  desktopId = (await demoDesktop(web.client)).id;
+  const { client } = web;
+  const user = await client.call(createUser, { body: { name: 'grace', displayName: 'Grace Hopper' } });
+  await client.call(createGroup, { body: { name: 'engineering' } });
+  await client.call(createAssignment, { body: { desktopId, userId: user.id } });
+  await client.call(createToken, { body: { name: 'backup job', scopes: ['see'] } });
+  await client.call(createVm, { body: { name: 'empty', source: { from: 'none' } } });
+});
+afterAll(() => web?.close());
+
+/** Two frames on, and no colour on its way to another. */
+const SETTLED = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  .then(() => Promise.allSettled(document.getAnimations().map((each) => each.finished)))
+  .then(() => undefined)`;
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+}
+
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  const found = await page.evaluate<readonly Violation[]>('axe.run().then((result) => result.violations)');
+  return found.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
+  );
+}
+
+/** A theme hardly depends on the width: each once by default, all four pairs in the deep run. */
+const VARIANTS = (
+  [
+    { width: 1280, colorScheme: 'light' },
+    { width: 390, colorScheme: 'dark' },
+    { width: 1280, colorScheme: 'dark' },
+    { width: 390, colorScheme: 'light' },
+  ] as const
+).slice(0, 1 < Number(process.env['ORIEL_TEST_DEPTH'] ?? 1) ? 4 : 2);
+
+/** Axe on the page as it stands, in both themes and both widths. */
+async function expectClean(page: Page): Promise<void> {
+  await page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner').first().waitFor({ state: 'detached' });
+  for (const { width, colorScheme } of VARIANTS) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(SETTLED);
+    expect(await violations(page), `${width} ${colorScheme}`).toEqual([]);
+  }
+}
+
+test.for([
+  { path: '/desktops', heading: 'Desktops' },
+  { path: '/console/vms', heading: 'Virtual machines' },
+  { path: '/console/images', heading: 'Disks and images' },
+  { path: '/console/hosts', heading: 'Hosts' },
+  { path: '/console/sessions', heading: 'Sessions' },
+  { path: '/console/people', heading: 'People' },
+  { path: '/console/people/groups', heading: 'People' },
+  { path: '/console/people/assignments', heading: 'People' },
+  { path: '/console/audit', heading: 'Audit log' },
+  { path: '/console/tasks', heading: 'Tasks' },
+  { path: '/account', heading: 'Administrator' },
+  { path: '/no/such/page', heading: 'There is no such page' },
+])('$path has no violation', async ({ path, heading }) => {
+  await page.goto(web.gateway.origin + path);
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+  await expectClean(page);
+});
+
+test('the page of a VM and its dialogs have no violation', async () => {
+  await page.goto(`${web.gateway.origin}/console/vms/${desktopId}`);
+  await page.getByRole('list', { name: /^Chain of/ }).waitFor();
+  await expectClean(page);
+  await page.goto(`${web.gateway.origin}/console/vms`);
+  await page.getByRole('button', { name: 'New virtual machine' }).click();
+  await page.getByRole('dialog').waitFor();
+  await expectClean(page);
+  await page.keyboard.press('Escape');
+  await page
+    .getByRole('button', { name: /^Actions for/ })
+    .first()
+    .click();
+  await page.getByRole('menu').waitFor();
+  await expectClean(page);
+});
+
+test('the session page with all that it can open has no violation', async () => {
+  await page.goto(`${web.gateway.origin}/desktops/${desktopId}`);
+  await untilStatus(page, 'Connected');
+  await expectClean(page);
+  await page.getByRole('button', { name: 'Serial console', exact: true }).click();
+  await page.getByTestId('serial').locator('.xterm-rows').waitFor();
+  await page.getByRole('button', { name: 'On-screen keys' }).click();
+  await page.getByRole('button', { name: 'Who is here' }).click();
+  await expectClean(page);
+  await page.getByRole('button', { name: 'Clipboard', exact: true }).click();
+  await page.getByRole('button', { name: 'Fit' }).click();
+  await page.getByRole('menu').waitFor();
+  await expectClean(page);
+});
+
+test('the sign-in page has no violation', async () => {
+  const context = await web.browser.newContext({ reducedMotion: 'reduce' });
+  await page.close();
+  page = await context.newPage();
+  await page.goto(`${web.gateway.origin}/sign-in`);
+  await page.getByRole('heading', { name: 'Oriel' }).waitFor();
+  await page.getByText('First time here?').waitFor();
+  await expectClean(page);
+  await context.close();
+});

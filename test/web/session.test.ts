@@ -1,0 +1,222 @@
+/** The session page against a real gateway and VM: what it does when the connection goes, with others, and with hostile text. */
+import { createServer } from 'node:net';
+import type { BrowserContext, Page, WebSocket } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { signInWithLink } from '../../gateway/shared/auth.ts';
+import { createUser, linkUser } from '../../gateway/shared/people.ts';
+import { endSession, listSessions, type Session } from '../../gateway/shared/session.ts';
+import { createVm } from '../../gateway/shared/vm.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
+
+const HOSTILE = '<img src=x onerror="document.title=`owned`">';
+/** What the pages need, stricter than what the gateway may send: no <style> of its own, only style attributes. */
+const STRICT_CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "style-src-attr 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+].join('; ');
+
+let web: Web;
+let desktop: { readonly id: string; readonly name: string };
+let page: Page;
+/** A gateway that was started again in a test, to be stopped instead of the first. */
+let replaced: TestGateway | undefined;
+
+beforeAll(async () => {
+  web = await openWeb({ listen: `127.0.0.1:${await freePort()}` });
+  desktop = await demoDesktop(web.client);
+});
+afterAll(async () => {
+  await web?.browser.close();
+  await (replaced ?? web?.gateway)?.stop();
+});
+beforeEach(async () => {
+  page = await web.context.newPage();
+  page.setDefaultTimeout(15_000);
+});
+afterEach(() => page.close());
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function openDesktop(where: Page = page): Promise<void> {
+  await where.goto(`${web.gateway.origin}/desktops/${desktop.id}`);
+  await untilStatus(where, 'Connected');
+}
+
+async function liveSession(kind: Session['kind'] = 'display'): Promise<Session> {
+  const { items } = await web.client.call(listSessions, { query: {} });
+  const found = items.find((each) => each.state === 'live' && each.kind === kind);
+  if (found === undefined) throw new Error(`no live ${kind} session among ${JSON.stringify(items)}`);
+  return found;
+}
+
+test('S4: the ticket is a subprotocol, and in no address', async () => {
+  const sockets: WebSocket[] = [];
+  page.on('websocket', (socket) => sockets.push(socket));
+  await openDesktop();
+  expect(sockets.map((socket) => new URL(socket.url()).pathname + new URL(socket.url()).search)).toEqual([
+    '/ws/session',
+  ]);
+});
+
+test('a session that is ended elsewhere says so, and opens again when asked', async () => {
+  await openDesktop();
+  const { id } = await liveSession();
+  await web.client.call(endSession, { params: { sessionId: id } });
+  await untilStatus(page, 'Disconnected');
+  await page.getByRole('button', { name: 'Open again' }).click();
+  await untilStatus(page, 'Connected');
+  expect((await liveSession()).id).not.toBe(id);
+});
+
+test('a session that was left is taken up again, not a second one opened', async () => {
+  await openDesktop();
+  const { id } = await liveSession();
+  await page.getByRole('link', { name: 'All desktops' }).click();
+  await page.getByRole('heading', { name: 'Desktops' }).waitFor();
+  await page.getByRole('link', { name: desktop.name }).click();
+  await untilStatus(page, 'Connected');
+  expect((await liveSession()).id).toBe(id);
+});
+
+test('the strict content security policy breaks nothing, terminal included', async () => {
+  const refusals: string[] = [];
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) refusals.push(message.text());
+  });
+  await page.goto(`${web.gateway.origin}/desktops`);
+  await page.evaluate(`{
+    const meta = document.createElement('meta');
+    meta.httpEquiv = 'content-security-policy';
+    meta.content = ${JSON.stringify(STRICT_CSP)};
+    document.head.append(meta);
+  }`);
+  await page.getByRole('link', { name: desktop.name }).click();
+  await untilStatus(page, 'Connected');
+  await page.getByRole('button', { name: 'Serial console', exact: true }).click();
+  const rows = page.getByTestId('serial').locator('.xterm-rows');
+  await rows.waitFor();
+  await page.getByRole('button', { name: 'Picture quality' }).click();
+  await page.getByRole('menuitem', { name: /^Sharp/ }).click();
+  expect(refusals).toEqual([]);
+  // The rules of the terminal's own style sheet are in force.
+  const color = await page.evaluate("getComputedStyle(document.querySelector('.xterm-rows')).color");
+  expect(color).toBe('rgb(230, 233, 236)');
+});
+
+test('S22: a paste into the terminal cannot end its brackets nor send controls, and several lines ask first', async () => {
+  const sent: string[] = [];
+  page.on('websocket', (socket) =>
+    socket.on('framesent', ({ payload }) => sent.push(Buffer.from(payload as Buffer).toString('latin1'))),
+  );
+  await openDesktop();
+  await page.getByRole('button', { name: 'Serial console', exact: true }).click();
+  await page.getByTestId('serial').locator('.xterm-rows').waitFor();
+  await page.getByTestId('serial').locator('.oriel-notice').waitFor({ state: 'detached' });
+  const text = 'echo \u001b[201~one\u009b2\u0000\ntwo';
+  await page.evaluate(`{
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', ${JSON.stringify(text)});
+    const paste = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+    document.querySelector('.xterm-helper-textarea').dispatchEvent(paste);
+  }`);
+  await page.getByRole('dialog').getByRole('button', { name: 'Paste' }).click();
+  await expect.poll(() => sent.join('')).toContain('echo [201~one2\rtwo');
+  expect(sent.some((frame) => frame.includes('\u001b[201~one'))).toBe(false);
+});
+
+test('S7: a hostile name is text, in the list, the console and the session page', async () => {
+  const { id } = await web.client.call(createVm, { body: { name: HOSTILE, source: { from: 'none' } } });
+  for (const path of ['/desktops', '/console/vms', `/console/vms/${id}`, `/desktops/${id}`]) {
+    await page.goto(web.gateway.origin + path);
+    await page.getByText(HOSTILE).first().waitFor({ state: 'attached' });
+    expect(await page.title()).not.toBe('owned');
+    expect(await page.locator('img[src="x"]').count()).toBe(0);
+  }
+});
+
+test('Full screen, Fit, screenshot and keys are there for the keyboard', async () => {
+  await openDesktop();
+  await page.getByRole('button', { name: 'Ctrl-Alt-Del' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await expect.poll(() => page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe('Fit');
+  await page.keyboard.press('Enter');
+  await page.getByRole('menuitem', { name: /Actual size/ }).click();
+  const scale = `{
+    const canvas = document.querySelector('[data-testid=screen] canvas');
+    canvas.getBoundingClientRect().width / canvas.width;
+  }`;
+  await expect.poll(() => page.evaluate(scale)).toBe(1);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Screenshot' }).click(),
+  ]);
+  expect(download.suggestedFilename()).toMatch(new RegExp(`^${desktop.name} .*\\.png$`));
+  await page.getByRole('button', { name: 'Fit' }).click();
+  await page.getByRole('menuitem', { name: /Scale to the window/ }).click();
+});
+
+test('an operator watches, tells and ends; the user sees each of it', async () => {
+  await openDesktop();
+  const operator = await signInAsOperator();
+  try {
+    const theirs = await operator.newPage();
+    await theirs.goto(`${web.gateway.origin}/console/sessions`);
+    await theirs.getByRole('link', { name: 'Watch' }).first().click();
+    await untilStatus(theirs, 'Connected');
+    await theirs.getByText('View only', { exact: true }).waitFor();
+    await page.getByText(/is watching/).waitFor();
+    await page.getByRole('button', { name: 'Who is here' }).click();
+    await page.getByRole('complementary', { name: 'Who is here' }).getByText('olga').waitFor();
+
+    await theirs.goto(`${web.gateway.origin}/console/sessions`);
+    const card = theirs.getByRole('listitem').filter({ hasText: 'admin' });
+    await card.getByRole('button', { name: 'Message' }).click();
+    await theirs.getByRole('textbox', { name: 'Text' }).fill(`Back in five ${HOSTILE}`);
+    await theirs.getByRole('button', { name: 'Send' }).click();
+    await page.getByText(`Back in five ${HOSTILE}`).waitFor();
+
+    await card.getByRole('button', { name: /^Actions for/ }).click();
+    await theirs.getByRole('menuitem', { name: 'End the session…' }).click();
+    await theirs.getByRole('button', { name: 'End it' }).click();
+    await untilStatus(page, 'Disconnected');
+    await page.getByText('The session was ended by an operator').first().waitFor();
+  } finally {
+    await operator.close();
+  }
+});
+
+async function signInAsOperator(): Promise<BrowserContext> {
+  const user = await web.client.call(createUser, { body: { name: 'olga', roles: ['operator'] } });
+  const { url } = await web.client.call(linkUser, { params: { userId: user.id } });
+  const context = await web.browser.newContext({ reducedMotion: 'reduce' });
+  context.setDefaultTimeout(15_000);
+  const link = await context.newPage();
+  const answered = link.waitForResponse((response) => response.url().endsWith(signInWithLink.path));
+  await link.goto(url);
+  expect((await answered).status()).toBe(200);
+  await link.getByRole('heading', { name: 'Desktops' }).waitFor();
+  await link.close();
+  return context;
+}
+
+test('the gateway is killed: the page says so, and comes back by itself once the gateway is back', async () => {
+  await openDesktop();
+  await web.gateway.end('SIGKILL');
+  await untilStatus(page, 'Reconnecting');
+  replaced = await web.gateway.again();
+  await untilStatus(page, 'Connected');
+  expect(await page.getByTestId('screen').locator('canvas').count()).toBe(1);
+});
