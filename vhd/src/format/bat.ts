@@ -23,10 +23,12 @@ export function decodeBat(bytes: Uint8Array, entries: number): Uint32Array {
   if (bytes.byteLength < entries * 4) {
     throw new VhdError('BAT_TRUNCATED', `BAT of ${bytes.byteLength} bytes, ${entries} entries need ${entries * 4}`);
   }
-  const swapped = Buffer.from(bytes.subarray(0, entries * 4)).swap32(); // A copy, and at an offset that need not be aligned.
+  if (!IS_LITTLE_ENDIAN) return decodeSlowly(bytes, entries);
   const bat = new Uint32Array(entries);
-  new Uint8Array(bat.buffer).set(swapped);
-  return IS_LITTLE_ENDIAN ? bat : decodeSlowly(bytes, entries);
+  const copy = Buffer.from(bat.buffer);
+  copy.set(bytes.subarray(0, entries * 4)); // The bytes may lie at an offset that is no multiple of four.
+  copy.swap32();
+  return bat;
 }
 
 /** Encodes a table into whole sectors; the rest of the last is filled with ones (quirk 10). */

@@ -31,7 +31,7 @@ import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
-import { OneWriter } from './sinks.ts';
+import { OneWriter, putBlock } from './sinks.ts';
 import { dataRuns } from './zeros.ts';
 
 /** How an image is compacted. */
@@ -89,8 +89,7 @@ async function rewrite(disk: ChainDisk, leaf: Image, file: RandomAccessFile, opt
     const start = nextBlockOffset(endBytes, blockBytes);
     endBytes = start + blockSpanBytes(blockBytes);
     written[block] = start / SECTOR_BYTES;
-    await writer.write(bytes, bitmapStart, SLOT_HEAD_BYTES - bitmapStart, start);
-    for (const run of keep) await writer.write(bytes, run.start, run.end - run.start, start + run.start - bitmapStart);
+    await putBlock(writer, bytes, keep, start, SLOT_HEAD_BYTES - bitmapStart);
     return (block + 1) * blockBytes;
   });
   await writeMetadata(file, leaf, header, written, endBytes);

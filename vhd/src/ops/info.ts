@@ -1,8 +1,8 @@
 /** What is worth knowing about an image, from its metadata alone: no data is read. */
+import { DynamicImage } from '../disk/dynamic-image.ts';
 import { readBytesSync } from '../disk/file.ts';
 import type { Image } from '../disk/image.ts';
 import type { OpenFinding } from '../disk/image-metadata.ts';
-import { readDynamicMetadata } from '../disk/image-metadata.ts';
 import { openImage, openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { findChildren } from '../disk/seal.ts';
@@ -107,9 +107,9 @@ function infoOf(image: Image, storage: Storage, policy: ChainPolicy = {}): Image
 
 function blocksOf(image: Image): Partial<ImageInfo> {
   if (image.header === undefined) return {};
-  const { bat } = readDynamicMetadata(image.file, image.footer);
+  const bat = image instanceof DynamicImage ? image.bat : new Uint32Array();
   let allocatedBlocks = 0;
-  for (const entry of bat) if (entry !== BAT_UNUSED) allocatedBlocks++;
+  for (let block = 0; block < bat.length; block++) if (bat[block] !== BAT_UNUSED) allocatedBlocks++;
   return { blockBytes: image.blockBytes, blocks: bat.length, allocatedBlocks };
 }
 

@@ -1,6 +1,6 @@
 /** The allocated extents of a disk with the link each comes from, in the shape of `qemu-img map --output=json`. */
 import { ChainDisk } from '../disk/chain-disk.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { Disk, Extent } from '../disk/disk.ts';
 import { type OperationOptions, throwIfCancelled } from './options.ts';
 
 /** One run of a map. `start` and `length` in bytes. */
@@ -17,7 +17,8 @@ export interface MapEntry {
   readonly file?: string;
 }
 
-const WINDOW_EXTENTS = 65_536;
+/** Runs that are asked for at once; few enough that they are gone before the garbage collector counts them as old. */
+const WINDOW_EXTENTS = 2048;
 
 /** The runs of a disk in order, without gaps. Errors: CANCELLED, IO. */
 export async function* mapDisk(disk: Disk, options: OperationOptions = {}): AsyncGenerator<MapEntry> {
@@ -27,34 +28,32 @@ export async function* mapDisk(disk: Disk, options: OperationOptions = {}): Asyn
 /** The same, many runs at a time: an iteration costs more than a run. Errors: CANCELLED, IO. */
 export async function* mapWindows(disk: Disk, options: OperationOptions = {}): AsyncGenerator<readonly MapEntry[]> {
   const files = disk instanceof ChainDisk ? disk.links.map((image) => image.path) : [disk.name];
-  let held: MapEntry | undefined;
+  let held: Extent | undefined;
   for (let at = 0; at < disk.sizeBytes; ) {
     throwIfCancelled(options.signal);
     const entries: MapEntry[] = [];
     for (const extent of await disk.extents(at, disk.sizeBytes - at, WINDOW_EXTENTS)) {
       at = extent.offset + extent.length;
-      const file = extent.link === undefined ? undefined : files[extent.link];
-      const entry: MapEntry = {
-        start: extent.offset,
-        length: extent.length,
-        depth: extent.link ?? 0,
-        present: extent.isAllocated,
-        zero: extent.isZero,
-        data: extent.isAllocated && !extent.isZero,
-        ...(file === undefined ? {} : { file }),
-      };
+      if (held === undefined) held = extent;
       // The last run of a window may go on in the next.
-      if (held !== undefined && isAlike(held, entry)) held = { ...held, length: held.length + entry.length };
+      else if (isAlike(held, extent)) held = { ...held, length: held.length + extent.length };
       else {
-        if (held !== undefined) entries.push(held);
-        held = entry;
+        entries.push(entryOf(held, files));
+        held = extent;
       }
     }
     yield entries;
   }
-  if (held !== undefined) yield [held];
+  if (held !== undefined) yield [entryOf(held, files)];
 }
 
-function isAlike(a: MapEntry, b: MapEntry): boolean {
-  return a.depth === b.depth && a.present === b.present && a.zero === b.zero && a.file === b.file;
+function entryOf({ offset: start, length, isAllocated, isZero, link }: Extent, files: readonly string[]): MapEntry {
+  const file = link === undefined ? undefined : files[link];
+  if (link === undefined || file === undefined)
+    return { start, length, depth: 0, present: isAllocated, zero: isZero, data: isAllocated && !isZero };
+  return { start, length, depth: link, present: isAllocated, zero: isZero, data: isAllocated && !isZero, file };
+}
+
+function isAlike(a: Extent, b: Extent): boolean {
+  return a.link === b.link && a.isAllocated === b.isAllocated && a.isZero === b.isZero;
 }

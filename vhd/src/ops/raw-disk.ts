@@ -1,32 +1,39 @@
 /** A raw file as a read-only `Disk`: its bytes are the virtual bytes. */
 import type { Disk, Extent } from '../disk/disk.ts';
 import type { RandomAccessFile } from '../disk/file.ts';
-import type { Storage } from '../disk/storage.ts';
+import { fileSystem, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import { alignUp, SECTOR_BYTES } from '../units.ts';
+import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
+import { storedRanges } from './holes.ts';
+import type { Range } from './pieces.ts';
 
 /**
- * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero. Node has
- * no way to ask a file where its holes are, so all of it counts as data, unless nothing at all is stored.
+ * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero.
  * Errors: NOT_FOUND, UNSUPPORTED, IO.
  */
-export function openRawDisk(name: string, storage: Storage): Disk {
+export async function openRawDisk(name: string, storage: Storage): Promise<Disk> {
   const file = storage.open(name, 'read');
-  return new RawDisk(file, storage.stat(name)?.storedBytes === 0);
+  const isSparse = (storage.stat(name)?.storedBytes ?? 0) < alignDown(file.sizeBytes, STORED_GRAIN_BYTES);
+  const stored = isSparse && storage === fileSystem ? await storedRanges(name) : undefined;
+  return new RawDisk(file, stored);
 }
+
+/** File systems count what they store in units up to this. */
+const STORED_GRAIN_BYTES: number = 64 * 1024;
 
 class RawDisk implements Disk {
   readonly name: string;
   readonly sizeBytes: number;
   readonly isReadOnly = true;
   readonly #file: RandomAccessFile;
-  readonly #isHole: boolean;
+  /** What is stored, in order; all of it where that is not known. */
+  readonly #stored: readonly Range[];
 
-  constructor(file: RandomAccessFile, isHole: boolean) {
+  constructor(file: RandomAccessFile, stored: readonly Range[] | undefined) {
     this.name = file.path;
     this.sizeBytes = alignUp(file.sizeBytes, SECTOR_BYTES);
     this.#file = file;
-    this.#isHole = isHole;
+    this.#stored = stored ?? [{ offset: 0, length: this.sizeBytes }];
   }
 
   async read(into: Uint8Array, offset: number): Promise<void> {
@@ -38,8 +45,47 @@ class RawDisk implements Disk {
     if (0 < length) await this.#file.read(into, 0, length, offset);
   }
 
-  async extents(offset: number, length: number): Promise<readonly Extent[]> {
-    return [{ offset, length, isAllocated: !this.#isHole, isZero: this.#isHole, ...(this.#isHole ? {} : { link: 0 }) }];
+  async extents(offset: number, length: number, limit: number = Number.MAX_SAFE_INTEGER): Promise<readonly Extent[]> {
+    const extents: Extent[] = [];
+    const end = offset + length;
+    const data = (start: number, stop: number): Extent => ({
+      offset: start,
+      length: stop - start,
+      isAllocated: true,
+      isZero: false,
+      link: 0,
+    });
+    const hole = (start: number, stop: number): Extent => ({
+      offset: start,
+      length: stop - start,
+      isAllocated: false,
+      isZero: true,
+    });
+    let at = offset;
+    for (let i = this.#firstBehind(offset); at < end && extents.length < limit; i++) {
+      const range = this.#stored[i];
+      const start = Math.min(end, range?.offset ?? end);
+      if (at < start) extents.push(hole(at, start));
+      at = Math.max(at, start);
+      if (range === undefined || end <= at) break;
+      const stop = Math.min(end, range.offset + range.length);
+      extents.push(data(at, stop));
+      at = stop;
+    }
+    return extents;
+  }
+
+  /** Index of the first stored range that ends behind `offset`. */
+  #firstBehind(offset: number): number {
+    let low = 0;
+    let high = this.#stored.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const range = this.#stored[middle];
+      if (range !== undefined && range.offset + range.length <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   async write(): Promise<void> {

@@ -83,7 +83,9 @@ export function dynamicSink(file: RandomAccessFile, blockBytes: number, fields: 
       endBytes = start + blockSpanBytes(blockBytes); // Before any await: the next piece goes behind this one.
       if (LIMITS.blockOffsetBytes <= start) throw new VhdError('TOO_LARGE', `${file.path} would reach beyond 2 TiB`);
       entries.set(slot.offset / blockBytes, start / SECTOR_BYTES);
-      await putBlock(writer, slot, runs, start, bitmapSize);
+      // Every sector is marked: whole blocks are what other tools write too (quirk 12).
+      slot.bytes.fill(0xff, SLOT_HEAD_BYTES - bitmapSize, SLOT_HEAD_BYTES);
+      await putBlock(writer, slot.bytes, runs, start, bitmapSize);
     },
     finish: async (sizeBytes) => {
       const image = newDynamicImage({ ...fields, sizeBytes, blockBytes });
@@ -100,23 +102,23 @@ export function dynamicSink(file: RandomAccessFile, blockBytes: number, fields: 
   };
 }
 
-/** Bitmap and data of a block; every sector is marked, whole blocks are what other tools write too (quirk 12). */
-async function putBlock(
+/** Writes bitmap and data of a block from one buffer, the bitmap right in front of SLOT_HEAD_BYTES; zeros are left out. */
+export async function putBlock(
   file: OneWriter,
-  slot: Slot,
+  bytes: Uint8Array,
   runs: ReturnType<typeof dataRuns>,
   start: number,
   bitmapSize: number,
 ): Promise<void> {
   const bitmapStart = SLOT_HEAD_BYTES - bitmapSize;
-  slot.bytes.fill(0xff, bitmapStart, SLOT_HEAD_BYTES);
+  if (runs.length === 0) await file.write(bytes, bitmapStart, bitmapSize, start); // Zeros that hide data of a parent.
   let isFirst = true;
   for (const run of runs) {
     // The bitmap goes with the first run where that starts the block: one write for a full block.
     const from = isFirst && run.start === SLOT_HEAD_BYTES ? bitmapStart : run.start;
-    if (isFirst && from !== bitmapStart) await file.write(slot.bytes, bitmapStart, bitmapSize, start);
+    if (isFirst && from !== bitmapStart) await file.write(bytes, bitmapStart, bitmapSize, start);
     isFirst = false;
-    await file.write(slot.bytes, from, run.end - from, start + from - bitmapStart);
+    await file.write(bytes, from, run.end - from, start + from - bitmapStart);
   }
 }
 
