@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { Consoles } from '../terminal/consoles.ts';
 import { Announcer } from './announcer.ts';
+import { AuditLines } from './audit-lines.ts';
 import { Joins } from './joins.ts';
 import type { DesktopPort } from './ports.ts';
 import { sessionLookup, sessionRoutes } from './routes.ts';
@@ -39,7 +40,8 @@ export interface SessionFeature {
 }
 
 export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
-  const { auth, audit, log, desktops } = deps;
+  const { auth, log, desktops } = deps;
+  const audit = new AuditLines(deps.audit, log);
   const now = deps.now ?? Date.now;
   const announcer = new Announcer(deps.events);
   const store = new SessionStore(deps.store, log);

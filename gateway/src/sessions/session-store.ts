@@ -1,6 +1,6 @@
 /**
  * The rows of sessions. They are written behind: what changes within a moment goes to the disk in one transaction, so that
- * a thousand people who connect at once do not wait for a thousand syncs. A power cut may lose that moment; the audit log
+ * a thousand people who connect at once do not wait for a thousand syncs. A session that was never opened has no row. A power cut may lose that moment; the audit log
  * has its own writer.
  */
 import type { Session as ApiSession } from '../../shared/session.ts';
@@ -52,15 +52,21 @@ export class SessionStore {
   async #write(rows: readonly SessionRow[]): Promise<void> {
     try {
       for (let at = 0; at < rows.length; at += LIMITS.rowsPerWrite) {
-        await this.#store.db.transaction().execute(async (tx) => {
-          for (const row of rows.slice(at, at + LIMITS.rowsPerWrite)) {
-            await tx
-              .insertInto('sessions')
-              .values(row)
-              .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-              .execute();
-          }
-        });
+        await this.#store.db
+          .insertInto('sessions')
+          .values(rows.slice(at, at + LIMITS.rowsPerWrite))
+          .onConflict((conflict) =>
+            conflict.column('id').doUpdateSet(({ ref }) => ({
+              address: ref('excluded.address'),
+              state: ref('excluded.state'),
+              ended_by: ref('excluded.ended_by'),
+              live_at: ref('excluded.live_at'),
+              ended_at: ref('excluded.ended_at'),
+              bytes_in: ref('excluded.bytes_in'),
+              bytes_out: ref('excluded.bytes_out'),
+            })),
+          )
+          .execute();
       }
     } catch (err) {
       this.#log.error({ err, rows: rows.length }, 'session.write-failed');

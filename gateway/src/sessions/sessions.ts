@@ -11,7 +11,6 @@ import {
   TICKET_LIMITS,
   type Ticket,
 } from '../../shared/ticket.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Revocation } from '../auth/revocations.ts';
 import { can, type Principal } from '../auth/rights.ts';
@@ -20,6 +19,7 @@ import type { Conduit, ConduitEnd, ConduitEvents } from '../display/conduit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Announcer } from './announcer.ts';
+import type { AuditLines } from './audit-lines.ts';
 import { afterLeaving, type ControlAction, isDriving, type Seat, type Steering, steer } from './control.ts';
 import type { DesktopFacts, DesktopPort, SessionKind } from './ports.ts';
 import { iso, Session } from './session.ts';
@@ -38,7 +38,7 @@ export const SESSION_CAPS: SessionCaps = { perUser: 32, perDesktop: 16, perAddre
 
 export interface SessionsDeps {
   readonly auth: Pick<Auth, 'again' | 'revocations'>;
-  readonly audit: AuditLog;
+  readonly audit: AuditLines;
   readonly announcer: Announcer;
   readonly store: SessionStore;
   readonly desktops: DesktopPort;
@@ -344,7 +344,7 @@ export class Sessions {
   }
 
   #changed(session: Session): void {
-    this.#deps.store.save(session);
+    if (session.liveAt !== null) this.#deps.store.save(session);
     this.#deps.announcer.changed(session);
     this.#arm(session);
   }
@@ -435,14 +435,14 @@ export class Sessions {
       address: session.address,
       detail: { sessionId: session.id, ...detail },
     } as const;
-    this.#deps.audit.write(entry).catch((err: unknown) => this.#deps.log.error({ err }, 'audit.failed'));
+    this.#deps.audit.write(entry);
   }
 
   /** Every socket is told that the gateway goes; VMs run on (OUTLIVE). */
   async close(): Promise<void> {
     this.#unsubscribe();
     for (const session of this.all()) this.end(session, 'gateway-stopped');
-    await this.#deps.store.flush();
+    await Promise.all([this.#deps.store.flush(), this.#deps.audit.flush()]);
   }
 }
 

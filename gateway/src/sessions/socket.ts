@@ -4,7 +4,6 @@
  */
 import type { Socket } from 'node:net';
 import { SESSION_CLOSE, SESSION_PROTOCOL, SESSION_SOCKET_PATH, ticketOf } from '../../shared/ticket.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
 import { type OpenChannel } from '../display/conduit.ts';
 import { openDisplay, type RelayShare } from '../display/display.ts';
 import { encodeClose } from '../display/relay/frame.ts';
@@ -13,6 +12,7 @@ import { WsChannel } from '../display/relay/ws-channel.ts';
 import type { UpgradeHandler, UpgradeRequest } from '../http/bind.ts';
 import type { Logger } from '../log.ts';
 import type { Consoles } from '../terminal/consoles.ts';
+import type { AuditLines } from './audit-lines.ts';
 import { rfbPolicy } from './policy.ts';
 import type { DesktopPort } from './ports.ts';
 import type { Sessions } from './sessions.ts';
@@ -22,7 +22,7 @@ export interface SessionSocketDeps {
   readonly desktops: DesktopPort;
   readonly consoles: Consoles;
   readonly share: RelayShare;
-  readonly audit: AuditLog;
+  readonly audit: AuditLines;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -53,7 +53,7 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
       requestId: request.requestId,
       detail: { why },
     } as const;
-    deps.audit.write(entry).catch((err: unknown) => deps.log.error({ err }, 'audit.failed'));
+    deps.audit.write(entry);
     socket.end(encodeClose(code, reason));
   };
   const ticket = ticketOf(answer.protocols);
