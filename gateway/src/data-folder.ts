@@ -12,6 +12,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -89,12 +90,25 @@ export function makeDataFolder(wanted: string): { readonly folder: DataFolder; r
       mkdirSync(each, { recursive: true, mode: 0o700 });
     }
     requireOurs(folder.run);
+    if (isFull(folder.root)) throw new StartError(fullDiskText(folder.root));
     return { folder, isNew };
   } catch (cause) {
     if (isNew) rmSync(wanted, { recursive: true, force: true });
     if (cause instanceof StartError) throw cause;
     throw new StartError(whyUnusable(wanted, cause as NodeJS.ErrnoException, hint), { cause });
   }
+}
+
+/** Below this a store cannot even be opened safely. */
+const LEAST_FREE_BYTES = 16 * 2 ** 20;
+
+export function isFull(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < LEAST_FREE_BYTES;
+}
+
+export function fullDiskText(folder: string): string {
+  return `the disk that holds ${folder} is full: free some space, or set ORIEL_DATA to another folder`;
 }
 
 function whyUnusable(folder: string, { code, message }: NodeJS.ErrnoException, hint: string): string {

@@ -37,13 +37,9 @@ export async function makeDemo({ db, disks, folder, now }: DemoDeps): Promise<vo
     await ensureTemplate(disks, folder);
     await ensureClone(disks);
   } catch (cause) {
-    if (isVhdError(cause, 'NO_SPACE') || (cause as { code?: string }).code === 'ENOSPC') {
-      throw new StartError(
-        `the disk that holds ${folder.root} is full: free some space, or set ORIEL_DATA to another folder`,
-        { cause },
-      );
+    if (isVhdError(cause) && cause.code !== 'NO_SPACE') {
+      throw new StartError(`the demo library cannot be made: ${cause.message}`, { cause });
     }
-    if (isVhdError(cause)) throw new StartError(`the demo library cannot be made: ${cause.message}`, { cause });
     throw cause;
   }
   await db.transaction().execute((trx) => addRows(trx, now()));

@@ -2,12 +2,13 @@
  * The composition root: the one file that reads the environment and wires what runs in production. Read it from top to
  * bottom. What `oriel start` prints and how it ends is start.ts.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { qemuDriver } from '@oriel/hosts';
-import { startDiskService } from '@oriel/vhd';
+import { connectDiskService, type DiskServiceClient, startDiskService } from '@oriel/vhd';
 import { Registry } from 'prom-client';
 import { AuditLog } from './audit/audit-log.ts';
 import { auditRoutes } from './audit/routes.ts';
@@ -17,7 +18,15 @@ import { linkUrl } from './auth/one-time-links.ts';
 import { authLookups, authRoutes } from './auth/routes.ts';
 import { Cleanup } from './cleanup.ts';
 import { type Config, parseConfig } from './config.ts';
-import { type DataFolder, hostFolders, lockDataFolder, makeDataFolder, writeNote } from './data-folder.ts';
+import {
+  type DataFolder,
+  fullDiskText,
+  hostFolders,
+  isFull,
+  lockDataFolder,
+  makeDataFolder,
+  writeNote,
+} from './data-folder.ts';
 import { isFirstRun, makeDemo } from './demo.ts';
 import { Desktops, desktopLookup } from './desktops/desktops.ts';
 import { desktopRoutes } from './desktops/routes.ts';
@@ -29,7 +38,7 @@ import { requireSoundLibrary } from './disks/sound.ts';
 import { diskWork } from './disks/work.ts';
 import { StartError } from './errors.ts';
 import { EventHub } from './events/hub.ts';
-import { Hosts } from './hosts/hosts.ts';
+import { Hosts, type OpenDriver } from './hosts/hosts.ts';
 import { hostRoutes } from './hosts/routes.ts';
 import { listen } from './http/server.ts';
 import { openLog } from './log.ts';
@@ -63,7 +72,6 @@ export interface RunningGateway {
 
 /** A client that keeps its half of a connection open does not keep us from ending. */
 const CLOSE_MS = 8_000;
-const QEMU = '/usr/bin/qemu-system-x86_64';
 const VERSION = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
 ).version;
@@ -72,26 +80,40 @@ const here = (relative: string): string => fileURLToPath(new URL(relative, impor
 /** Starts everything. What it opened is closed again, and what a first run made is taken away, where it fails. */
 export async function startGateway({ env, isDegradedOk }: StartOptions): Promise<RunningGateway> {
   const config = parseConfig(env);
-  if (!existsSync(QEMU))
-    throw new StartError(`${QEMU} is missing; install it with: sudo apt-get install qemu-system-x86`);
-  const made = makeDataFolder(config.dataFolder);
+  const qemu = env['ORIEL_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
+  if (!existsSync(qemu))
+    throw new StartError(`${qemu} is missing; install it with: sudo apt-get install qemu-system-x86`);
+  const { folder, isNew } = makeDataFolder(config.dataFolder);
   const cleanup = new Cleanup();
+  const undo = new Cleanup();
+  if (isNew) undo.add(() => rmSync(folder.root, { recursive: true, force: true }));
   try {
-    return await wire(config, made.folder, isDegradedOk, cleanup);
+    return await wire({ config, folder, qemu, isDegradedOk }, cleanup, undo);
   } catch (error) {
+    const shown = explained(error, folder);
     await cleanup.run();
-    throw error;
+    await undo.run();
+    throw shown;
   }
 }
 
-async function wire(
-  config: Config,
-  folder: DataFolder,
-  isDegradedOk: boolean,
-  cleanup: Cleanup,
-): Promise<RunningGateway> {
+/** A full disk can show anywhere, as any error: whoever starts the gateway is told so in one line. */
+function explained(error: unknown, folder: DataFolder): unknown {
+  return isFull(folder.root) ? new StartError(fullDiskText(folder.root), { cause: error }) : error;
+}
+
+interface Given {
+  readonly config: Config;
+  readonly folder: DataFolder;
+  readonly qemu: string;
+  readonly isDegradedOk: boolean;
+}
+
+async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<RunningGateway> {
+  const { config, folder } = given;
   const now = Date.now;
   cleanup.add(lockDataFolder(folder));
+  await requireFreeAddress(config.listen);
   const log = openLog({
     level: config.logLevel,
     destination: openLogFile(path.join(folder.logs, 'gateway.log'), cleanup),
@@ -105,12 +127,12 @@ async function wire(
   const auth = new Auth({ store, audit, events, log, now, oidc: config.oidc, ldap: config.ldap });
   cleanup.add(() => auth.close());
 
-  const diskService = await openDiskService(folder);
+  const diskService = await openDiskService(folder, undo);
   cleanup.add(() => diskService.disconnect());
-  if (!isDegradedOk) await requireSoundLibrary(diskService);
+  if (!given.isDegradedOk) await requireSoundLibrary(diskService);
   if (await isFirstRun(store.db)) await makeDemo({ db: store.db, disks: diskService, folder, now });
 
-  const hosts = new Hosts({ db: store.db, hub: events, log, now, kinds: { qemu: qemuIn(folder) } });
+  const hosts = new Hosts({ db: store.db, hub: events, log, now, kinds: { qemu: qemuIn(folder, given.qemu) } });
   cleanup.add(() => hosts.close());
   const vmStore = new VmStore(store.db, now);
   const library = new Library({
@@ -185,26 +207,54 @@ async function wire(
   };
 }
 
-async function openDiskService(folder: DataFolder): ReturnType<typeof startDiskService> {
+/** The one that runs is used; one that is started here and then not needed, because the start failed, ends again. */
+async function openDiskService(folder: DataFolder, undo: Cleanup): Promise<DiskServiceClient> {
+  const before = connectDiskService(folder.diskSocket);
+  const isUp = await before.health().then(
+    () => true,
+    () => false,
+  );
+  if (isUp) return before;
+  before.disconnect();
   try {
-    return await startDiskService({
+    const started = await startDiskService({
       command: [process.execPath, here('../../bin/oriel.mjs')],
       storage: folder.disks,
       socketPath: folder.diskSocket,
       runFolder: folder.runDisks,
       logFile: path.join(folder.logs, 'disks.log'),
     });
+    undo.add(() => stopIfIdle(folder));
+    return started;
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });
   }
 }
 
+async function stopIfIdle(folder: DataFolder): Promise<void> {
+  const client = connectDiskService(folder.diskSocket);
+  if ((await client.health()).openDisks === 0) await client.stop();
+  client.disconnect();
+}
+
+/** Before anything is made: that somebody else listens there is the commonest of all mistakes. */
+async function requireFreeAddress({ host, port }: Config['listen']): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used (${cause.message})`;
+      reject(
+        new StartError(`address ${host}:${port} ${why}; set ORIEL_LISTEN to another, such as 127.0.0.1:0`, { cause }),
+      );
+    });
+    probe.listen(port, host, () => probe.close(() => resolve()));
+  });
+}
+
 /** OUTLIVE: the driver takes over what runs in the host's folders, and leaves it running when it is closed. */
-function qemuIn(
-  folder: DataFolder,
-): (host: { readonly id: string; readonly name: string }) => Promise<ReturnType<typeof qemuDriver>> {
+function qemuIn(folder: DataFolder, binary: string): OpenDriver {
   return async ({ id, name }) => {
     const { run, state } = hostFolders(folder, id);
-    return qemuDriver({ runDir: run, stateDir: state, binary: QEMU, name });
+    return qemuDriver({ runDir: run, stateDir: state, binary, name });
   };
 }
