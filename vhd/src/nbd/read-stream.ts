@@ -6,6 +6,7 @@
  */
 import type { Disk } from '../disk/disk.ts';
 import { VhdError } from '../errors.ts';
+import type { NbdStats } from './export.ts';
 import type { NbdLimits } from './limits.ts';
 import { type Cookie, DATA_CHUNK_HEADER, putDataChunk, putErrorChunk, putHoleChunk, putSimpleReply } from './reply.ts';
 import { PIECE_BYTES, type ReplyWriter } from './reply-writer.ts';
@@ -26,12 +27,14 @@ export class ReadStream {
   readonly #writer: ReplyWriter;
   readonly #limits: NbdLimits;
   readonly #isStructured: boolean;
+  readonly #stats: NbdStats;
   #last: Promise<unknown> = Promise.resolve();
   #isAbandoned = false;
   #waiting: (() => void)[] = [];
 
-  constructor(disk: Disk, writer: ReplyWriter, limits: NbdLimits, isStructured: boolean) {
+  constructor(disk: Disk, writer: ReplyWriter, limits: NbdLimits, isStructured: boolean, stats: NbdStats) {
     this.#disk = disk;
+    this.#stats = stats;
     this.#writer = writer;
     this.#limits = limits;
     this.#isStructured = isStructured;
@@ -91,6 +94,7 @@ export class ReadStream {
       }
     } catch (error) {
       if (this.#isAbandoned) return true;
+      this.#stats.errors += 1;
       const place = this.#writer.reserve(64);
       this.#writer.commit(putErrorChunk(this.#writer.bytes, place, cookie, errnoOf(error), at));
     }
@@ -116,6 +120,7 @@ export class ReadStream {
   }
 
   #data(cookie: Cookie, run: Run, isLast: boolean): Promise<void> | undefined {
+    if (this.#isAbandoned) throw new VhdError('CLOSED', 'the connection is closed');
     if (!this.#hasRoom()) return this.#room().then(() => this.#data(cookie, run, isLast));
     this.#writer.flush();
     const region = this.#writer.takeRegion(DATA_CHUNK_HEADER + run.length);
@@ -144,6 +149,7 @@ export class ReadStream {
     let isStarted = false;
     try {
       for (let at = offset; at < offset + length; at += PIECE_BYTES) {
+        if (this.#isAbandoned) throw new VhdError('CLOSED', 'the connection is closed');
         if (!this.#hasRoom()) await this.#room();
         const head = isStarted ? 0 : SIMPLE_REPLY.SIZE;
         const count = Math.min(PIECE_BYTES, offset + length - at);

@@ -92,7 +92,13 @@ export class Transmission {
       () => this.#taken(),
       () => options.wire.destroy('a read failed in the middle of its reply'),
     );
-    this.#reader = new ReadStream(options.disk, this.writer, options.limits, options.rules.structuredReplies);
+    this.#reader = new ReadStream(
+      options.disk,
+      this.writer,
+      options.limits,
+      options.rules.structuredReplies,
+      options.stats,
+    );
   }
 
   /** Where the next bytes are to be received. Ask again after each `received`. */
