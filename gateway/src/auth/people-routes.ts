@@ -42,6 +42,11 @@ export function peopleRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
   return [...userRoutes(auth), ...userCareRoutes(auth), ...groupRoutes(auth), ...assignmentRoutes(auth, deps)];
 }
 
+/** Tells the consoles that look at people that something about them is new. */
+function changed(auth: Auth, what: 'user' | 'group' | 'assignment', id: string): void {
+  auth.events.publish('people', { kind: `${what}-changed`, id }, { right: 'people' });
+}
+
 function userRoutes(auth: Auth): BoundRoute[] {
   const { accounts } = auth;
   return [
@@ -56,6 +61,7 @@ function userRoutes(auth: Auth): BoundRoute[] {
       const account = await accounts.create({ ...body, password });
       note({ target: account.id, name: account.name, roles: account.roles });
       etag(account.version);
+      changed(auth, 'user', account.id);
       return userToApi(auth, account);
     }),
     bind(getUser, async ({ params, etag }) => {
@@ -69,6 +75,7 @@ function userRoutes(auth: Auth): BoundRoute[] {
       ifMatch(before.version);
       const account = await accounts.edit(before.id, before.version, body);
       note({ name: account.name, ...body });
+      changed(auth, 'user', account.id);
       etag(account.version);
       return userToApi(auth, account);
     }),
@@ -77,6 +84,7 @@ function userRoutes(auth: Auth): BoundRoute[] {
       mustOutrank(principal, account.roles);
       ifMatch(account.version);
       await accounts.remove(account.id);
+      changed(auth, 'user', account.id);
       note({ name: account.name });
     }),
   ];
@@ -100,6 +108,7 @@ function userCareRoutes(auth: Auth): BoundRoute[] {
       const account = await accounts.get(params.userId);
       mustOutrank(principal, account.roles);
       await auth.lockout.clear(account.name);
+      changed(auth, 'user', account.id);
       note({ name: account.name });
     }),
     bind(resetSecondFactor, async ({ principal, params, note }) => {
@@ -123,6 +132,7 @@ function groupRoutes(auth: Auth): BoundRoute[] {
     bind(createGroup, async ({ body, note, etag }) => {
       const row = await groups.create(body.name, body.external);
       note({ target: row.id, name: row.name });
+      changed(auth, 'group', row.id);
       etag(row.version);
       return groupToApi(auth, row);
     }),
@@ -136,18 +146,24 @@ function groupRoutes(auth: Auth): BoundRoute[] {
       ifMatch(before.version);
       const row = await groups.edit(before.id, before.version, body);
       note({ ...body });
+      changed(auth, 'group', row.id);
       etag(row.version);
       return groupToApi(auth, row);
     }),
-    bind(deleteGroup, async ({ params }) => groups.remove(params.groupId)),
+    bind(deleteGroup, async ({ params }) => {
+      await groups.remove(params.groupId);
+      changed(auth, 'group', params.groupId);
+    }),
     bind(addMember, async ({ params }) => {
       await groups.get(params.groupId);
       await auth.accounts.get(params.userId);
       await groups.addMember(params.groupId, params.userId);
+      changed(auth, 'group', params.groupId);
     }),
     bind(removeMember, async ({ params }) => {
       await groups.get(params.groupId);
       await groups.removeMember(params.groupId, params.userId);
+      changed(auth, 'group', params.groupId);
     }),
   ];
 }
@@ -169,10 +185,12 @@ function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
       const to = body.userId === undefined ? { groupId: body.groupId ?? '' } : { userId: body.userId };
       const row = await assignments.create(body.desktopId, to, body.rights);
       note({ target: body.desktopId, ...to, rights: body.rights });
+      changed(auth, 'assignment', row.id);
       return assignmentToApi(row);
     }),
     bind(deleteAssignment, async ({ params, note }) => {
       const row = await assignments.remove(params.assignmentId);
+      changed(auth, 'assignment', row.id);
       note({ desktopId: row.desktop_id, userId: row.user_id, groupId: row.group_id });
     }),
   ];

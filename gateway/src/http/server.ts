@@ -61,6 +61,8 @@ export interface GatewayServer {
   close(): Promise<void>;
 }
 
+const IDLE_SWEEP_MS = 20;
+
 export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const { config } = options;
   if (!config.tls.enabled && !isLoopbackHost(config.listen.host) && config.trustedProxies.length === 0) {
@@ -235,7 +237,10 @@ async function drain(server: http.Server | https.Server, stopping: AbortControll
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   stopping.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
   server.closeIdleConnections();
+  // A connection whose request ends now is kept alive by the browser: it is closed as soon as it is idle.
+  const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
   const cut = setTimeout(() => server.closeAllConnections(), LIMITS.drainMs);
   await closed;
+  clearInterval(sweep);
   clearTimeout(cut);
 }
