@@ -9,7 +9,7 @@ import {
   runDiskService,
   type TaskInfo,
 } from '@oriel/vhd';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
 export const MIB: number = 1 << 20;
 
@@ -31,6 +31,13 @@ afterEach(async () => {
 export function tempFolder(): string {
   const folder = mkdtempSync('/tmp/oriel-t-');
   onCleanup(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder that goes away with the file's last test. */
+export function tempFolderForAll(): string {
+  const folder = mkdtempSync('/tmp/oriel-t-');
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
