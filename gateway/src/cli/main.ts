@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { ApiError } from '../../shared/client.ts';
-import { adminSocketPath, askAdmin } from '../auth/admin-socket.ts';
 import { parseConfig } from '../config.ts';
 import { GatewayError, StartError } from '../errors.ts';
 import type { Access, Cli } from './context.ts';
@@ -31,7 +30,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** The account that owns the data folder needs no profile on the gateway's own machine: its local socket lets it in. */
 async function localAccess(env: Cli['env']): Promise<Access | undefined> {
   const { dataFolder } = parseConfig(env);
-  if (!existsSync(adminSocketPath(dataFolder))) return undefined;
+  if (!existsSync(dataFolder)) return undefined;
+  const { askAdmin } = await import('../auth/admin-socket.ts');
   try {
     return await askAdmin(dataFolder, { verb: 'access' });
   } catch (error) {
@@ -43,9 +43,9 @@ async function localAccess(env: Cli['env']): Promise<Access | undefined> {
 /** The same with everything handed in. */
 export async function run(cli: Cli, argv: readonly string[]): Promise<number> {
   let status: number | undefined;
-  const root = program(cli, versionOf(), (asked) => (status = asked));
-  quiet(root, cli);
   try {
+    const root = await program({ cli, version: versionOf(), exitWith: (asked) => (status = asked) }, argv);
+    quiet(root, cli);
     await root.parseAsync([...argv]);
     return status ?? Number(process.exitCode ?? EXIT.ok);
   } catch (error) {

@@ -1,62 +1,70 @@
-/** The `oriel` command put together: one line per verb group. */
-import { disksCommand, vhdCommand } from '@oriel/vhd/cli';
+/**
+ * The `oriel` command put together: one line per group of verbs. A group is loaded when its name is on the line, so that
+ * `oriel vm list` does not wait for the code of the others; help and completion load them all.
+ */
 import { Command } from 'commander';
-import { adminCommand } from './admin.ts';
-import { auditCommand } from './audit.ts';
-import { completionCommand } from './completion.ts';
 import type { Cli } from './context.ts';
-import { desktopCommand } from './desktop.ts';
-import { doctorCommand } from './doctor.ts';
-import { hostCommand } from './host.ts';
-import { diskCommand, imageCommand, templateCommand } from './library.ts';
-import { loginCommand, logoutCommand, profileCommand } from './login.ts';
-import { assignCommand, groupCommand, userCommand } from './people.ts';
-import { sessionCommand } from './session.ts';
-import { startCommand, statusCommand, stopCommand } from './start.ts';
-import { taskCommand } from './task.ts';
-import { vmCommand } from './vm.ts';
 
 const EXIT_HELP = `
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
 present state, 6 the gateway does not answer.`;
 
-export function program(cli: Cli, version: string, exitWith: (status: number) => void): Command {
+export interface ProgramOptions {
+  readonly cli: Cli;
+  readonly version: string;
+  readonly exitWith: (status: number) => void;
+}
+
+type Load = (options: ProgramOptions) => Promise<Command>;
+
+const GROUPS: Readonly<Record<string, Load>> = {
+  start: async ({ cli, exitWith }) => (await import('./start.ts')).startCommand(cli, exitWith),
+  stop: async ({ cli }) => (await import('./start.ts')).stopCommand(cli),
+  status: async ({ cli }) => (await import('./start.ts')).statusCommand(cli),
+  vm: async ({ cli }) => (await import('./vm.ts')).vmCommand(cli),
+  desktop: async ({ cli }) => (await import('./desktop.ts')).desktopCommand(cli),
+  host: async ({ cli }) => (await import('./host.ts')).hostCommand(cli),
+  image: async ({ cli }) => (await import('./library.ts')).imageCommand(cli),
+  template: async ({ cli }) => (await import('./library.ts')).templateCommand(cli),
+  disk: async ({ cli }) => (await import('./library.ts')).diskCommand(cli),
+  task: async ({ cli }) => (await import('./task.ts')).taskCommand(cli),
+  session: async ({ cli }) => (await import('./session.ts')).sessionCommand(cli),
+  user: async ({ cli }) => (await import('./people.ts')).userCommand(cli),
+  group: async ({ cli }) => (await import('./people.ts')).groupCommand(cli),
+  assign: async ({ cli }) => (await import('./people.ts')).assignCommand(cli),
+  audit: async ({ cli }) => (await import('./audit.ts')).auditCommand(cli),
+  admin: async ({ cli }) => (await import('./admin.ts')).adminCommand(cli),
+  login: async ({ cli }) => (await import('./login.ts')).loginCommand(cli),
+  logout: async ({ cli }) => (await import('./login.ts')).logoutCommand(cli),
+  profile: async ({ cli }) => (await import('./login.ts')).profileCommand(cli),
+  doctor: async ({ cli }) => (await import('./doctor.ts')).doctorCommand(cli),
+  completion: async ({ cli }) => (await import('./completion.ts')).completionCommand(cli),
+};
+
+/** Commands of the disk library, with options of their own. */
+const FOREIGN: Readonly<Record<string, Load>> = {
+  vhd: async () => (await import('@oriel/vhd/cli')).vhdCommand(),
+  disks: async ({ cli, version }) => (await import('@oriel/vhd/cli')).disksCommand({ env: cli.env, version }),
+};
+
+/** `argv` as node gives it: only the group that it names is loaded, or all where it names none. */
+export async function program(options: ProgramOptions, argv: readonly string[]): Promise<Command> {
   const root = new Command('oriel')
     .description('Oriel: a gateway to desktops, and the VHD library they run from')
-    .version(version)
+    .version(options.version)
     .enablePositionalOptions()
     .addHelpText('after', EXIT_HELP);
-  const own = [
-    startCommand(cli, exitWith),
-    stopCommand(cli),
-    statusCommand(cli),
-    vmCommand(cli),
-    desktopCommand(cli),
-    hostCommand(cli),
-    imageCommand(cli),
-    templateCommand(cli),
-    diskCommand(cli),
-    taskCommand(cli),
-    sessionCommand(cli),
-    userCommand(cli),
-    groupCommand(cli),
-    assignCommand(cli),
-    auditCommand(cli),
-    adminCommand(cli),
-    loginCommand(cli),
-    logoutCommand(cli),
-    profileCommand(cli),
-    doctorCommand(cli),
-    completionCommand(cli),
-  ];
   withGlobals(root);
-  for (const group of own) {
+  const named = argv[2] ?? '';
+  const isWanted = (name: string): boolean =>
+    name === named || !(named in GROUPS || named in FOREIGN) || named === 'completion';
+  for (const [name, load] of Object.entries(GROUPS)) {
+    if (!isWanted(name)) continue;
+    const group = await load(options);
     withGlobals(group);
     root.addCommand(group);
   }
-  // Commands of the disk library, with options of their own.
-  root.addCommand(disksCommand({ env: cli.env, version }));
-  root.addCommand(vhdCommand());
+  for (const [name, load] of Object.entries(FOREIGN)) if (isWanted(name)) root.addCommand(await load(options));
   return root;
 }
 

@@ -21,7 +21,6 @@ import {
   type Vm,
   type VmSource,
 } from '../../shared/vm.ts';
-import { attachConsole } from './console.ts';
 import { type Cli, clientFor, globals, show } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { findOne, listAll } from './lists.ts';
@@ -306,6 +305,7 @@ async function each(
   if (0 < failures.length) throw failures[0];
 }
 
+const UNDER_WAY: readonly Vm['state'][] = ['starting', 'stopping', 'saving', 'deleting', 'unknown'];
 const WAIT = { everyMs: 200, forMs: 180_000 } as const;
 
 async function waitFor(client: Client, asked: Vm, until: readonly Vm['state'][]): Promise<Vm> {
@@ -313,7 +313,9 @@ async function waitFor(client: Client, asked: Vm, until: readonly Vm['state'][])
   for (;;) {
     const vm = await client.call(getVm, { params: { vmId: asked.id } });
     if (until.includes(vm.state)) return vm;
-    if (vm.state === 'failed') throw new CliError(`VM ${vm.name}: ${vm.reason ?? 'it failed'}`);
+    // A step that failed is tried again, but not for us: its reason stands while nothing is under way.
+    const isStuck = vm.state === 'failed' || (vm.reason !== null && !UNDER_WAY.includes(vm.state));
+    if (isStuck) throw new CliError(`VM ${vm.name}: ${vm.reason ?? 'it failed'}`);
     if (giveUpAt < Date.now()) throw new CliError(`VM ${vm.name} is still ${vm.state}`);
     await sleep(WAIT.everyMs);
   }
@@ -343,6 +345,7 @@ function console1(cli: Cli): Command {
     .action(async (called: string, _: unknown, self: Command) => {
       const client = await clientFor(cli, self);
       const vm = await findVm(client, called);
+      const { attachConsole } = await import('./console.ts');
       await attachConsole(cli, globals(self), client, vm.id);
     });
 }
