@@ -30,7 +30,8 @@ async function screenWhen(isAwaited: (screen: ToyScreen) => boolean): Promise<To
   for (;;) {
     const canvas = page.getByTestId('screen').locator('canvas');
     const url = await canvas.evaluate((element) => (element as unknown as { toDataURL(): string }).toDataURL());
-    const screen = readToyScreen(Buffer.from(url.split(',')[1] ?? '', 'base64'));
+    const png = Buffer.from(url.split(',')[1] ?? '', 'base64');
+    const screen = 0 < png.byteLength ? readToyScreen(png) : undefined; // A canvas without size has no picture yet.
     if (screen !== undefined && isAwaited(screen)) return screen;
     if (SCREEN_MS < Date.now() - started) throw new Error(`the screen shows ${JSON.stringify(screen)}`);
     await page.evaluate('new Promise((drawn) => requestAnimationFrame(drawn))');
