@@ -3,12 +3,15 @@
  * the VMs stays as it is in the store: those that ran start again with the next gateway.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type HostDriver, qemuDriver, type VmObservation } from '@oriel/hosts';
 import { connectDiskService } from '@oriel/vhd';
 import { type DataFolder, hostFolders, lockDataFolder } from './data-folder.ts';
 import { openStore } from './store/store.ts';
 
 const GRACE_MS = 10_000;
+/** How long the disk service may take to end once it has closed its disks. */
+const SERVICE_END = { forMs: 5_000, everyMs: 20 } as const;
 
 export interface StopReport {
   readonly vms: readonly { readonly id: string; readonly name: string }[];
@@ -56,10 +59,19 @@ async function stopVms(folder: DataFolder, hostId: string, isForced: boolean): P
   }
 }
 
+/** Ends the disk service and waits until its process is gone, so that the next start finds the folder free. */
 async function stopDiskService(folder: DataFolder): Promise<void> {
   const client = connectDiskService(folder.diskSocket);
   try {
+    const { pid } = await client.health();
     await client.stop();
+    for (
+      let waitedMs = 0;
+      existsSync(`/proc/${pid}`) && waitedMs < SERVICE_END.forMs;
+      waitedMs += SERVICE_END.everyMs
+    ) {
+      await sleep(SERVICE_END.everyMs);
+    }
   } catch {
     // It does not run.
   } finally {
