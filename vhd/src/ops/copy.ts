@@ -25,8 +25,8 @@ export interface Sink {
   put(slot: Slot): Promise<void>;
 }
 
-/** Reads in flight. More than the four threads of the pool, so that no thread waits for the event loop. */
-const SLOTS = 6;
+/** Pieces in flight: one is written, the next are read or wait; more of them only take turns at the memory. */
+const SLOTS = 4;
 /** BOUNDED: what the buffers of one copy may take together. */
 const SLOTS_BYTES: number = 48 << 20;
 
