@@ -16,8 +16,9 @@
  */
 import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { appendExtent, ChainLinks } from './chain-links.ts';
+import { ChainLinks } from './chain-links.ts';
 import type { Disk, Extent, MaybeAsync } from './disk.ts';
+import { ExtentList } from './extent-list.ts';
 import { fileError } from './file.ts';
 import { FlushQueue } from './flush-queue.ts';
 import type { Image } from './image.ts';
@@ -159,16 +160,16 @@ export class ChainDisk implements Disk {
     limit: number = Number.MAX_SAFE_INTEGER,
   ): Promise<readonly Extent[]> {
     this.#checkRange(offset, length);
-    const changes: Extent[] = [];
+    const changes = new ExtentList(limit);
     const end = offset + length;
-    for (let at = offset; at < end; ) {
+    for (let at = offset; at < end && !changes.isFull; ) {
       for (const extent of this.#links.extents(at, end - at, EXTENTS_AT_ONCE)) {
         const changedIn = extent.link !== undefined && extent.link < link ? extent.link : undefined;
-        if (!appendExtent(changes, extent.offset, extent.length, changedIn, limit)) return changes;
+        changes.add(extent.offset, extent.length, changedIn);
         at = extent.offset + extent.length;
       }
     }
-    return changes;
+    return changes.finish();
   }
 
   /**

@@ -5,6 +5,7 @@
 import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import type { Extent, MaybeAsync } from './disk.ts';
+import { ExtentList } from './extent-list.ts';
 import type { Image } from './image.ts';
 import type { DiskLimits } from './limits.ts';
 import { all } from './maybe-async.ts';
@@ -121,21 +122,15 @@ export class ChainLinks {
 
   /** The extents of a range, as `Disk.extents`. */
   extents(offset: number, length: number, limit: number): readonly Extent[] {
-    const extents: Extent[] = [];
+    const list = new ExtentList(limit);
     const end = offset + length;
-    for (let at = offset; at < end; ) {
-      const block = Math.floor(at / this.grainBytes);
-      const start = block * this.grainBytes;
-      const blockEnd = Math.min(end, this.endOfBlock(block));
-      const owner = this.#ownerForMap(block);
-      const runs = owner === OWNER.mixed ? this.#runsOf(block) : Uint32Array.of(owner);
-      for (let run = runAt(runs, Math.floor((at - start) / SECTOR_BYTES)); at < blockEnd; run++) {
-        const runEnd = Math.min(blockEnd, start + endOf(runs, run, this.grainBytes / SECTOR_BYTES) * SECTOR_BYTES);
-        if (!appendExtent(extents, at, runEnd - at, this.#linkOf(ownerOf(runs, run)), limit)) return extents;
-        at = runEnd;
-      }
+    for (let at = offset; at < end && !list.isFull; ) {
+      const near = this.#linksNear(at, end);
+      if (near.links.length === 0) list.add(at, near.until - at, undefined);
+      else this.#extentsNear(list, at, near);
+      at = near.until;
     }
-    return extents;
+    return list.finish();
   }
 
   /** The value of a block in the owner map, worked out where it is not known. Errors: IO. */
@@ -243,49 +238,80 @@ export class ChainLinks {
     return this.owners.sectorsOf(block) ?? Uint32Array.of(owner);
   }
 
-  /**
-   * The owner of a block for a map of the disk. A block that only an image without parent has is told from tables
-   * alone; of 100,000 blocks, no bitmap is read.
-   */
-  #ownerForMap(block: number): number {
-    const known = this.owners.blocks[block] ?? OWNER.unknown;
-    if (known !== OWNER.unknown) return known;
-    const offset = block * this.grainBytes;
-    const length = this.endOfBlock(block) - offset;
-    const last = this.#links.length - 1;
-    const root = this.#links[last];
-    for (let link = 0; link < last; link++) {
-      const image = this.#links[link];
-      if (image !== undefined && offset < image.sizeBytes && image.hasBlocks(offset, length))
-        return this.#resolve(block);
+  /** The links that have any block of the next stretch: of a large disk, most have none. */
+  #linksNear(at: number, end: number): Near {
+    const stretch = STRETCH_BLOCKS * this.grainBytes;
+    const until = Math.min(end, (Math.floor(at / stretch) + 1) * stretch);
+    const from = Math.floor(at / this.grainBytes) * this.grainBytes;
+    const links: number[] = [];
+    this.#links.forEach((image, link) => {
+      if (from < image.sizeBytes && image.hasBlocks(from, until - from)) links.push(link);
+    });
+    return { until, links };
+  }
+
+  /** Blocks of one owner go to the list as one run: a million of them must not take longer than they have to. */
+  #extentsNear(list: ExtentList, offset: number, { until, links }: Near): void {
+    const first = Math.floor(offset / this.grainBytes);
+    const last = Math.floor((until - 1) / this.grainBytes);
+    let at = offset;
+    let before: number = OWNER.unknown;
+    for (let block = first; block <= last && !list.isFull; block++) {
+      const known = this.owners.blocks[block] ?? OWNER.unknown;
+      const owner = known === OWNER.unknown ? this.#ownerForMap(block, links) : known;
+      if (owner === before && owner !== OWNER.mixed) continue;
+      const start = Math.max(offset, block * this.grainBytes);
+      if (at < start) list.add(at, start - at, this.#linkOf(before));
+      at = start;
+      before = owner;
+      if (owner !== OWNER.mixed) continue;
+      at = Math.min(until, this.endOfBlock(block));
+      this.#mixedExtents(list, block, start, at);
     }
-    if (root === undefined || root.sizeBytes <= offset || !root.hasBlocks(offset, length)) return OWNER.none;
-    const isWhole = root.kind === 'dynamic' && root.blockBytes === this.grainBytes && offset + length <= root.sizeBytes;
-    return isWhole ? (this.#slotOfLink[last] ?? OWNER.none) : this.#resolve(block);
+    if (at < until) list.add(at, until - at, this.#linkOf(before));
+  }
+
+  /**
+   * The owner of a block that nobody has looked at, for a map of the disk; `near` has the links that may store it. A
+   * block that only an image without parent has is told from tables alone: of 100,000 blocks, no bitmap is read.
+   */
+  #ownerForMap(block: number, near: readonly number[]): number {
+    const offset = block * this.grainBytes;
+    for (const link of near) {
+      const image = this.#links[link];
+      if (image === undefined || image.sizeBytes <= offset) continue;
+      const isAlike = image.blockBytes === this.grainBytes;
+      if (isAlike ? image.positionOf(offset) < 0 : !image.hasBlocks(offset, this.endOfBlock(block) - offset)) continue;
+      const isWhole = isAlike && image.kind === 'dynamic' && this.endOfBlock(block) <= image.sizeBytes;
+      return isWhole ? (this.#slotOfLink[link] ?? OWNER.none) : this.#resolve(block);
+    }
+    return OWNER.none;
+  }
+
+  #mixedExtents(list: ExtentList, block: number, from: number, end: number): void {
+    const runs = this.#runsOf(block);
+    const start = block * this.grainBytes;
+    const sectors = this.grainBytes / SECTOR_BYTES;
+    let at = from;
+    for (let run = runAt(runs, Math.floor((at - start) / SECTOR_BYTES)); at < end; run++) {
+      const runEnd = Math.min(end, start + endOf(runs, run, sectors) * SECTOR_BYTES);
+      list.add(at, runEnd - at, this.#linkOf(ownerOf(runs, run)));
+      at = runEnd;
+    }
   }
 
   #linkOf(owner: number): number | undefined {
+    if (owner === OWNER.none) return undefined;
     const link = this.#slotOfLink.indexOf(owner);
     return link < 0 ? undefined : link;
   }
 }
 
-/** Adds a run, merged with the one before where alike; false when `limit` runs are there and this would be another. */
-export function appendExtent(
-  extents: Extent[],
-  offset: number,
-  length: number,
-  link: number | undefined,
-  limit: number,
-): boolean {
-  const last = extents.at(-1);
-  if (last !== undefined && last.link === link) {
-    extents[extents.length - 1] = { ...last, length: last.length + length };
-    return true;
-  }
-  if (limit <= extents.length) return false;
-  const isAllocated = link !== undefined;
-  const extent = { offset, length, isAllocated, isZero: !isAllocated };
-  extents.push(link === undefined ? extent : { ...extent, link });
-  return true;
+/** Links that have blocks between here and `until`. */
+interface Near {
+  readonly until: number;
+  readonly links: readonly number[];
 }
+
+/** Blocks for which the links that matter are looked up at once. */
+const STRETCH_BLOCKS = 1024;

@@ -21,15 +21,13 @@ import { encodeFooter, FOOTER_BYTES, type Footer } from '../format/footer.ts';
 import type { Header } from '../format/header.ts';
 import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
 import { alignUp, LIMITS, SECTOR_BYTES } from '../units.ts';
+import { BlockFill, type BlockTable, FILL } from './block-table.ts';
 import type { RandomAccessFile } from './file.ts';
 import { findFreeSpace } from './free-space.ts';
 import type { Image } from './image.ts';
-import type { DynamicMetadata, FooterReading, OpenFinding } from './image-metadata.ts';
+import type { DynamicTable, FooterReading, OpenFinding } from './image-metadata.ts';
 import { DISK_LIMITS } from './limits.ts';
 import { SyncGuard } from './sync-guard.ts';
-
-/** What is known of the bitmap of a block. */
-const FILL = { unknown: 0, partial: 1, full: 2 } as const;
 
 /** Metadata on its way to the file: taken from memory when a flush begins. */
 interface Batch {
@@ -58,13 +56,13 @@ export class DynamicImage implements Image {
   readonly isReadOnly: boolean;
   readonly findings: readonly OpenFinding[];
   readonly blockBytes: number;
-  /** Where each block starts, in sectors; `BAT_UNUSED` for none. For reading only. */
-  readonly bat: Uint32Array;
+  /** Where each block starts. For reading only. */
+  readonly table: BlockTable;
   requests = 0;
 
   readonly #bitmapBytes: number;
   readonly #footerBytes: Uint8Array;
-  readonly #fill: Uint8Array;
+  readonly #fill: BlockFill;
   readonly #bitmaps = new Map<number, Uint8Array>();
   readonly #dirtyEntries = new Set<number>();
   readonly #dirtyBitmaps = new Set<number>();
@@ -79,25 +77,30 @@ export class DynamicImage implements Image {
   #lastBitmap: Uint8Array | undefined;
   #freed: number[] = [];
 
-  constructor(file: RandomAccessFile, reading: FooterReading, metadata: DynamicMetadata) {
+  constructor(file: RandomAccessFile, reading: FooterReading, metadata: DynamicTable) {
     this.kind = reading.footer.diskType === 'differencing' ? 'differencing' : 'dynamic';
     this.path = file.path;
     this.file = file;
     this.footer = reading.footer;
     this.header = metadata.header;
-    this.bat = metadata.bat;
+    this.table = metadata.table;
     this.sizeBytes = reading.footer.currentSizeBytes;
     this.isReadOnly = file.isReadOnly;
     this.findings = reading.findings;
     this.blockBytes = metadata.header.blockBytes;
     this.#bitmapBytes = bitmapBytes(this.blockBytes);
     this.#footerBytes = encodeFooter(reading.footer);
-    this.#fill = new Uint8Array(this.bat.length);
+    this.#fill = new BlockFill(this.table.length);
     this.#allOnes = new Uint8Array(this.#bitmapBytes).fill(0xff);
     this.#endBytes = reading.endBytes;
     this.#guard = new SyncGuard(file);
     // A tail that a power cut or an old writer left unwhole is written anew; the next flush syncs it.
     if (!this.isReadOnly && !reading.isTailWhole) file.writeSync(this.#footerBytes, 0, FOOTER_BYTES, this.#endBytes);
+  }
+
+  /** The table in one piece: a copy. */
+  get bat(): Uint32Array {
+    return this.table.toArray();
   }
 
   get dirtyBlocks(): number {
@@ -106,17 +109,14 @@ export class DynamicImage implements Image {
 
   positionOf(offset: number): number {
     const block = Math.floor(offset / this.blockBytes);
-    const entry = this.bat[block] ?? BAT_UNUSED;
+    const entry = this.table.get(block);
     if (entry === BAT_UNUSED) return -1;
     return entry * SECTOR_BYTES + this.#bitmapBytes + (offset - block * this.blockBytes);
   }
 
   hasBlocks(offset: number, length: number): boolean {
-    const last = Math.min(this.bat.length - 1, Math.floor((offset + length - 1) / this.blockBytes));
-    for (let block = Math.floor(offset / this.blockBytes); block <= last; block++) {
-      if (this.bat[block] !== BAT_UNUSED) return true;
-    }
-    return false;
+    const last = Math.min(this.table.length - 1, Math.floor((offset + length - 1) / this.blockBytes));
+    return this.table.hasAny(Math.floor(offset / this.blockBytes), last);
   }
 
   claimSectors(owners: Uint8Array, count: number, offset: number, slot: number, none: number): number {
@@ -128,7 +128,8 @@ export class DynamicImage implements Image {
       const block = Math.floor((start + at) / perBlock);
       const within = start + at - block * perBlock;
       const length = Math.min(perBlock - within, end - at);
-      if (this.bat[block] !== BAT_UNUSED) taken += this.#claimBlock(owners, at, block, within, length, slot, none);
+      if (this.table.get(block) !== BAT_UNUSED)
+        taken += this.#claimBlock(owners, at, block, within, length, slot, none);
       at += length;
     }
     return taken;
@@ -139,15 +140,15 @@ export class DynamicImage implements Image {
   }
 
   ensureBlock(block: number): number {
-    const entry = this.bat[block] ?? BAT_UNUSED;
+    const entry = this.table.get(block);
     const start = entry === BAT_UNUSED ? this.#allocate(block) : entry * SECTOR_BYTES;
     return start + this.#bitmapBytes;
   }
 
   isBlockFull(block: number): boolean {
-    if (this.bat[block] === BAT_UNUSED) return false;
-    if (this.#fill[block] === FILL.unknown) this.#loadBitmap(block);
-    return this.#fill[block] === FILL.full;
+    if (this.table.get(block) === BAT_UNUSED) return false;
+    if (this.#fill.get(block) === FILL.unknown) this.#loadBitmap(block);
+    return this.#fill.get(block) === FILL.full;
   }
 
   /** The sector bitmap of a block that is in the file: a copy, as it is in memory now. Errors: IO. */
@@ -163,15 +164,15 @@ export class DynamicImage implements Image {
     markSectors(bitmap, firstSector, count);
     this.#bitmaps.set(block, bitmap);
     this.#dirtyBitmaps.add(block);
-    if (hasAllSectors(bitmap, 0, this.#sectorsOf(block))) this.#fill[block] = FILL.full;
+    if (hasAllSectors(bitmap, 0, this.#sectorsOf(block))) this.#fill.set(block, FILL.full);
   }
 
   dropBlock(block: number): void {
-    const entry = this.bat[block] ?? BAT_UNUSED;
+    const entry = this.table.get(block);
     if (entry === BAT_UNUSED) return;
     this.#freeSpace(); // Looked for before the block leaves the table: its space is free only after a flush.
-    this.bat[block] = BAT_UNUSED;
-    this.#fill[block] = FILL.unknown;
+    this.table.set(block, BAT_UNUSED);
+    this.#fill.set(block, FILL.unknown);
     this.#bitmaps.delete(block);
     this.#dirtyBitmaps.delete(block);
     this.#dirtyEntries.add(block);
@@ -242,9 +243,9 @@ export class DynamicImage implements Image {
     const known = this.#bitmaps.get(block) ?? (this.#lastBlock === block ? this.#lastBitmap : undefined);
     if (known !== undefined) return known;
     const bitmap = new Uint8Array(this.#bitmapBytes);
-    this.file.readSync(bitmap, 0, bitmap.byteLength, (this.bat[block] ?? 0) * SECTOR_BYTES);
+    this.file.readSync(bitmap, 0, bitmap.byteLength, this.table.get(block) * SECTOR_BYTES);
     const isFull = hasAllSectors(bitmap, 0, this.#sectorsOf(block));
-    this.#fill[block] = isFull ? FILL.full : FILL.partial;
+    this.#fill.set(block, isFull ? FILL.full : FILL.partial);
     if (this.isReadOnly) {
       this.#lastBlock = block;
       this.#lastBitmap = bitmap;
@@ -275,12 +276,12 @@ export class DynamicImage implements Image {
       free.pop();
     }
     this.#guard.isDirty = true;
-    this.bat[block] = at / SECTOR_BYTES;
+    this.table.set(block, at / SECTOR_BYTES);
     this.#dirtyEntries.add(block);
     if (this.kind === 'dynamic') {
-      this.#fill[block] = FILL.full; // Nothing lies below: sectors that were never written are zeros, here and anywhere.
+      this.#fill.set(block, FILL.full); // Nothing lies below: sectors that were never written are zeros, here and anywhere.
     } else {
-      this.#fill[block] = FILL.partial;
+      this.#fill.set(block, FILL.partial);
       this.#bitmaps.set(block, new Uint8Array(this.#bitmapBytes));
       this.#dirtyBitmaps.add(block);
     }
@@ -288,7 +289,7 @@ export class DynamicImage implements Image {
   }
 
   #freeSpace(): number[] {
-    this.#free ??= findFreeSpace(this.bat, this.header, this.#endBytes, this.footer.headerOffset);
+    this.#free ??= findFreeSpace(this.table, this.header, this.#endBytes, this.footer.headerOffset);
     return this.#free;
   }
 
@@ -321,15 +322,15 @@ export class DynamicImage implements Image {
     const batch: Batch = { entries: new Map(), fresh: new Map(), shown: new Map(), freed: this.#freed };
     this.#freed = [];
     for (const block of this.#dirtyEntries) {
-      const entry = this.bat[block] ?? BAT_UNUSED;
+      const entry = this.table.get(block);
       batch.entries.set(block, entry);
       if (entry === BAT_UNUSED) continue;
       const to = this.#maybeShown.has(block) ? batch.shown : batch.fresh;
       to.set(block, this.#bitmapWrite(block, entry));
     }
     for (const block of this.#dirtyBitmaps) {
-      if (!batch.fresh.has(block)) batch.shown.set(block, this.#bitmapWrite(block, this.bat[block] ?? 0));
-      if (this.#fill[block] === FILL.full) this.#bitmaps.delete(block);
+      if (!batch.fresh.has(block)) batch.shown.set(block, this.#bitmapWrite(block, this.table.get(block)));
+      if (this.#fill.get(block) === FILL.full) this.#bitmaps.delete(block);
     }
     this.#dirtyEntries.clear();
     this.#dirtyBitmaps.clear();
@@ -348,8 +349,8 @@ export class DynamicImage implements Image {
       if (isRevealing) this.#maybeShown.add(block);
     }
     for (const [block, write] of [...batch.fresh, ...batch.shown]) {
-      if ((this.bat[block] ?? BAT_UNUSED) * SECTOR_BYTES !== write.position) continue;
-      if (this.#fill[block] !== FILL.full && !this.#bitmaps.has(block)) this.#bitmaps.set(block, write.bytes);
+      if (this.table.get(block) * SECTOR_BYTES !== write.position) continue;
+      if (this.#fill.get(block) !== FILL.full && !this.#bitmaps.has(block)) this.#bitmaps.set(block, write.bytes);
       this.#dirtyBitmaps.add(block);
     }
     for (const entry of batch.freed) this.#freed.push(entry);
@@ -371,7 +372,7 @@ export class DynamicImage implements Image {
       const first = Math.floor((blocks[i] ?? 0) / perSector) * perSector;
       const position = this.header.batOffset + first * 4;
       // The table of another writer need not end on a sector.
-      const length = Math.min(SECTOR_BYTES, alignUp((this.bat.length - first) * 4, 4));
+      const length = Math.min(SECTOR_BYTES, alignUp((this.table.length - first) * 4, 4));
       this.file.readSync(sector, 0, length, position);
       for (; i < blocks.length && (blocks[i] ?? 0) < first + perSector; i++) {
         const block = blocks[i] ?? 0;

@@ -2,11 +2,12 @@
  * Space inside an image that no block uses: left by a power cut between writing a block and showing it, or by blocks
  * that were trimmed. Looked for once, before the first block is placed.
  */
-import { BAT_UNUSED, batBytes } from '../format/bat.ts';
+import { batBytes } from '../format/bat.ts';
 import { bitmapBytes } from '../format/bitmap.ts';
 import { HEADER_BYTES, type Header } from '../format/header.ts';
 import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
+import { BlockTable } from './block-table.ts';
 
 /** Places that are remembered; more are found at the next open. */
 const MAX_PLACES = 65_536;
@@ -15,20 +16,26 @@ const MAX_PLACES = 65_536;
  * The sectors where a block could go between the first block and the end. What lies in front of the first block is
  * left alone: room for the table, and what other writers keep there (quirk 16). `endBytes` is where the footer starts.
  */
-export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number, headerOffset = 0): number[] {
-  const taken = occupied(bat, header, headerOffset);
+export function findFreeSpace(
+  bat: BlockTable | Uint32Array,
+  header: Header,
+  endBytes: number,
+  headerOffset = 0,
+): number[] {
+  const blocks = bat instanceof BlockTable ? bat.sortedEntries() : BlockTable.from(bat).sortedEntries();
+  const taken = { blocks, records: recordsOf(header, headerOffset) };
   const places: number[] = [];
   const span = blockSpanBytes(header.blockBytes);
   const first = taken.blocks[0];
   if (first === undefined) return places;
   let free = first * SECTOR_BYTES + span;
-  let locator = 0;
+  let record = 0;
   for (let i = 1; i <= taken.blocks.length; i++) {
     const next = taken.blocks[i];
     const until = next === undefined ? endBytes : next * SECTOR_BYTES;
     for (let at = alignedFrom(free, header.blockBytes); at + span <= until; ) {
-      while (locator < taken.locators.length && (taken.locators[locator]?.end ?? 0) <= at) locator++;
-      const hit = taken.locators[locator];
+      while (record < taken.records.length && (taken.records[record]?.end ?? 0) <= at) record++;
+      const hit = taken.records[record];
       if (hit !== undefined && hit.start < at + span) {
         at = alignedFrom(hit.end, header.blockBytes);
         continue;
@@ -42,22 +49,20 @@ export function findFreeSpace(bat: Uint32Array, header: Header, endBytes: number
   return places.reverse(); // The last is used first: the lowest.
 }
 
-function occupied(
-  bat: Uint32Array,
-  header: Header,
-  headerOffset: number,
-): { readonly blocks: Uint32Array; readonly locators: readonly { readonly start: number; readonly end: number }[] } {
-  const sorted = bat.slice().sort();
-  const unused = sorted.indexOf(BAT_UNUSED);
-  // Table and header of an image that was grown, or of another writer, may lie behind blocks: they are as much in the way.
+interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What is not a block. Table and header of an image that was grown, or of another writer, may lie behind blocks. */
+function recordsOf(header: Header, headerOffset: number): readonly Stretch[] {
   const record = { start: headerOffset, end: headerOffset + HEADER_BYTES };
   const table = { start: header.batOffset, end: header.batOffset + batBytes(header.maxTableEntries) };
   const paths = header.locators.map(({ offsetBytes, spaceBytes, lengthBytes }) => ({
     start: offsetBytes,
     end: offsetBytes + Math.max(spaceBytes, lengthBytes),
   }));
-  const locators = [record, table, ...paths].sort((a, b) => a.start - b.start);
-  return { blocks: unused < 0 ? sorted : sorted.subarray(0, unused), locators };
+  return [record, table, ...paths].sort((a, b) => a.start - b.start);
 }
 
 function alignedFrom(bytes: number, blockBytes: number): number {

@@ -4,7 +4,7 @@
  * checked against the size of the file before anything is allocated for it.
  */
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, batBytes, batEntriesFor, decodeBat } from '../format/bat.ts';
+import { BAT_UNUSED, batBytes, batEntriesFor } from '../format/bat.ts';
 import { bitmapBytes } from '../format/bitmap.ts';
 import {
   decodeFooter,
@@ -17,6 +17,7 @@ import {
 } from '../format/footer.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from '../format/header.ts';
 import { SECTOR_BYTES } from '../units.ts';
+import { BlockTable } from './block-table.ts';
 import { type RandomAccessFile, readBytesSync } from './file.ts';
 
 /** Something about an image that did not keep it from opening and that a repair would put right. */
@@ -42,6 +43,12 @@ export interface FooterReading {
 }
 
 /** Everything read at open of a dynamic or differencing image. */
+export interface DynamicTable {
+  readonly header: Header;
+  readonly table: BlockTable;
+}
+
+/** The same, the table in one piece. */
 export interface DynamicMetadata {
   readonly header: Header;
   /** One entry for each block of the virtual disk; entries the table has beyond that are left alone (quirk 10). */
@@ -73,7 +80,7 @@ export function readFooter(file: RandomAccessFile): FooterReading {
 }
 
 /** Reads header and table of a dynamic or differencing image. Errors: HEADER_*, BAT_*, TOO_LARGE, FOOTER_FIELD. */
-export function readDynamicMetadata(file: RandomAccessFile, footer: Footer): DynamicMetadata {
+export function readDynamicTable(file: RandomAccessFile, footer: Footer): DynamicTable {
   const header = readHeader(file, footer);
   const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
   if (header.maxTableEntries < entries) {
@@ -82,16 +89,16 @@ export function readDynamicMetadata(file: RandomAccessFile, footer: Footer): Dyn
       `${file.path}: BAT of ${header.maxTableEntries} entries, the size needs ${entries}`,
     );
   }
-  if (file.sizeBytes < header.batOffset + entries * 4) {
-    throw new VhdError(
-      'BAT_TRUNCATED',
-      `${file.path}: BAT at ${header.batOffset} needs ${entries * 4} bytes, the file ends at ${file.sizeBytes}`,
-    );
-  }
-  const bat = decodeBat(readBytesSync(file, header.batOffset, entries * 4), entries);
-  const problem = findBatProblem(bat, footer, header, file.sizeBytes);
+  const table = BlockTable.read(file, header.batOffset, entries);
+  const problem = findTableProblem(table, footer, header, file.sizeBytes);
   if (problem !== undefined) throw new VhdError('BAT_ENTRY', `${file.path}: ${problem}`);
-  return { header, bat };
+  return { header, table };
+}
+
+/** As `readDynamicTable`, the table in one piece. */
+export function readDynamicMetadata(file: RandomAccessFile, footer: Footer): DynamicMetadata {
+  const { header, table } = readDynamicTable(file, footer);
+  return { header, bat: table.toArray() };
 }
 
 /** Reads the dynamic disk header. Errors: HEADER_*, TOO_LARGE. */
@@ -108,24 +115,26 @@ export function readHeader(file: RandomAccessFile, footer: Footer): Header {
   }
 }
 
-/** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */
+/** As `findTableProblem`, of a table in one piece. */
 export function findBatProblem(
   bat: Uint32Array,
   footer: Footer,
   header: Header,
   fileBytes: number,
 ): string | undefined {
+  return findTableProblem(BlockTable.from(bat), footer, header, fileBytes);
+}
+
+/** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */
+function findTableProblem(table: BlockTable, footer: Footer, header: Header, fileBytes: number): string | undefined {
   const span = bitmapBytes(header.blockBytes) + header.blockBytes;
   const spanSectors = span / SECTOR_BYTES;
   const headerOffset = footer.headerOffset ?? 0;
-  const batEnd = header.batOffset + batBytes(bat.length);
+  const batEnd = header.batOffset + batBytes(table.length);
   // Blocks are equally long, so two that overlap start in the same stretch of that length or in neighbouring ones.
-  const starts = new Uint32Array(Math.min(Math.ceil(fileBytes / span), Math.ceil(2 ** 32 / spanSectors)) + 2).fill(
-    BAT_UNUSED,
-  );
-  for (let block = 0; block < bat.length; block++) {
-    const entry = bat[block] ?? BAT_UNUSED;
-    if (entry === BAT_UNUSED) continue;
+  const stretches = Math.min(Math.ceil(fileBytes / span), Math.ceil(2 ** 32 / spanSectors)) + 2;
+  const starts = new Uint32Array(stretches).fill(BAT_UNUSED);
+  return table.find((block, entry) => {
     const at = entry * SECTOR_BYTES;
     if (fileBytes < at + span) return `block ${block} at ${at} reaches behind the end of the file at ${fileBytes}`;
     if (at < FOOTER_BYTES) return `block ${block} at ${at} lies on the footer copy`;
@@ -140,8 +149,8 @@ export function findBatProblem(
       return `block ${block} at ${at} overlaps another block`;
     }
     starts[stretch] = entry;
-  }
-  return undefined;
+    return undefined;
+  });
 }
 
 interface Attempt {

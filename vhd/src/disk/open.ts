@@ -4,7 +4,7 @@ import { ChainDisk, type ChainOptions } from './chain-disk.ts';
 import { DynamicImage } from './dynamic-image.ts';
 import { FixedImage } from './fixed-image.ts';
 import type { Image } from './image.ts';
-import { type OpenFinding, readDynamicMetadata, readFooter } from './image-metadata.ts';
+import { type OpenFinding, readDynamicTable, readFooter } from './image-metadata.ts';
 import { refuseInterrupted } from './journal-name.ts';
 import { DISK_LIMITS } from './limits.ts';
 import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
@@ -51,7 +51,7 @@ function openWith(path: string, options: OpenImageOptions, noticed: readonly Ope
     const found = readFooter(file);
     const reading = { ...found, findings: [...found.findings, ...noticed] };
     if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
-    return new DynamicImage(file, reading, readDynamicMetadata(file, reading.footer));
+    return new DynamicImage(file, reading, readDynamicTable(file, reading.footer));
   } catch (error) {
     void file.close();
     throw error;

@@ -1,0 +1,149 @@
+/**
+ * The block allocation table of an open image, in memory. Spec: "Block Allocation Table". Kept in chunks, and all chunks
+ * without any block are one and the same: a chain of 64 clones of a 2 TiB disk takes the room of what they store, not
+ * 64 times 4 MiB.
+ */
+import { VhdError } from '../errors.ts';
+import { BAT_UNUSED, decodeBat } from '../format/bat.ts';
+import type { RandomAccessFile } from './file.ts';
+
+const CHUNK_SHIFT = 10;
+const CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
+const CHUNK_MASK = CHUNK_ENTRIES - 1;
+/** Entries that are read at a time. */
+const READ_ENTRIES = 64 * CHUNK_ENTRIES;
+
+/** The chunk of blocks that are not there. Never written to. */
+const EMPTY: Uint32Array = new Uint32Array(CHUNK_ENTRIES).fill(BAT_UNUSED);
+const EMPTY_BYTES: Uint8Array = new Uint8Array(EMPTY.buffer);
+
+/** Where each block starts, in sectors. */
+export class BlockTable {
+  /** Blocks of the disk. */
+  readonly length: number;
+  readonly #chunks: Uint32Array[];
+
+  constructor(length: number) {
+    this.length = length;
+    this.#chunks = Array.from({ length: Math.ceil(length / CHUNK_ENTRIES) }, () => EMPTY);
+  }
+
+  /** Reads a table of `length` entries. Errors: BAT_TRUNCATED, IO. */
+  static read(file: RandomAccessFile, position: number, length: number): BlockTable {
+    if (file.sizeBytes < position + length * 4) {
+      throw new VhdError(
+        'BAT_TRUNCATED',
+        `${file.path}: BAT at ${position} needs ${length * 4} bytes, the file ends at ${file.sizeBytes}`,
+      );
+    }
+    const table = new BlockTable(length);
+    const bytes = Buffer.alloc(Math.min(length, READ_ENTRIES) * 4);
+    for (let first = 0; first < length; first += READ_ENTRIES) {
+      const count = Math.min(READ_ENTRIES, length - first);
+      file.readSync(bytes, 0, count * 4, position + first * 4);
+      for (let at = 0; at < count; at += CHUNK_ENTRIES) {
+        const entries = Math.min(CHUNK_ENTRIES, count - at);
+        const chunk = bytes.subarray(at * 4, (at + entries) * 4);
+        if (chunk.compare(EMPTY_BYTES, 0, entries * 4) === 0) continue;
+        const decoded = EMPTY.slice();
+        decoded.set(decodeBat(chunk, entries));
+        table.#chunks[(first + at) >>> CHUNK_SHIFT] = decoded;
+      }
+    }
+    return table;
+  }
+
+  /** The sector where a block starts; BAT_UNUSED for one that is not in the file, or beyond the disk. */
+  get(block: number): number {
+    const chunk = this.#chunks[block >>> CHUNK_SHIFT];
+    return chunk === undefined ? BAT_UNUSED : (chunk[block & CHUNK_MASK] ?? BAT_UNUSED);
+  }
+
+  set(block: number, entry: number): void {
+    const index = block >>> CHUNK_SHIFT;
+    let chunk = this.#chunks[index] ?? EMPTY;
+    if (chunk === EMPTY) {
+      if (entry === BAT_UNUSED) return;
+      chunk = EMPTY.slice();
+      this.#chunks[index] = chunk;
+    }
+    chunk[block & CHUNK_MASK] = entry;
+  }
+
+  /** True where any of the blocks from `first` to `last` is in the file. */
+  hasAny(first: number, last: number): boolean {
+    for (let block = first; block <= last; ) {
+      if (this.#chunks[block >>> CHUNK_SHIFT] === EMPTY) {
+        block = ((block >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+        continue;
+      }
+      if (this.get(block) !== BAT_UNUSED) return true;
+      block++;
+    }
+    return false;
+  }
+
+  /** Calls `visit` for each block that is in the file, in order, until it returns something; returns that. */
+  find<T>(visit: (block: number, entry: number) => T | undefined): T | undefined {
+    for (const [index, chunk] of this.#chunks.entries()) {
+      if (chunk === EMPTY) continue;
+      const end = Math.min(CHUNK_ENTRIES, this.length - index * CHUNK_ENTRIES);
+      for (let i = 0; i < end; i++) {
+        const entry = chunk[i] ?? BAT_UNUSED;
+        const found = entry === BAT_UNUSED ? undefined : visit(index * CHUNK_ENTRIES + i, entry);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** The starts of all blocks in the file, in the order of the file. */
+  sortedEntries(): Uint32Array {
+    const entries: number[] = [];
+    this.find((_, entry) => void entries.push(entry));
+    return Uint32Array.from(entries).sort();
+  }
+
+  /** All of it in one piece: a copy. */
+  toArray(): Uint32Array {
+    const bat = new Uint32Array(this.length);
+    for (const [index, chunk] of this.#chunks.entries()) {
+      bat.set(chunk.subarray(0, this.length - index * CHUNK_ENTRIES), index * CHUNK_ENTRIES);
+    }
+    return bat;
+  }
+
+  static from(bat: Uint32Array): BlockTable {
+    const table = new BlockTable(bat.length);
+    for (let block = 0; block < bat.length; block++) table.set(block, bat[block] ?? BAT_UNUSED);
+    return table;
+  }
+}
+
+/** What is known of the bitmap of a block. */
+export const FILL = { unknown: 0, partial: 1, full: 2 } as const;
+
+const UNKNOWN: Uint8Array = new Uint8Array(CHUNK_ENTRIES);
+
+/** One of `FILL` for each block, in chunks as the table is. */
+export class BlockFill {
+  readonly #chunks: Uint8Array[];
+
+  constructor(length: number) {
+    this.#chunks = Array.from({ length: Math.ceil(length / CHUNK_ENTRIES) }, () => UNKNOWN);
+  }
+
+  get(block: number): number {
+    return this.#chunks[block >>> CHUNK_SHIFT]?.[block & CHUNK_MASK] ?? FILL.unknown;
+  }
+
+  set(block: number, fill: number): void {
+    const index = block >>> CHUNK_SHIFT;
+    let chunk = this.#chunks[index] ?? UNKNOWN;
+    if (chunk === UNKNOWN) {
+      chunk = UNKNOWN.slice();
+      this.#chunks[index] = chunk;
+    }
+    chunk[block & CHUNK_MASK] = fill;
+  }
+}
