@@ -83,6 +83,7 @@ export class Scratch {
 
   /** Stops every VM by force and forgets it: what a test does at its end unless it is about just that. */
   async removeAll(driver: HostDriver): Promise<void> {
+    await Promise.all(driver.tasks().map((task) => task.done.catch(() => undefined))); // Those taken over included.
     for (const vm of await driver.list()) {
       if (vm.state.state !== 'stopped' && vm.state.state !== 'saved')
         await driver.power(vm.id, 'kill').done.catch(() => undefined);

@@ -8,7 +8,18 @@
 // next MiB, the ext4 partition. Spec: Linux Documentation/x86/boot.rst, Documentation/driver-api/early-userspace/buffer-format.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,10 +30,24 @@ const SECTOR = 512;
 const MIB = 1 << 20;
 const DATA_BYTES = 32 * MIB;
 const FIRST_SECTOR = 64;
-const PACKAGES = 'busybox-static qemu-guest-agent dropbear-bin libc6 libglib2.0-0 libudev1 libnuma1 liburing2 libpcre2-8-0 libtomcrypt1 libtommath1 libgmp10 zlib1g libcrypt1'.split(' ');
+const PACKAGES =
+  'busybox-static qemu-guest-agent dropbear-bin libc6 libglib2.0-0 libudev1 libnuma1 liburing2 libpcre2-8-0 libtomcrypt1 libtommath1 libgmp10 zlib1g libcrypt1'.split(
+    ' ',
+  );
 const PROGRAMS = ['usr/sbin/qemu-ga', 'usr/sbin/dropbear'];
 /** What the guest has drivers for; what these need in turn is found in the modules themselves. */
-const MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'ata_piix', 'virtio_net', 'virtio_console', 'virtio-rng', 'evdev', 'button'];
+const MODULES = [
+  'virtio_pci',
+  'virtio_blk',
+  'virtio_scsi',
+  'sd_mod',
+  'ata_piix',
+  'virtio_net',
+  'virtio_console',
+  'virtio-rng',
+  'evdev',
+  'button',
+];
 const COMMAND_LINE = 'console=tty0 console=ttyS0,115200 quiet panic=-1 mitigations=off';
 
 const cache = process.argv[2] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'oriel', 'guests');
@@ -43,11 +68,28 @@ function build() {
   try {
     const root = unpack(download(join(cache, 'packages')), join(work, 'root'));
     const initramfs = gzipSync(cpio(initramfsEntries(root)), { level: 9 });
-    const kernel = readFileSync(join(root, 'boot', readdirSync(join(root, 'boot')).find((name) => name.startsWith('vmlinuz-'))));
+    const kernel = readFileSync(
+      join(
+        root,
+        'boot',
+        readdirSync(join(root, 'boot')).find((name) => name.startsWith('vmlinuz-')),
+      ),
+    );
     const disk = layOut(kernel, initramfs);
     const half = join(work, 'disk.raw');
     writeFileSync(half, disk.bytes);
-    run('/sbin/mke2fs', ['-q', '-t', 'ext4', '-F', '-L', 'data', '-E', `offset=${disk.dataAt},root_owner=0:0`, half, `${DATA_BYTES / 1024}k`]);
+    run('/sbin/mke2fs', [
+      '-q',
+      '-t',
+      'ext4',
+      '-F',
+      '-L',
+      'data',
+      '-E',
+      `offset=${disk.dataAt},root_owner=0:0`,
+      half,
+      `${DATA_BYTES / 1024}k`,
+    ]);
     renameSync(half, image); // Whole or not at all: two builds at once do not harm each other.
     return image;
   } finally {
@@ -59,13 +101,23 @@ function build() {
 
 function download(folder) {
   mkdirSync(folder, { recursive: true });
-  const depends = run('apt-cache', ['depends', 'linux-image-cloud-amd64'], 'apt knows no linux-image-cloud-amd64: this needs Debian and its package lists (apt-get update)');
+  const depends = run(
+    'apt-cache',
+    ['depends', 'linux-image-cloud-amd64'],
+    'apt knows no linux-image-cloud-amd64: this needs Debian and its package lists (apt-get update)',
+  );
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (kernel === undefined) throw new Error('apt knows no linux-image-cloud-amd64 (try apt-get update)');
   const isHere = (name) => readdirSync(folder).some((file) => file.startsWith(`${name}_`));
   const missing = [kernel, ...PACKAGES].filter((name) => !isHere(name));
-  if (0 < missing.length) run('apt-get', ['download', '-q', ...missing], `apt cannot download ${missing.join(' ')}`, folder);
-  return [kernel, ...PACKAGES].map((name) => join(folder, readdirSync(folder).find((file) => file.startsWith(`${name}_`))));
+  if (0 < missing.length)
+    run('apt-get', ['download', '-q', ...missing], `apt cannot download ${missing.join(' ')}`, folder);
+  return [kernel, ...PACKAGES].map((name) =>
+    join(
+      folder,
+      readdirSync(folder).find((file) => file.startsWith(`${name}_`)),
+    ),
+  );
 }
 
 function unpack(packages, root) {
@@ -76,7 +128,13 @@ function unpack(packages, root) {
 
 function run(program, argv, otherwise = `${program} failed`, cwd = '/') {
   try {
-    return execFileSync(program, argv, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000, maxBuffer: 16 * MIB });
+    return execFileSync(program, argv, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 120_000,
+      maxBuffer: 16 * MIB,
+    });
   } catch (cause) {
     const words = (cause.stderr ?? cause.message).trim().split('\n').at(-1);
     throw new Error(`${otherwise}: ${words}`, { cause });
@@ -86,7 +144,23 @@ function run(program, argv, otherwise = `${program} failed`, cwd = '/') {
 // ---- initramfs ---------------------------------------------------------------------------------------------------
 
 function initramfsEntries(root) {
-  const entries = ['bin', 'sbin', 'lib', 'lib64', 'proc', 'sys', 'dev', 'etc', 'etc/acpi', 'etc/acpi/PWRF', 'root', 'modules', 'lib/x86_64-linux-gnu', 'var', 'var/run'].map((path) => ({ path, mode: 0o40755 }));
+  const entries = [
+    'bin',
+    'sbin',
+    'lib',
+    'lib64',
+    'proc',
+    'sys',
+    'dev',
+    'etc',
+    'etc/acpi',
+    'etc/acpi/PWRF',
+    'root',
+    'modules',
+    'lib/x86_64-linux-gnu',
+    'var',
+    'var/run',
+  ].map((path) => ({ path, mode: 0o40755 }));
   const add = (path, data, mode = 0o100755) => entries.push({ path, mode, data });
   add('init', readFileSync(join(HERE, 'init')));
   const busybox = readFileSync(join(root, 'bin/busybox'));
@@ -105,18 +179,26 @@ function initramfsEntries(root) {
   add('sbin/shutdown', poweroff); // What qemu-ga calls.
   add('etc/passwd', Buffer.from('root:*:0:0:root:/root:/bin/sh\n'), 0o100644);
   add('etc/shells', Buffer.from('/bin/sh\n'), 0o100644);
-  add('etc/udhcpc', Buffer.from('#!/bin/sh\n[ "$1" = bound ] || [ "$1" = renew ] || exit 0\nip addr replace "$ip/$mask" dev "$interface"\n[ -z "$router" ] || ip route replace default via "${router%% *}"\n'));
+  add(
+    'etc/udhcpc',
+    Buffer.from(
+      '#!/bin/sh\n[ "$1" = bound ] || [ "$1" = renew ] || exit 0\nip addr replace "$ip/$mask" dev "$interface"\n[ -z "$router" ] || ip route replace default via "${router%% *}"\n',
+    ),
+  );
   return entries;
 }
 
 /** Every shared library that the programs need, and those need: by the names in the files, out of the unpacked packages. */
 function libraries(root) {
   const places = ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'];
-  const find = (name) => places.map((place) => join(root, place, name)).find((path) => existsSync(path) || isLink(path));
+  const find = (name) =>
+    places.map((place) => join(root, place, name)).find((path) => existsSync(path) || isLink(path));
   const found = new Map();
   const queue = PROGRAMS.map((program) => readFileSync(join(root, program)));
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-    for (const [name] of file.toString('latin1').matchAll(/(?<=\0)(?:lib[A-Za-z0-9_.+-]+|ld-linux-x86-64)\.so(?:\.\d+)+(?=\0)/g)) {
+    for (const [name] of file
+      .toString('latin1')
+      .matchAll(/(?<=\0)(?:lib[A-Za-z0-9_.+-]+|ld-linux-x86-64)\.so(?:\.\d+)+(?=\0)/g)) {
       const path = found.has(`lib/x86_64-linux-gnu/${name}`) ? undefined : find(name);
       if (path === undefined) continue;
       const data = readFileSync(path);
@@ -180,7 +262,8 @@ function cpio(entries) {
 function layOut(kernel, initramfs) {
   const boot = readFileSync(join(HERE, 'boot.bin'));
   const setupBytes = ((kernel[0x1f1] || 4) + 1) * SECTOR;
-  if (kernel.toString('latin1', 0x202, 0x206) !== 'HdrS' || kernel.readUInt16LE(0x206) < 0x20a) throw new Error('the kernel is older than boot protocol 2.10');
+  if (kernel.toString('latin1', 0x202, 0x206) !== 'HdrS' || kernel.readUInt16LE(0x206) < 0x20a)
+    throw new Error('the kernel is older than boot protocol 2.10');
   const setup = Buffer.from(kernel.subarray(0, setupBytes));
   const system = kernel.subarray(setupBytes);
   // Above everything that the kernel unpacks itself into.

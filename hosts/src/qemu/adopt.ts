@@ -8,6 +8,7 @@ import { QEMU_LIMITS, type QemuHost } from './host.ts';
 import { isAlive, type ProcessRef, refFromPidFile, waitForExit } from './process.ts';
 import { connectQmp, type QmpClient } from './qmp/client.ts';
 import { type ProcessRecord, readDefinition, readProcess, readTask, type TaskRecord } from './record.ts';
+import { firstAnswer } from './start.ts';
 import { QemuVm } from './vm.ts';
 
 /** For a process that has closed its control socket to be gone. */
@@ -59,7 +60,7 @@ async function adoptOne(id: VmId, host: QemuHost): Promise<Adopted> {
     if (record === undefined) {
       vm.found(vm.definition.rest.state, vm.definition.rest.since);
     } else if (isAlive(record.ref)) {
-      await takeOver(vm, record);
+      await takeOver(vm, record, task?.kind === 'start');
     } else {
       vm.process = record;
       await vm.ended();
@@ -92,14 +93,13 @@ function recordOf(vm: QemuVm, ref: ProcessRef, spec: ProcessRecord['spec']): Pro
   return { version: 1, ref, accelerator: vm.host.accelerator.name, startedAt: vm.host.now(), spec, rounds: {} };
 }
 
-async function takeOver(vm: QemuVm, record: ProcessRecord): Promise<void> {
+async function takeOver(vm: QemuVm, record: ProcessRecord, isStarting: boolean): Promise<void> {
   vm.process = record;
-  const { connectMs, commandMs } = vm.host.timing;
   let qmp: QmpClient;
   try {
-    qmp = await connectQmp(vm.paths.qmp, { connectMs, handshakeMs: connectMs, commandMs });
+    qmp = isStarting ? await firstAnswer(vm, record.ref, new AbortController().signal) : await connectNow(vm);
   } catch (error) {
-    // It may have been on its way out, or not have opened its socket yet.
+    // It may have been on its way out.
     if (!(await waitForExit(record.ref, EXIT_MS))) throw error;
     return vm.ended();
   }
@@ -107,4 +107,9 @@ async function takeOver(vm: QemuVm, record: ProcessRecord): Promise<void> {
   vm.found(starting, record.startedAt);
   vm.attach(qmp, record.ref);
   await vm.refresh();
+}
+
+function connectNow(vm: QemuVm): Promise<QmpClient> {
+  const { connectMs, commandMs } = vm.host.timing;
+  return connectQmp(vm.paths.qmp, { connectMs, handshakeMs: connectMs, commandMs });
 }

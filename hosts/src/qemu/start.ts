@@ -75,7 +75,7 @@ async function spawnQemu(vm: QemuVm, argv: readonly string[], resumes: boolean):
 }
 
 /** QMP as soon as it is there; the reason from the log where QEMU ends instead. */
-async function firstAnswer(vm: QemuVm, ref: ProcessRef, signal: AbortSignal): Promise<QmpClient> {
+export async function firstAnswer(vm: QemuVm, ref: ProcessRef, signal: AbortSignal): Promise<QmpClient> {
   const { timing } = vm.host;
   const end = Date.now() + timing.startMs;
   for (;;) {
@@ -110,9 +110,10 @@ const FAILURES: readonly (readonly [RegExp, HostErrorCode])[] = [
 
 async function startFailure(vm: QemuVm): Promise<HostError> {
   const log = await readFile(vm.paths.hostLog, 'utf8').catch(() => '');
-  const line = log.trim().split('\n').at(-1)?.slice(0, 500) ?? '';
-  const code = FAILURES.find(([pattern]) => pattern.test(line))?.[1] ?? 'VM_START_FAILED';
-  return new HostError(code, `QEMU for ${vm.id} ended: ${line}`);
+  const lines = log.trim().split('\n');
+  const code = FAILURES.find(([pattern]) => pattern.test(log))?.[1] ?? 'VM_START_FAILED';
+  const line = lines.findLast((one) => !one.startsWith('Use -')) ?? '';
+  return new HostError(code, `QEMU for ${vm.id} ended: ${line.slice(0, 500)}`);
 }
 
 /** A start that failed leaves no process, no socket and no claim. */

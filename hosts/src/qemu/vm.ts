@@ -2,7 +2,7 @@
 // file and act through it; this file only keeps what is true and says when that changes.
 import { readFile, rm } from 'node:fs/promises';
 import type { HostEventBody, PauseReason, StopReason, VmObservation, VmState } from '../driver.ts';
-import { HostError } from '../error.ts';
+import { HostError, toHostError } from '../error.ts';
 import type { DeviceId, VmId } from '../ids.ts';
 import { pendingRestart } from '../spec-diff.ts';
 import { AgentClient } from './agent/client.ts';
@@ -117,7 +117,12 @@ export class QemuVm {
     this.#shutdown = undefined;
     this.#ioError = undefined;
     qmp.onEvent((event) => this.#onEvent(event));
-    this.#exit = qmp.closed.then(() => this.#afterDisconnect(ref));
+    this.#exit = qmp.closed
+      .then(() => this.#afterDisconnect(ref))
+      .catch((thrown: unknown) => {
+        const { code, message } = toHostError(thrown, 'VM_BROKEN', `cannot record the end of ${this.id}`);
+        this.become({ state: 'broken', code, message });
+      });
   }
 
   /** INVARIANT OUTLIVE: gives the connection up and touches nothing else. */
