@@ -19,6 +19,8 @@ export interface PublishedEvent {
   readonly cursor: string;
   readonly event: ApiEvent;
   readonly audience: Audience;
+  /** As it goes out (text/event-stream): made once, however many listen. */
+  readonly message: string;
 }
 
 export class EventHub {
@@ -39,7 +41,10 @@ export class EventHub {
   /** Says that something happened. Without ownerId and desktopId only those who hold the right everywhere see it. */
   publish(topic: string, event: Omit<ApiEvent, 'topic'>, audience: Audience = {}): void {
     this.#count += 1;
-    const published: PublishedEvent = { cursor: this.cursor, event: { topic, ...event }, audience };
+    const { cursor } = this;
+    const whole: ApiEvent = { topic, ...event };
+    const message = `id: ${cursor}\ndata: ${JSON.stringify(whole)}\n\n`;
+    const published: PublishedEvent = { cursor, event: whole, audience, message };
     this.#kept.push(published);
     // Twice the limit before cutting, so that the cost of the cut is shared by many events.
     if (2 * this.#maxKept <= this.#kept.length) this.#kept.splice(0, this.#kept.length - this.#maxKept);

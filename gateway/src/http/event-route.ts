@@ -53,9 +53,9 @@ export function eventRoutes(options: EventRouteOptions): {
       let current: Principal = principal;
       count(principal.userId, 1);
       stream.open();
-      const forward = ({ cursor, event, audience }: PublishedEvent): void => {
+      const forward = ({ event, audience, message }: PublishedEvent): void => {
         if (topics !== undefined && !topics.has(event.topic)) return;
-        if (maySee(current, audience)) stream.send(cursor, event);
+        if (maySee(current, audience)) stream.send(message);
       };
       const missed = after === undefined ? [] : hub.after(String(after));
       if (missed === undefined) stream.reset(hub.cursor);
@@ -118,8 +118,8 @@ class EventStream {
     this.#response.flushHeaders();
   }
 
-  send(cursor: string, event: unknown): void {
-    this.#write(`id: ${cursor}\ndata: ${JSON.stringify(event)}\n\n`);
+  send(message: string): void {
+    this.#write(message);
   }
 
   /** Tells where we stand, so that even a listener that has seen no event can resume. */
