@@ -7,6 +7,24 @@ import { defineConfig } from 'vite';
 
 const gateway = process.env['ORIEL_DEV_GATEWAY'];
 
+/** What sign-in and the desktops need. The rest of PatternFly comes with the first page that uses it. */
+function isInitial(id: string): boolean {
+  return /gateway[\\/]shared[\\/]|web[\\/]src[\\/](api|shell|sign-in|portal)[\\/]/.test(id) && !LATER.test(id);
+}
+const LATER =
+  /shell[\\/](data-table|paged-table|row-menu|form-dialog|select-field|text-field|list-page|fact|use-action|format)\./;
+
+/** A handful of files instead of one for each module that two pages share: over HTTP/1.1 every file costs a turn. */
+const CHUNKS = [
+  {
+    name: 'framework',
+    test: /node_modules[\\/](react|react-dom|scheduler|react-router|@tanstack|zod)[\\/]/,
+    priority: 3,
+  },
+  { name: 'start', test: isInitial, priority: 2 },
+  { name: 'console', test: /@patternfly[\\/]/, minShareCount: 2, priority: 1 },
+];
+
 export default defineConfig({
   root: import.meta.dirname,
   base: '/',
@@ -19,6 +37,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     chunkSizeWarningLimit: 800,
+    rolldownOptions: { output: { codeSplitting: { groups: CHUNKS } } },
   },
   // `npx vite gateway/web` with ORIEL_DEV_GATEWAY=http://127.0.0.1:PORT serves the sources against a running gateway.
   ...(gateway ? { server: { proxy: { '/api': gateway, '/ws': { target: gateway, ws: true } } } } : {}),
