@@ -107,6 +107,7 @@ export class RfbConversation implements Conversation {
         policy,
         isWalked,
         now,
+        pixelFormat: init.pixelFormat,
         events: {
           onInput: () => events.onInput(),
           onPixelFormat: (format) => this.#vmMessages?.setPixelFormat(format),

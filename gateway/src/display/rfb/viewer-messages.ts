@@ -23,6 +23,8 @@ export interface ViewerMessageOptions {
   readonly isWalked: boolean;
   readonly events: ViewerMessageEvents;
   readonly now: () => number;
+  /** The VM's own, which holds until the viewer asks for another. */
+  readonly pixelFormat: Buffer;
 }
 
 /** Longest message that is held whole: SetEncodings at its limit, or an extended clipboard. */
@@ -41,7 +43,7 @@ export class ViewerMessages {
   #bodyLeft = 0;
   #passesBody = false;
   #hasAskedForUpdate = false;
-  #pixelFormat: Buffer | undefined;
+  #pixelFormat: Buffer;
   #clipboardSecond = 0;
   #clipboards = 0;
   #hasLargeMouse = false;
@@ -51,6 +53,7 @@ export class ViewerMessages {
   constructor(options: ViewerMessageOptions, forVm: Buffer[]) {
     this.#options = options;
     this.#forVm = forVm;
+    this.#pixelFormat = options.pixelFormat;
     this.#keys = new HeldKeys(options.policy.refusedKeys);
   }
 
@@ -241,7 +244,7 @@ export class ViewerMessages {
   /** 7.5.1. Where the VM's messages are walked, the size of a pixel must be known when a rectangle comes. */
   #setPixelFormat(format: Buffer, length: number): number {
     if (![8, 16, 32].includes(format[PIXEL_FORMAT.bitsPerPixel] ?? 0)) throw refused('pixels of a strange size');
-    if (this.#options.isWalked && this.#hasAskedForUpdate && this.#pixelFormat?.equals(format) !== true) {
+    if (this.#options.isWalked && this.#hasAskedForUpdate && !this.#pixelFormat.equals(format)) {
       throw refused('another pixel format after the first update request');
     }
     this.#pixelFormat = Buffer.from(format);
