@@ -255,6 +255,7 @@ export class Reconciler {
     switch (action.do) {
       case 'accept':
         await store.want(vm.id, action.wanted);
+        entry.retry = undefined;
         await this.#note(vm.id, 'info', 'accepted', action.why);
         return;
       case 'forget':

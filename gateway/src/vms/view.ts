@@ -71,9 +71,8 @@ function atRest(
   trouble: string | null,
   why: string | null,
 ): StateAndReason {
-  if (trouble !== null) return { state: 'failed', reason: trouble };
-  const isWantedUp = wanted === 'running' || wanted === 'paused';
-  return isWantedUp ? { state: 'starting', reason: null } : { state, reason: why };
+  if (wanted !== 'running' && wanted !== 'paused') return { state, reason: why };
+  return trouble === null ? { state: 'starting', reason: null } : { state: 'failed', reason: trouble };
 }
 
 function paused(reason: PauseReason): StateAndReason {
