@@ -166,6 +166,7 @@ function checkFooter(file: RandomAccessFile, { footer, endBytes }: FooterReading
 
 /** The bytes of the footer in force. */
 function rawFooter(file: RandomAccessFile, footer: Footer, endBytes: number): DataView | undefined {
+  if (file.sizeBytes < FOOTER_BYTES) return undefined;
   const isTail = endBytes + FOOTER_BYTES <= file.sizeBytes;
   const bytes = readBytesSync(file, isTail ? endBytes : 0, FOOTER_BYTES);
   try {

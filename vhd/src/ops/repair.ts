@@ -90,8 +90,8 @@ function patchFor(
     const reading = readFooter(file);
     const parts: Part[] = [];
     let sizeBytes: number | undefined;
-    if (FOOTER_CODES.some((code) => codes.has(code))) {
-      const end = footerPlace(file, reading);
+    const end = FOOTER_CODES.some((code) => codes.has(code)) ? footerPlace(file, reading) : undefined;
+    if (end !== undefined) {
       const { footer } = reading;
       const bytes = encodeFooter({ ...footer, isShort: false, savedState: footer.savedState === 0 ? 0 : 1 });
       parts.push({ offset: end, bytes });
@@ -114,19 +114,23 @@ function patchFor(
 }
 
 /**
- * Where the footer belongs (quirk 3): behind the last block, or where the file ends if that is later, since other
+ * Where the footer belongs (quirk 3); `undefined` where the file lacks the header or the table, so that nobody knows how
+ * much of it is missing. Behind the last block, or where the file ends if that is later, since other
  * writers keep things there; a torn footer at the very end is written over.
  */
-function footerPlace(file: RandomAccessFile, reading: FooterReading): number {
+function footerPlace(file: RandomAccessFile, reading: FooterReading): number | undefined {
   if (reading.isTailWhole || reading.footer.isShort || reading.footer.diskType === 'fixed') return reading.endBytes;
-  return Math.max(endOfData(file, reading), alignDown(file.sizeBytes, SECTOR_BYTES) - FOOTER_BYTES);
+  const end = endOfData(file, reading);
+  return end === undefined ? undefined : Math.max(end, alignDown(file.sizeBytes, SECTOR_BYTES) - FOOTER_BYTES);
 }
 
 /** The byte behind everything that the metadata names. */
-function endOfData(file: RandomAccessFile, { footer }: FooterReading): number {
-  const header = readHeader(file, footer);
+function endOfData(file: RandomAccessFile, { footer }: FooterReading): number | undefined {
+  const header = attempt(() => readHeader(file, footer));
+  if (header === undefined) return undefined;
   const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
   let end = header.batOffset + batBytes(header.maxTableEntries);
+  if (file.sizeBytes < header.batOffset + entries * 4) return undefined;
   for (const entry of decodeBat(readBytesSync(file, header.batOffset, entries * 4), entries)) {
     if (entry !== BAT_UNUSED) end = Math.max(end, entry * SECTOR_BYTES + blockSpanBytes(header.blockBytes));
   }
@@ -135,6 +139,15 @@ function endOfData(file: RandomAccessFile, { footer }: FooterReading): number {
       end = Math.max(end, alignUp(offsetBytes + lengthBytes, SECTOR_BYTES));
   }
   return end;
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isVhdError(error) && error.code !== 'IO') return undefined;
+    throw error;
+  }
 }
 
 function padding(file: RandomAccessFile, { footer }: FooterReading): Part {
