@@ -1,13 +1,14 @@
 /**
  * `oriel disks`: runs the disk service, and asks it things. Exit status: 0 done, 1 failed, 64 wrong usage.
  */
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { VhdError } from '../errors.ts';
 import type { DiskInfo, TaskInfo } from '../service/api.ts';
 import { connectDiskService, type DiskServiceClient } from '../service/client.ts';
-import { runDiskService } from '../service/start.ts';
+import { type RunDiskServiceOptions, runDiskService } from '../service/start.ts';
 import { formatSize, parseSize } from '../units.ts';
 
 /** What the commands need from outside; a test gives its own. */
@@ -30,6 +31,10 @@ interface ServeFlags {
   readonly socket: string;
   readonly runDir?: string;
   readonly threads?: number;
+  readonly listen?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
 }
 
 interface AskFlags {
@@ -92,6 +97,7 @@ export function disksCommand(options: Partial<DisksCommandOptions> = {}): Comman
   verb('remove', 'removes a closed disk', 'oriel disks remove web-1a2b3c4d')
     .argument('<disk>')
     .action((id: string, flags: AskFlags) => ask(context, (client) => client.removeDisk({ id }))(flags));
+  addLiveVerbs(verb, context);
   verb('tasks', 'lists tasks', 'oriel disks tasks').action(ask(context, listTasks));
   verb('health', 'tells how the service is', 'oriel disks health').action(ask(context, (client) => client.health()));
   verb('stop', 'closes every disk and ends the service', 'oriel disks stop').action(
@@ -100,35 +106,152 @@ export function disksCommand(options: Partial<DisksCommandOptions> = {}): Comman
   return command;
 }
 
+type MakeVerb = (name: string, text: string, example: string) => Command;
+
+/** The verbs that change a chain, also under a running VM. They wait for the end of their task. */
+function addLiveVerbs(verb: MakeVerb, context: DisksCommandOptions): void {
+  const wait = (work: (client: DiskServiceClient) => Promise<TaskInfo>) =>
+    ask(context, async (client) => client.waitForTask((await work(client)).id));
+  const rate = '--rate <size>';
+  const rateText = 'bytes a second at most, 50M and the like';
+  verb(
+    'snapshot',
+    'seals the leaves of disks at one instant',
+    'oriel disks snapshot web-1a2b3c4d --name "before the update"',
+  )
+    .argument('<disks...>')
+    .requiredOption('--name <name>')
+    .action((ids: readonly string[], flags: AskFlags & { name: string }) =>
+      wait((client) => client.snapshotDisks({ ids, name: flags.name }))(flags),
+    );
+  verb(
+    'remove-snapshot',
+    'folds a snapshot away',
+    'oriel disks remove-snapshot web-1a2b3c4d before-the-update-5e6f7a8b',
+  )
+    .argument('<disk>')
+    .argument('<snapshot>')
+    .option(rate, rateText, size)
+    .action((id: string, snapshotId: string, flags: AskFlags & RateFlag) =>
+      wait((client) => client.removeSnapshot({ id, snapshotId, ...rateOf(flags) }))(flags),
+    );
+  verb('merge', 'folds a snapshot down into the one below', 'oriel disks merge web-1a2b3c4d tuesday-5e6f7a8b')
+    .argument('<disk>')
+    .argument('<snapshot>')
+    .option(rate, rateText, size)
+    .action((id: string, snapshotId: string, flags: AskFlags & RateFlag) =>
+      wait((client) => client.mergeDown({ id, snapshotId, ...rateOf(flags) }))(flags),
+    );
+  verb('commit', 'makes what the leaf holds permanent', 'oriel disks commit kiosk-1a2b3c4d')
+    .argument('<disk>')
+    .option(rate, rateText, size)
+    .action((id: string, flags: AskFlags & RateFlag) =>
+      wait((client) => client.commitLeaf({ id, ...rateOf(flags) }))(flags),
+    );
+  verb('discard', 'throws away what the leaf holds', 'oriel disks discard kiosk-1a2b3c4d')
+    .argument('<disk>')
+    .action((id: string, flags: AskFlags) => wait((client) => client.discardLeaf({ id }))(flags));
+  verb('grow', 'makes a disk larger', 'oriel disks grow web-1a2b3c4d --size 80G')
+    .argument('<disk>')
+    .requiredOption('--size <size>', 'the new size', size)
+    .action((id: string, flags: AskFlags & { size: number }) =>
+      wait((client) => client.growDisk({ id, sizeBytes: flags.size }))(flags),
+    );
+  verb(
+    'reparent',
+    'puts another base of the same content under a disk',
+    'oriel disks reparent web-1a2b3c4d --image debian-12',
+  )
+    .argument('<disk>')
+    .option('--image <image>', 'an image of the library')
+    .option('--file <path>', 'a restore point outside of it')
+    .option('--snapshot <snapshot>', 'the snapshot whose place the base takes; with all below it')
+    .action((id: string, flags: AskFlags & { image?: string; file?: string; snapshot?: string }) => {
+      const { image, file, snapshot } = flags;
+      if ((image === undefined) === (file === undefined)) throw new InvalidArgumentError('give --image or --file');
+      const to = image === undefined ? { path: file ?? '' } : { imageId: image };
+      return wait((client) =>
+        client.reparentDisk({ id, to, ...(snapshot === undefined ? {} : { snapshotId: snapshot }) }),
+      )(flags);
+    });
+  verb('check', 'looks for damage', 'oriel disks check web-1a2b3c4d')
+    .argument('<disk>')
+    .action((id: string, flags: AskFlags) => wait((client) => client.checkDisk({ id }))(flags));
+  verb('stats', 'counts requests since the disk was opened', 'oriel disks stats web-1a2b3c4d')
+    .argument('<disk>')
+    .action((id: string, flags: AskFlags) => ask(context, (client) => client.diskStats({ id }))(flags));
+  verb('cancel', 'stops a task', 'oriel disks cancel 0b0e7c1e-…')
+    .argument('<task>')
+    .action((id: string, flags: AskFlags) => ask(context, (client) => client.cancelTask({ id }))(flags));
+  verb('seal', 'makes a template of an image', 'oriel disks seal debian-12')
+    .argument('<image>')
+    .action((id: string, flags: AskFlags) => ask(context, (client) => client.sealImage({ id }))(flags));
+}
+
+interface RateFlag {
+  readonly rate?: number;
+}
+
+const rateOf = ({ rate }: RateFlag): { readonly bytesPerSecond?: number } =>
+  rate === undefined ? {} : { bytesPerSecond: rate };
+
 function serveVerb(context: DisksCommandOptions, storage: string, socket: string): Command {
   return new Command('serve')
     .description('runs the disk service until it is told to stop')
     .option('--storage <folder>', 'the folder of images and disks', storage)
     .option('--socket <path>', 'control socket', socket)
     .option('--run-dir <folder>', "folder of the disks' sockets (a short path)")
+    .option('--listen <address>', 'serve disks that are opened so to other machines, on this address, over TLS')
+    .option('--tls-cert <file>', 'certificate of the server (PEM)')
+    .option('--tls-key <file>', 'its key (PEM)')
+    .option('--tls-ca <file>', 'the authority that signed the certificates of clients (PEM)')
     .option('--threads <count>', 'threads that serve disks; 0: none but the main one', wholeNumber)
     .addHelpText('after', '\nExample:\n  oriel disks serve --storage /srv/oriel/disks --socket /run/oriel/disks.sock')
     .action(async (flags: ServeFlags) => {
       const log = (event: string, fields: Readonly<Record<string, unknown>>): void =>
         context.err(JSON.stringify({ time: new Date().toISOString(), event, ...fields }));
       const runtimeFolder = context.env['XDG_RUNTIME_DIR'];
-      const running = await orFail(context, () =>
-        runDiskService({
+      const running = await orFail(context, async () => {
+        const remote = remoteOf(flags);
+        return runDiskService({
           storage: flags.storage,
           socketPath: flags.socket,
           ...(flags.runDir === undefined ? {} : { runFolder: flags.runDir }),
           ...(runtimeFolder === undefined ? {} : { runtimeFolder }),
           ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+          ...(remote === undefined ? {} : { remote }),
           version: context.version,
           log,
-        }),
-      );
+        });
+      });
       if (running === undefined) return;
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void running.close());
       log('service.started', { storage: flags.storage, socket: flags.socket, pid: process.pid });
       await running.stopped;
       log('service.stopped', {});
     });
+}
+
+/** Errors: USAGE. */
+function remoteOf({
+  listen,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+}: ServeFlags): NonNullable<RunDiskServiceOptions['remote']> | undefined {
+  if (listen === undefined) return undefined;
+  const read = (file: string | undefined, name: string): string => {
+    if (file === undefined) throw new VhdError('USAGE', `--listen needs ${name}`);
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (cause) {
+      throw new VhdError('USAGE', `cannot read ${file}`, { cause });
+    }
+  };
+  return {
+    host: listen,
+    tls: { cert: read(tlsCert, '--tls-cert'), key: read(tlsKey, '--tls-key'), ca: read(tlsCa, '--tls-ca') },
+  };
 }
 
 /** Runs one verb and writes what it answers. */

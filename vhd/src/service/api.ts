@@ -53,8 +53,10 @@ export interface Fault {
 
 /** Where an open disk is served. */
 export interface ExportInfo {
-  /** `nbd+unix:///<export>?socket=<path>`, or `nbds://…` for another machine. Only this ever goes to QEMU. */
+  /** `nbd+unix:///<export>?socket=<path>`. Only this ever goes to QEMU, never the path of a VHD. */
   readonly uri: string;
+  /** `nbds://<host>:<port>/<export>` for other machines, where it was asked for. Clients need a certificate. */
+  readonly remoteUri: string | null;
   readonly exportName: string;
   readonly socketPath: string;
   /** ONE-WRITER: a higher number cuts this one off. 0 where nothing can be written. */
@@ -174,7 +176,14 @@ export interface DiskServiceApi {
   getDisk(input: ById): Promise<DiskInfo>;
   createDisk(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo>;
   /** Takes a new lease. For writing it cuts every older connection off at once. */
-  openDisk(input: { readonly id: string; readonly mode?: 'write' | 'read' }): Promise<ExportInfo>;
+  openDisk(input: {
+    readonly id: string;
+    readonly mode?: 'write' | 'read';
+    /** For live migration: the older connections are cut off by the first write through the new lease, not before. */
+    readonly isHandover?: boolean;
+    /** Serve it to other machines too, over TLS. */
+    readonly isRemote?: boolean;
+  }): Promise<ExportInfo>;
   /** Ends the export. With a lease that is not the current one: LEASE_LOST. */
   closeDisk(input: { readonly id: string; readonly lease?: number }): Promise<void>;
   /** Serves a snapshot read-only until closed, also while the disk is written to: what a backup reads. Idempotent. */
@@ -218,6 +227,9 @@ export interface DiskServiceApi {
     readonly to: { readonly imageId: string } | { readonly path: string };
     readonly snapshotId?: string;
   }): Promise<TaskInfo>;
+
+  /** Looks for damage in every link of a disk, the leaf only while it is closed. A task; its result has `findings`. */
+  checkDisk(input: ById): Promise<TaskInfo>;
 
   listTasks(): Promise<readonly TaskInfo[]>;
   getTask(input: ById): Promise<TaskInfo>;

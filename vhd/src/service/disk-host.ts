@@ -9,7 +9,7 @@ import { VhdError } from '../errors.ts';
 import { PIECE_BYTES } from '../nbd/reply-writer.ts';
 import type { DiskRates, Fault } from './api.ts';
 import { copyUp } from './copy-up.ts';
-import { type Lease, type NamedLink, OpenDisk, type OpenDiskReport } from './open-disk.ts';
+import { type Lease, type NamedLink, OpenDisk, type OpenDiskReport, type RemoteAddress } from './open-disk.ts';
 
 export interface OpenRequest {
   readonly key: string;
@@ -21,13 +21,14 @@ export interface OpenRequest {
   readonly rates: DiskRates;
   readonly snapshots: readonly NamedLink[];
   readonly lease: Lease;
+  readonly remote?: RemoteAddress;
 }
 
 /** What the service asks of a thread that serves disks. All arguments and results can be posted to a worker. */
 export interface DiskHostApi {
   /** Errors: those of `openChain`, and of listening on the socket. */
   open(request: OpenRequest): Promise<OpenDiskReport>;
-  lease(key: string, lease: Lease): Promise<OpenDiskReport>;
+  lease(key: string, lease: Lease, remote?: RemoteAddress): Promise<OpenDiskReport>;
   close(key: string): Promise<void>;
   report(key: string): Promise<OpenDiskReport>;
   setRates(key: string, rates: DiskRates): Promise<void>;
@@ -80,6 +81,7 @@ export class DiskHost implements DiskHostApi {
     try {
       disk.snapshots = request.snapshots;
       await disk.listen();
+      if (request.remote !== undefined) await disk.listenRemote(request.remote);
       await disk.lease(request.lease);
     } catch (error) {
       await disk.close();
@@ -89,8 +91,9 @@ export class DiskHost implements DiskHostApi {
     return disk.report();
   }
 
-  async lease(key: string, lease: Lease): Promise<OpenDiskReport> {
+  async lease(key: string, lease: Lease, remote?: RemoteAddress): Promise<OpenDiskReport> {
     const disk = this.#disk(key);
+    if (remote !== undefined) await disk.listenRemote(remote);
     await disk.lease(lease);
     return disk.report();
   }

@@ -7,12 +7,20 @@ import { createChild, createImage } from '../ops/create.ts';
 import type { DiskInfo, DiskRates, DiskSource, DiskState, DiskStats, ExportInfo } from './api.ts';
 import type { Images, Shared } from './images.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import type { Lease, NamedLink, OpenDiskReport } from './open-disk.ts';
+import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from './open-disk.ts';
 import type { DiskRecord, OpenRecord } from './records.ts';
 import { nbdUri } from './uri.ts';
 
 /** Chains at three quarters of the limit are worth a warning. */
 const LONG_CHAIN: number = Math.floor(DISK_LIMITS.chainLinks * 0.75);
+
+/** How a disk is to be served. */
+export interface OpenInput {
+  readonly id: string;
+  readonly mode?: 'write' | 'read';
+  readonly isHandover?: boolean;
+  readonly isRemote?: boolean;
+}
 
 interface Problem {
   readonly code: string;
@@ -21,6 +29,8 @@ interface Problem {
 
 export class Disks {
   readonly lock: KeyedLock = new KeyedLock();
+  /** What changes a chain now, by disk: one change at a time. */
+  readonly busy: Map<string, string> = new Map();
   readonly #shared: Shared;
   readonly #images: Images;
   /** Why a disk that should be open is not. */
@@ -88,22 +98,29 @@ export class Disks {
   }
 
   /** ONE-WRITER: the lease is stored before it is given, and the older one is cut off before this returns. */
-  open(id: string, mode: 'write' | 'read'): Promise<ExportInfo> {
+  open({ id, mode = 'write', isHandover = false, isRemote = false }: OpenInput): Promise<ExportInfo> {
     return this.lock.run(id, async () => {
-      const { records, runFolder } = this.#shared;
+      const { records, runFolder, remote } = this.#shared;
+      if (isRemote && remote === undefined)
+        throw new VhdError('UNSUPPORTED', 'the service was started without an address for other machines');
       const before = records.disk(id);
       const lease = before.lease + 1;
       const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
-      const open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath };
+      const port = isRemote ? { port: before.open?.port ?? 0 } : {};
+      let open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath, ...port };
       const record = { ...before, lease, open };
       records.putDisk(record);
       try {
-        await this.#serve(record, open);
+        const report = await this.#serve(record, open, isHandover);
+        if (report.port !== null && open.port !== undefined && open.port !== report.port) {
+          open = { ...open, port: report.port };
+          records.putDisk({ ...record, open });
+        }
       } catch (error) {
         if (!this.#shared.pool.isOpen(id)) records.putDisk({ ...record, open: null });
         throw error;
       }
-      return exportOf(record, open);
+      return this.#exportOf(record, open);
     });
   }
 
@@ -130,6 +147,8 @@ export class Disks {
       const { records, pool } = this.#shared;
       const record = records.disk(id);
       if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
+      const change = this.busy.get(id);
+      if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
       records.dropDisk(id);
       this.#problems.delete(id);
     });
@@ -213,7 +232,7 @@ export class Disks {
 
   #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {
     if (record.open !== null && report !== undefined) {
-      const served = exportOf({ ...record, sizeBytes: report.sizeBytes }, record.open);
+      const served = this.#exportOf({ ...record, sizeBytes: report.sizeBytes }, record.open);
       if (report.fault !== null) return { state: 'faulted', export: served, fault: report.fault };
       return { state: 'open', export: served, connections: report.connections };
     }
@@ -240,32 +259,65 @@ export class Disks {
     }
   }
 
-  async #serve(record: DiskRecord, open: OpenRecord): Promise<void> {
+  async #serve(record: DiskRecord, open: OpenRecord, isHandover: boolean = false): Promise<OpenDiskReport> {
     const { pool, records } = this.#shared;
     const { id } = record;
-    const lease: Lease = { number: open.lease, mode: open.mode, exportName: open.exportName };
+    const lease: Lease = { number: open.lease, mode: open.mode, exportName: open.exportName, isHandover };
+    const remote = this.#remoteOf(open);
     try {
-      if (pool.isOpen(id)) {
-        await pool.of(id).lease(id, lease);
-      } else {
-        await pool.seat(id).open({
-          key: id,
-          path: records.diskPath(record),
-          folders: records.folders(record),
-          isReadOnly: open.mode === 'read',
-          socketPath: open.socketPath,
-          rates: record.rates,
-          snapshots: this.namedLinks(record),
-          lease,
-        });
-      }
+      await this.#closeReadOnly(id, open.mode);
+      const report = pool.isOpen(id)
+        ? await pool.of(id).lease(id, lease, remote)
+        : await pool.seat(id).open({
+            key: id,
+            path: records.diskPath(record),
+            folders: records.folders(record),
+            isReadOnly: open.mode === 'read',
+            socketPath: open.socketPath,
+            rates: record.rates,
+            snapshots: this.namedLinks(record),
+            lease,
+            ...(remote === undefined ? {} : { remote }),
+          });
       this.#problems.delete(id);
+      return report;
     } catch (error) {
       const code = error instanceof VhdError ? error.code : 'SERVICE';
       this.#problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
-      if (!isVhdError(error, 'READ_ONLY') || !(await this.#isServed(id))) pool.unseat(id);
+      if (!(await this.#isServed(id))) pool.unseat(id);
       throw error;
     }
+  }
+
+  /** A chain that was opened to be read has to be opened anew to be written. */
+  async #closeReadOnly(id: string, mode: 'write' | 'read'): Promise<void> {
+    const { pool } = this.#shared;
+    if (mode === 'read' || (await this.#report(id))?.isReadOnly !== true) return;
+    await pool.of(id).close(id);
+    pool.unseat(id);
+  }
+
+  #remoteOf(open: OpenRecord): RemoteAddress | undefined {
+    const { remote } = this.#shared;
+    return open.port === undefined || remote === undefined ? undefined : { ...remote, port: open.port };
+  }
+
+  #exportOf(record: DiskRecord, open: OpenRecord): ExportInfo {
+    const { exportName, socketPath, lease, mode, port } = open;
+    const { remote } = this.#shared;
+    const remoteUri =
+      port === undefined || remote === undefined
+        ? null
+        : `nbds://${remote.host}:${port}/${encodeURIComponent(exportName)}`;
+    return {
+      uri: nbdUri(exportName, socketPath),
+      remoteUri,
+      exportName,
+      socketPath,
+      lease,
+      mode,
+      sizeBytes: record.sizeBytes,
+    };
   }
 
   async #isServed(id: string): Promise<boolean> {
@@ -275,9 +327,4 @@ export class Disks {
   #storedBytes(path: string): number {
     return fileSystem.stat(path)?.storedBytes ?? 0;
   }
-}
-
-function exportOf(record: DiskRecord, open: OpenRecord): ExportInfo {
-  const { exportName, socketPath, lease, mode } = open;
-  return { uri: nbdUri(exportName, socketPath), exportName, socketPath, lease, mode, sizeBytes: record.sizeBytes };
 }

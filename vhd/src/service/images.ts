@@ -3,6 +3,7 @@ import { rmSync, statSync } from 'node:fs';
 import { openImage } from '../disk/open.ts';
 import { fileSystem } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
+import type { NbdTls } from '../nbd/server.ts';
 import { convertDisk, openSource } from '../ops/convert.ts';
 import { createImage, seal } from '../ops/create.ts';
 import type { Health, ImageInfo, TaskInfo } from './api.ts';
@@ -19,6 +20,8 @@ export interface Shared {
   readonly records: Records;
   readonly pool: HostPool;
   readonly tasks: TaskBook;
+  /** Where disks are served to other machines; absent where none are. */
+  readonly remote?: { readonly host: string; readonly tls: NbdTls };
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 

@@ -31,8 +31,6 @@ export class LiveChanges {
   readonly #shared: Shared;
   readonly #disks: Disks;
   readonly #folding: Folding;
-  /** One change of a chain at a time. */
-  readonly #busy = new Map<string, string>();
 
   constructor(shared: Shared, disks: Disks) {
     this.#shared = shared;
@@ -59,9 +57,9 @@ export class LiveChanges {
     for (const { info, input } of this.#shared.tasks.interrupted()) {
       if (!info.kind.startsWith('disk.fold')) continue;
       const fold = input as FoldInput;
-      this.#busy.set(fold.id, info.kind);
+      this.#disks.busy.set(fold.id, info.kind);
       this.#shared.tasks.resume(info.id, (context) =>
-        this.#folding.run(fold, context).finally(() => this.#busy.delete(fold.id)),
+        this.#folding.run(fold, context).finally(() => this.#disks.busy.delete(fold.id)),
       );
     }
   }
@@ -182,11 +180,11 @@ export class LiveChanges {
   ): Promise<TaskInfo> {
     for (const id of ids) {
       this.#shared.records.disk(id);
-      const other = this.#busy.get(id);
+      const other = this.#disks.busy.get(id);
       if (other !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${other}`);
     }
-    for (const id of ids) this.#busy.set(id, kind);
-    const free = (): void => ids.forEach((id) => this.#busy.delete(id));
+    for (const id of ids) this.#disks.busy.set(id, kind);
+    const free = (): void => ids.forEach((id) => this.#disks.busy.delete(id));
     let task: TaskInfo;
     try {
       task = this.#shared.tasks.start(kind, ids.join(','), input, (context) => work(context).finally(free));

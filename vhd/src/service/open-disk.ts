@@ -6,8 +6,9 @@ import type { ChainDisk } from '../disk/chain-disk.ts';
 import type { Image } from '../disk/image.ts';
 import type { ImageLock } from '../disk/lock.ts';
 import { VhdError } from '../errors.ts';
+import type { ExportSource } from '../nbd/connection.ts';
 import { type MetaContext, NbdExport, type NbdStats, statusOf } from '../nbd/export.ts';
-import { listenNbd, type NbdServer } from '../nbd/server.ts';
+import { listenNbd, type NbdServer, type NbdTls } from '../nbd/server.ts';
 import { CHANGED, CHANGED_PREFIX } from '../nbd/wire.ts';
 import type { DiskRates, Fault } from './api.ts';
 import { Ceiling, FaultWatch, Fence, Gate } from './policies.ts';
@@ -22,12 +23,31 @@ export interface Lease {
   readonly number: number;
   readonly mode: 'write' | 'read';
   readonly exportName: string;
+  /** True: the lease before goes on until the first change that comes through this one. */
+  readonly isHandover?: boolean;
+}
+
+/** Where other machines reach a disk: TCP, only with TLS and client certificates. */
+export interface RemoteAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: NbdTls;
+}
+
+interface Holding {
+  readonly target: NbdExport;
+  readonly fence: Fence;
+  readonly ceiling: Ceiling;
+  readonly lease: Lease;
 }
 
 /** What the service is told of a disk that is open here. */
 export interface OpenDiskReport {
   readonly sizeBytes: number;
+  readonly isReadOnly: boolean;
   readonly chainLength: number;
+  /** The TCP port for other machines, where there is one. */
+  readonly port: number | null;
   readonly connections: number;
   readonly stats: NbdStats;
   readonly fault: Fault | null;
@@ -42,10 +62,11 @@ export class OpenDisk {
   readonly #socketPath: string;
   #rates: DiskRates;
   #snapshots: readonly NamedLink[] = [];
-  #current:
-    | { readonly target: NbdExport; readonly fence: Fence; readonly ceiling: Ceiling; readonly lease: Lease }
-    | undefined;
+  #current: Holding | undefined;
+  /** The lease that takes over at its first change. */
+  #next: Holding | undefined;
   #server: NbdServer | undefined;
+  #remote: NbdServer | undefined;
 
   constructor(
     chain: ChainDisk,
@@ -62,38 +83,68 @@ export class OpenDisk {
 
   /** Starts to listen. Nothing is served before `lease`. Errors: EXISTS, USAGE, IO. */
   async listen(): Promise<void> {
-    this.#server = await listenNbd(
-      {
-        names: () => (this.#current === undefined ? [] : [this.#current.lease.exportName]),
-        find: (name) => (name === this.#current?.lease.exportName ? this.#current.target : undefined),
-      },
-      { socketPath: this.#socketPath },
-    );
+    this.#server = await listenNbd(this.#source(), { socketPath: this.#socketPath });
   }
 
-  /** ONE-WRITER: cuts the lease before off, waits until nothing of it can reach the disk, and serves the new one. */
+  /** Listens for other machines too, once. Returns the port. Errors: EXISTS, USAGE, IO. */
+  async listenRemote({ host, port, tls }: RemoteAddress): Promise<number> {
+    this.#remote ??= await listenNbd(this.#source(), { host, port, tls });
+    return this.#remote.port ?? 0;
+  }
+
+  /**
+   * ONE-WRITER: cuts the lease before off, waits until nothing of it can reach the disk, and serves the new one. A
+   * handover serves the new one beside the old one, until the first change that comes through it; see `#handOver`.
+   */
   async lease(lease: Lease): Promise<void> {
-    await this.revoke(`lease ${lease.number} took over`);
     if (this.chain.isReadOnly && lease.mode === 'write')
       throw new VhdError('READ_ONLY', `${this.chain.name} was opened read-only`);
-    const fence = new Fence(this.#watch, lease.number, lease.mode);
+    const isHandover = lease.isHandover === true && this.#current !== undefined;
+    await this.#end(this.#next, `lease ${lease.number} took over`);
+    if (!isHandover) await this.#end(this.#current, `lease ${lease.number} took over`);
+    const onFirstChange = isHandover ? (): Promise<void> => this.#handOver(lease.number) : undefined;
+    const fence = new Fence(this.#watch, lease.number, lease.mode, onFirstChange);
     const ceiling = new Ceiling(fence, this.#rates);
     const target = new NbdExport({ name: lease.exportName, disk: ceiling, contexts: () => this.#contexts() });
-    this.#current = { target, fence, ceiling, lease };
+    const holding = { target, fence, ceiling, lease };
+    if (isHandover) this.#next = holding;
+    else this.#current = holding;
   }
 
-  /** Ends the current lease, if there is one. */
+  /** Ends the leases there are. */
   async revoke(reason: string): Promise<void> {
-    const before = this.#current;
-    if (before === undefined) return;
-    this.#current = undefined;
-    before.fence.revoke();
-    await before.target.revoke(reason);
+    await this.#end(this.#next, reason);
+    await this.#end(this.#current, reason);
+  }
+
+  /** A migrated VM writes for the first time on its new host: its older self is cut off before that write is done. */
+  async #handOver(lease: number): Promise<void> {
+    const next = this.#next;
+    if (next?.lease.number !== lease) return;
+    await this.#end(this.#current, `lease ${lease} took over`);
+    this.#current = next;
+    this.#next = undefined;
+  }
+
+  async #end(holding: Holding | undefined, reason: string): Promise<void> {
+    if (holding === undefined) return;
+    if (this.#current === holding) this.#current = undefined;
+    if (this.#next === holding) this.#next = undefined;
+    holding.fence.revoke();
+    await holding.target.revoke(reason);
+  }
+
+  #source(): ExportSource {
+    const served = (): readonly Holding[] => [this.#current, this.#next].filter((one) => one !== undefined);
+    return {
+      names: () => served().map(({ lease }) => lease.exportName),
+      find: (name) => served().find(({ lease }) => lease.exportName === name)?.target,
+    };
   }
 
   set rates(rates: DiskRates) {
     this.#rates = rates;
-    if (this.#current !== undefined) this.#current.ceiling.rates = rates;
+    for (const holding of [this.#current, this.#next]) if (holding !== undefined) holding.ceiling.rates = rates;
   }
 
   set snapshots(snapshots: readonly NamedLink[]) {
@@ -148,6 +199,8 @@ export class OpenDisk {
     };
     return {
       sizeBytes: this.chain.sizeBytes,
+      isReadOnly: this.chain.isReadOnly,
+      port: this.#remote?.port ?? null,
       chainLength: this.chain.links.length,
       connections: this.#current?.target.connections ?? 0,
       stats: { ...(this.#current?.target.stats ?? idle) },
@@ -160,6 +213,7 @@ export class OpenDisk {
     try {
       await this.revoke('the disk is closed');
       await this.#server?.close();
+      await this.#remote?.close();
     } finally {
       await this.detach();
     }

@@ -200,9 +200,12 @@ export class Fence implements Disk {
   readonly #inner: Disk;
   readonly #lease: number;
   #isLost = false;
+  #onFirstChange: (() => Promise<void>) | undefined;
 
-  constructor(inner: Disk, lease: number, mode: 'write' | 'read') {
+  /** `onFirstChange` is through before the first change reaches the disk. */
+  constructor(inner: Disk, lease: number, mode: 'write' | 'read', onFirstChange?: () => Promise<void>) {
     this.#inner = inner;
+    this.#onFirstChange = onFirstChange;
     this.#lease = lease;
     this.isReadOnly = mode === 'read' || inner.isReadOnly;
   }
@@ -225,14 +228,18 @@ export class Fence implements Disk {
   }
   write(from: Uint8Array, offset: number): MaybeAsync {
     if (this.#isLost || this.isReadOnly) return this.#refuse();
+    if (this.#onFirstChange !== undefined) return this.#takeOver().then(() => this.write(from, offset));
     return this.#inner.write(from, offset);
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
     if (this.#isLost || this.isReadOnly) return this.#refuse();
+    if (this.#onFirstChange !== undefined)
+      return this.#takeOver().then(() => this.writeZeroes(offset, length, options));
     return this.#inner.writeZeroes(offset, length, options);
   }
   trim(offset: number, length: number): MaybeAsync {
     if (this.#isLost || this.isReadOnly) return this.#refuse();
+    if (this.#onFirstChange !== undefined) return this.#takeOver().then(() => this.trim(offset, length));
     return this.#inner.trim(offset, length);
   }
   async flush(): Promise<void> {
@@ -248,6 +255,16 @@ export class Fence implements Disk {
     this.revoke();
     return Promise.resolve();
   }
+
+  /** Changes that come in meanwhile wait for the same takeover. */
+  #takeOver(): Promise<void> {
+    const first = this.#onFirstChange;
+    this.#taking ??= (first?.() ?? Promise.resolve()).then(() => {
+      this.#onFirstChange = undefined;
+    });
+    return this.#taking;
+  }
+  #taking: Promise<void> | undefined;
 
   #refuse(): Promise<void> {
     const error = this.#isLost

@@ -85,6 +85,7 @@ export class ReadOnlyExports {
         this.#open.add(key);
         return {
           uri: nbdUri(exportName, socketPath),
+          remoteUri: null,
           exportName,
           socketPath,
           lease: 0,

@@ -49,6 +49,8 @@ export interface OpenRecord {
   readonly mode: 'write' | 'read';
   readonly exportName: string;
   readonly socketPath: string;
+  /** The TCP port for other machines; absent where the disk is for this machine only. */
+  readonly port?: number;
 }
 
 /** Ids become file names and socket names: short, and nothing that a path could be made of. */

@@ -17,9 +17,10 @@ import type {
   ServiceHealth,
   TaskInfo,
 } from './api.ts';
-import { Disks } from './disks.ts';
+import { checkDisk } from './check-disk.ts';
+import { Disks, type OpenInput } from './disks.ts';
 import { HostPool } from './host-pool.ts';
-import { Images } from './images.ts';
+import { Images, type Shared } from './images.ts';
 import { LiveChanges, type SnapshotRef } from './live.ts';
 import { ReadOnlyExports } from './read-only-exports.ts';
 import { Records } from './records.ts';
@@ -37,6 +38,8 @@ export interface DiskServiceOptions {
   /** Threads that serve disks; 0 serves in this one. */
   readonly threads: number;
   readonly version: string;
+  /** The address and the certificates for other machines; absent: this machine only. */
+  readonly remote?: Shared['remote'];
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -46,6 +49,7 @@ export class DiskService implements DiskServiceApi {
   readonly #unlock: () => void;
   readonly #pool: HostPool;
   readonly #tasks: TaskBook;
+  readonly #shared: Shared;
   readonly #images: Images;
   readonly #disks: Disks;
   readonly #live: LiveChanges;
@@ -68,14 +72,17 @@ export class DiskService implements DiskServiceApi {
       onLost: (keys, reason) => void this.#disks.lost(keys, reason),
     });
     this.#tasks = new TaskBook(records.tasksFolder);
-    const shared = {
+    const { log, remote } = options;
+    const shared: Shared = {
       storage: this.#storage,
       runFolder,
       records,
       pool: this.#pool,
       tasks: this.#tasks,
-      log: options.log,
+      log,
+      ...(remote === undefined ? {} : { remote }),
     };
+    this.#shared = shared;
     this.#images = new Images(shared);
     this.#disks = new Disks(shared, this.#images);
     this.#readOnly = new ReadOnlyExports(shared);
@@ -160,8 +167,8 @@ export class DiskService implements DiskServiceApi {
   createDisk(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
     return this.#disks.create(input);
   }
-  openDisk({ id, mode }: { readonly id: string; readonly mode?: 'write' | 'read' }): Promise<ExportInfo> {
-    return this.#disks.open(id, mode ?? 'write');
+  openDisk(input: OpenInput): Promise<ExportInfo> {
+    return this.#disks.open(input);
   }
   closeDisk({ id, lease }: { readonly id: string; readonly lease?: number }): Promise<void> {
     return this.#disks.close(id, lease);
@@ -202,6 +209,10 @@ export class DiskService implements DiskServiceApi {
   }
   reparentDisk(input: Parameters<DiskServiceApi['reparentDisk']>[0]): Promise<TaskInfo> {
     return this.#live.reparent(input);
+  }
+
+  checkDisk({ id }: ById): Promise<TaskInfo> {
+    return Promise.resolve(checkDisk(id, this.#shared));
   }
 
   listTasks(): Promise<readonly TaskInfo[]> {

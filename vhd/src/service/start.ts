@@ -21,6 +21,8 @@ export interface RunDiskServiceOptions {
   /** Threads that serve disks; one a core, at most four, when left out. */
   readonly threads?: number;
   readonly version?: string;
+  /** The address and the certificates for other machines; absent: this machine only. */
+  readonly remote?: NonNullable<DiskServiceOptions['remote']>;
   readonly log?: DiskServiceOptions['log'];
 }
 
@@ -40,6 +42,7 @@ export async function runDiskService(options: RunDiskServiceOptions): Promise<Ru
     threads: options.threads ?? Math.min(4, availableParallelism()),
     version: options.version ?? '0',
     log: options.log ?? (() => {}),
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
   });
   let control: ControlServer;
   try {

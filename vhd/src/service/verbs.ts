@@ -31,6 +31,7 @@ const bytes: Check<number> = (value, name) =>
     : wrong(name, `a number of bytes up to ${MAX_BYTES}`);
 const count: Check<number> = (value, name) =>
   Number.isSafeInteger(value) && 0 <= (value as number) ? (value as number) : wrong(name, 'a whole number from 0');
+const flag: Check<boolean> = (value, name) => (typeof value === 'boolean' ? value : wrong(name, 'true or false'));
 const oneOf =
   <T extends string>(...words: readonly T[]): Check<T> =>
   (value, name) =>
@@ -116,7 +117,12 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
       source: source(fields['source']),
     }),
   openDisk: (service, fields) =>
-    service.openDisk({ ...onlyId(fields), ...optional(fields, 'mode', oneOf('write', 'read')) }),
+    service.openDisk({
+      ...onlyId(fields),
+      ...optional(fields, 'mode', oneOf('write', 'read')),
+      ...optional(fields, 'isHandover', flag),
+      ...optional(fields, 'isRemote', flag),
+    }),
   closeDisk: (service, fields) => service.closeDisk({ ...onlyId(fields), ...optional(fields, 'lease', count) }),
   openSnapshot: (service, fields) => service.openSnapshot(snapshotOf(fields)),
   closeSnapshot: (service, fields) => service.closeSnapshot(snapshotOf(fields)),
@@ -142,6 +148,7 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     service.growDisk({ ...onlyId(fields), sizeBytes: bytes(fields['sizeBytes'], 'sizeBytes') }),
   reparentDisk: (service, fields) =>
     service.reparentDisk({ ...onlyId(fields), to: base(fields['to']), ...optional(fields, 'snapshotId', id) }),
+  checkDisk: (service, fields) => service.checkDisk(onlyId(fields)),
   listTasks: (service) => service.listTasks(),
   getTask: (service, fields) => service.getTask({ id: text(64)(fields['id'], 'id') }),
   cancelTask: (service, fields) => service.cancelTask({ id: text(64)(fields['id'], 'id') }),
