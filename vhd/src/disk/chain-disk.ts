@@ -45,6 +45,8 @@ export interface PushOptions {
 }
 
 const ZEROS = new Uint8Array(128 * 1024);
+/** Blocks that are gone through before others get their turn. */
+const BLOCKS_AT_ONCE = 1024;
 /** Extents that `changedSince` asks for at a time. */
 const EXTENTS_AT_ONCE = 256;
 
@@ -320,6 +322,7 @@ export class ChainDisk implements Disk {
 
   async #zeroRange(offset: number, length: number, mayUnmap: boolean): Promise<void> {
     const end = offset + length;
+    let blocks = 0;
     this.#checkWrite(offset, length);
     for (let at = offset; at < end; ) {
       while (this.#gate.closed !== undefined) await this.#gate.closed;
@@ -335,7 +338,9 @@ export class ChainDisk implements Disk {
         await this.write(ZEROS.subarray(0, count), at);
         at += count;
       }
-      await this.#throttle();
+      const throttle = this.#throttle();
+      if (throttle !== undefined) await throttle;
+      else if (++blocks % BLOCKS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

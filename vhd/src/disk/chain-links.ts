@@ -214,8 +214,23 @@ export class ChainLinks {
 
   /** Works out who stores the sectors of a block, remembers it, and returns the value for the block. Errors: IO. */
   #resolve(block: number): number {
-    this.owners.put(block, this.#claims(block));
+    const owner = this.#soleOwner(block);
+    if (owner !== undefined) this.owners.putAll(block, owner);
+    else this.owners.put(block, this.#claims(block));
     return this.owners.blocks[block] ?? OWNER.none;
+  }
+
+  /** The owner of a block where the first link that has any of it has all, or no link has any. Errors: IO. */
+  #soleOwner(block: number): number | undefined {
+    const offset = block * this.grainBytes;
+    const end = this.endOfBlock(block);
+    for (let link = 0; link < this.#links.length; link++) {
+      const image = this.#links[link];
+      if (image === undefined || image.sizeBytes <= offset || !image.hasBlocks(offset, end - offset)) continue;
+      const isAlike = image.kind === 'fixed' || (image.blockBytes === this.grainBytes && image.isBlockFull(block));
+      return isAlike && end <= image.sizeBytes ? this.#slotOfLink[link] : undefined;
+    }
+    return OWNER.none;
   }
 
   #claims(block: number): Uint8Array {

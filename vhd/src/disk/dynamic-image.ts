@@ -296,7 +296,7 @@ export class DynamicImage implements Image {
   /** A new place behind everything. The old footer stays where it is, in the gap in front of the bitmap. */
   #append(): number {
     const at = nextBlockOffset(this.#endBytes + FOOTER_BYTES, this.blockBytes);
-    if (LIMITS.blockOffsetBytes <= at) throw new VhdError('TOO_LARGE', `${this.path} cannot grow beyond 2 TiB`);
+    if (LIMITS.blockOffsetBytes <= at) throw new VhdError('NO_SPACE', `${this.path} cannot grow beyond 2 TiB`);
     const end = at + blockSpanBytes(this.blockBytes);
     this.file.writeSync(this.#footerBytes, 0, FOOTER_BYTES, end);
     this.#endBytes = end;

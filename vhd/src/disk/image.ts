@@ -36,7 +36,7 @@ export interface Image {
 
   /** Takes note of bytes written to `file` past this object, so that the next flush syncs them. */
   touch(): void;
-  /** Makes room for a block and returns the position of its data; nothing happens where it is there. Errors: NO_SPACE, IO, TOO_LARGE. */
+  /** Makes room for a block and returns the position of its data; nothing happens where it is there. Errors: NO_SPACE, IO. */
   ensureBlock(block: number): number;
   /** The sectors of a block are written: they are this image's from now on, for readers after the next flush. */
   markWritten(block: number, firstSector: number, count: number): void;
