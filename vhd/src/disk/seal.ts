@@ -60,7 +60,9 @@ function parentUuidOf(image: string, storage: Storage): string | undefined {
       void file.close();
     }
   } catch (error) {
-    if (error instanceof VhdError) return undefined; // Not an image, or one that cannot be read: not a child of ours.
+    // Not an image, or a damaged one: not a child of ours. One that the storage fails to read may be one: a merge that
+    // does not see it would take its parent away.
+    if (error instanceof VhdError && error.code !== 'IO') return undefined;
     throw error;
   }
 }
