@@ -64,7 +64,7 @@ export const fileSystem: Storage = {
       throw fileError(cause, `cannot look at ${name}`);
     }
   },
-  resolve: (name) => guard(`cannot resolve ${name}`, () => fs.realpathSync(name)),
+  resolve: (name) => guard(`cannot resolve ${name}`, () => fs.realpathSync.native(name)),
   list: (folder) => guard(`cannot list ${folder}`, () => fs.readdirSync(folder)),
   rename: (from, to) => guard(`cannot rename ${from} to ${to}`, () => fs.renameSync(from, to)),
   link: (from, to) => guard(`cannot link ${from} to ${to}`, () => fs.linkSync(from, to)),
