@@ -16,6 +16,7 @@ import type { Store } from '../store/store.ts';
 import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
 import { readJson } from './body.ts';
 import { type Certificate, openCertificate, reloadOnChange } from './certificate.ts';
+import { limitConnections } from './connections.ts';
 import { eventRoutes } from './event-route.ts';
 import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
 import { Idempotency } from './idempotency.ts';
@@ -61,7 +62,7 @@ export interface GatewayServer {
   close(): Promise<void>;
 }
 
-const IDLE_SWEEP_MS = 20;
+const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersTimeoutMs } as const;
 
 export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const { config } = options;
@@ -76,7 +77,24 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     (entry) => options.audit.write(entry),
     (cause) => options.log.error({ err: cause }, 'audit.failed'),
   );
-  const server = makeServer(makeApp(options, rules, refusals, stopping.signal), certificate);
+  const listeners = eventRoutes({ hub: options.events, auth: options.auth });
+  const metrics = httpMetrics(options.registry, listeners.listeners);
+  const idempotency = new Idempotency(options.store, options.now ?? Date.now);
+  const { auth, audit, lookups } = options;
+  const deps: RouteDeps = {
+    auth,
+    audit,
+    refusals,
+    lookups,
+    idempotency,
+    rules,
+    stopping: stopping.signal,
+    observe: metrics.observe,
+    readBody: readJson,
+  };
+  const server = makeServer(makeApp(options, deps, listeners.routes), certificate);
+  const activity = new Activity(server);
+  limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
   await listenOn(server, config.listen.host, config.listen.port);
   const stopReloading =
@@ -94,7 +112,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     certificate,
     close: async () => {
       stopReloading?.();
-      await drain(server, stopping);
+      await drain(server, activity, stopping);
       await refusals.close();
     },
   };
@@ -106,7 +124,7 @@ function shownOrigin(config: ServerOptions['config'], port: number): string {
   return new URL(`${config.tls.enabled ? 'https' : 'http'}://${shown}:${port}`).origin;
 }
 
-function makeApp(options: ServerOptions, rules: EdgeRules, refusals: Refusals, stopping: AbortSignal): Express {
+function makeApp(options: ServerOptions, deps: RouteDeps, events: readonly BoundRoute[]): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -114,24 +132,11 @@ function makeApp(options: ServerOptions, rules: EdgeRules, refusals: Refusals, s
   app.set('strict routing', true);
   app.use((request, response, next) => {
     setSecurityHeaders(response, options.config.tls.enabled);
-    if (stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
+    if (deps.stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
     refuseManyHeaders(request);
     next();
   });
-  const events = eventRoutes({ hub: options.events, auth: options.auth });
-  const metrics = httpMetrics(options.registry, events.listeners);
-  const deps: RouteDeps = {
-    auth: options.auth,
-    audit: options.audit,
-    refusals,
-    lookups: options.lookups,
-    idempotency: new Idempotency(options.store, options.now ?? Date.now),
-    rules,
-    stopping,
-    observe: metrics.observe,
-    readBody: readJson,
-  };
-  const features = [...options.routes, ...events.routes];
+  const features = [...options.routes, ...events];
   const version = options.version ?? '0.0.0';
   const routes = [
     ...features,
@@ -144,7 +149,7 @@ function makeApp(options: ServerOptions, rules: EdgeRules, refusals: Refusals, s
   for (const bound of routes) app[bound.route.method](expressPath(bound.route.path), routeHandler(bound, deps));
   app.get('/healthz', healthPage);
   app.get('/readyz', readyPage({ store: () => answers(options.store), ...options.ready }));
-  app.get('/metrics', metricsPage(options.registry, options.auth, rules));
+  app.get('/metrics', metricsPage(options.registry, options.auth, deps.rules));
   app.use('/api', (_request, _response, next) =>
     next(new GatewayError('NOT_FOUND', 'the API has no such path or verb')),
   );
@@ -204,7 +209,7 @@ function makeServer(app: Express, certificate: Certificate | undefined): http.Se
   const server =
     certificate === undefined
       ? http.createServer(settings, app)
-      : https.createServer({ ...settings, cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' }, app);
+      : https.createServer({ ...settings, cert: certificate.cert, key: certificate.key, ...TLS }, app);
   // Node drops what is beyond this count without a word; so one more is let in, and then all of it is refused.
   server.maxHeadersCount = LIMITS.headerCount + 1;
   server.maxConnections = LIMITS.connections;
@@ -233,14 +238,36 @@ async function listenOn(server: http.Server, host: string, port: number): Promis
   });
 }
 
-async function drain(server: http.Server | https.Server, stopping: AbortController): Promise<void> {
+/** Counts requests that are being answered; `none` resolves when there is none (any more). */
+class Activity {
+  #count = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(server: http.Server | https.Server) {
+    server.on('request', (_request, response) => {
+      this.#count += 1;
+      response.once('close', () => {
+        this.#count -= 1;
+        if (this.#count === 0) this.#wake();
+      });
+    });
+  }
+
+  async none(): Promise<void> {
+    if (this.#count !== 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+async function drain(server: http.Server | https.Server, activity: Activity, stopping: AbortController): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   stopping.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
-  server.closeIdleConnections();
-  // A connection whose request ends now is kept alive by the browser: it is closed as soon as it is idle.
-  const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), LIMITS.drainMs);
-  await closed;
-  clearInterval(sweep);
+  let cut: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    cut = setTimeout(resolve, LIMITS.drainMs);
+  });
+  await Promise.race([activity.none(), late]);
   clearTimeout(cut);
+  // What is left is idle, or has never asked anything (browsers connect ahead), or took too long.
+  server.closeAllConnections();
+  await closed;
 }
