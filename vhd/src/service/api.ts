@@ -4,8 +4,14 @@
  * `{"error":{"code","message"}}`. Sizes are bytes, times are ISO 8601.
  */
 
+import type { ForeignFormat } from '../ops/foreign.ts';
+
 /** The version in the path of every verb. A change that an older client cannot bear gets a new one. */
 export const API_VERSION = 'v1';
+
+/** What a source of an import can be said to be, where its first bytes shall not decide. */
+export type ImportFormat = ForeignFormat | 'vhd' | 'raw';
+export const IMPORT_FORMATS: readonly ImportFormat[] = ['vhd', 'raw', 'qcow2', 'vmdk', 'vhdx', 'vdi', 'qcow'];
 
 /** A VHD in the library. A template is sealed, and clones are made from it. */
 export interface ImageInfo {
@@ -163,6 +169,8 @@ export interface DiskServiceApi {
     readonly name: string;
     readonly path: string;
     readonly kind?: 'image' | 'template';
+    /** Found out by the first bytes when left out. */
+    readonly format?: ImportFormat;
   }): Promise<TaskInfo>;
   /** Makes a template of an image: it never changes again (SEALED-STAYS). Idempotent. */
   sealImage(input: ById): Promise<ImageInfo>;

@@ -4,10 +4,10 @@ import { openImage } from '../disk/open.ts';
 import { fileSystem } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import type { NbdTls } from '../nbd/server.ts';
-import { convertDisk, openSource } from '../ops/convert.ts';
 import { createImage, seal } from '../ops/create.ts';
-import type { Health, ImageInfo, TaskInfo } from './api.ts';
+import type { Health, ImageInfo, ImportFormat, TaskInfo } from './api.ts';
 import type { HostPool } from './host-pool.ts';
+import { importFile } from './import-file.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { imageKey } from './read-only-exports.ts';
 import type { ImageRecord, Records } from './records.ts';
@@ -56,23 +56,14 @@ export class Images {
     readonly name: string;
     readonly path: string;
     readonly kind?: 'image' | 'template';
+    readonly format?: ImportFormat;
   }): TaskInfo {
     const { records, tasks } = this.#shared;
     const id = records.newImageId(input.id, input.name);
     return tasks.start('image.import', id, input, async (context) => {
       const beside = `${records.imagePath(id)}.part`;
       try {
-        rmSync(beside, { force: true });
-        const source = await openSource(input.path);
-        try {
-          await convertDisk(source, beside, {
-            to: 'dynamic',
-            signal: context.signal,
-            onProgress: ({ doneBytes, totalBytes }) => context.progress(doneBytes / (totalBytes ?? source.sizeBytes)),
-          });
-        } finally {
-          await source.close();
-        }
+        await importFile(input.path, beside, context, input.format);
         if (statSync(records.imagePath(id), { throwIfNoEntry: false }) !== undefined)
           throw new VhdError('EXISTS', `image ${id} is there already`);
         if (input.kind === 'template') seal(beside, fileSystem);

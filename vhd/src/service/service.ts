@@ -134,12 +134,7 @@ export class DiskService implements DiskServiceApi {
   createImage(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo> {
     return this.#images.create(input);
   }
-  importImage(input: {
-    readonly id?: string;
-    readonly name: string;
-    readonly path: string;
-    readonly kind?: 'image' | 'template';
-  }): Promise<TaskInfo> {
+  importImage(input: Parameters<DiskServiceApi['importImage']>[0]): Promise<TaskInfo> {
     if (statSync(input.path, { throwIfNoEntry: false })?.isFile() !== true) {
       return Promise.reject(new VhdError('NOT_FOUND', `no such file: ${input.path}`));
     }

@@ -1,7 +1,7 @@
 /** How each verb's argument is read from JSON: hand-made checks, since what comes in is a peer's. Pure. */
 import { isAbsolute } from 'node:path';
 import { VhdError } from '../errors.ts';
-import type { DiskServiceApi } from './api.ts';
+import { type DiskServiceApi, IMPORT_FORMATS } from './api.ts';
 import { checkId } from './records.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -101,6 +101,7 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     service.importImage({
       ...optional(fields, 'id', id),
       ...optional(fields, 'kind', oneOf('image', 'template')),
+      ...optional(fields, 'format', oneOf(...IMPORT_FORMATS)),
       name: text(NAME_CHARS)(fields['name'], 'name'),
       path: text(PATH_CHARS)(fields['path'], 'path'),
     }),
