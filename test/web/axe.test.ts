@@ -5,12 +5,14 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createToken } from '../../gateway/shared/auth.ts';
 import { createAssignment, createGroup, createUser } from '../../gateway/shared/people.ts';
+import { endSession, listSessions } from '../../gateway/shared/session.ts';
 import { createVm } from '../../gateway/shared/vm.ts';
 import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let web: Web;
 let desktopId: string;
+let stoppedId: string;
 let page: Page;
 
 beforeEach(async () => {
@@ -26,7 +28,7 @@ beforeAll(async () => {
   await client.call(createGroup, { body: { name: 'engineering' } });
   await client.call(createAssignment, { body: { desktopId, userId: user.id } });
   await client.call(createToken, { body: { name: 'backup job', scopes: ['see'] } });
-  await client.call(createVm, { body: { name: 'empty', source: { from: 'none' } } });
+  stoppedId = (await client.call(createVm, { body: { name: 'empty', source: { from: 'none' } } })).id;
 });
 afterAll(() => web?.close());
 
@@ -117,6 +119,19 @@ test('the session page with all that it can open has no violation', async () => 
   await page.getByRole('button', { name: 'Clipboard', exact: true }).click();
   await page.getByRole('button', { name: 'Fit' }).click();
   await page.getByRole('menu').waitFor();
+  await expectClean(page);
+});
+
+test('a session that has ended, and a desktop that does not run, have no violation', async () => {
+  await page.goto(`${web.gateway.origin}/desktops/${desktopId}`);
+  await untilStatus(page, 'Connected');
+  for (const { id } of (await web.client.call(listSessions, { query: {} })).items) {
+    await web.client.call(endSession, { params: { sessionId: id } });
+  }
+  await page.getByRole('button', { name: 'Open again' }).waitFor();
+  await expectClean(page);
+  await page.goto(`${web.gateway.origin}/desktops/${stoppedId}`);
+  await page.getByRole('button', { name: 'Start it' }).waitFor();
   await expectClean(page);
 });
 

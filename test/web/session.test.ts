@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { signInWithLink } from '../../gateway/shared/auth.ts';
 import { createUser, linkUser } from '../../gateway/shared/people.ts';
 import { endSession, listSessions, type Session } from '../../gateway/shared/session.ts';
-import { createVm } from '../../gateway/shared/vm.ts';
+import { createVm, stopVm } from '../../gateway/shared/vm.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
 
@@ -241,6 +241,13 @@ async function signInAsOperator(): Promise<BrowserContext> {
   await link.close();
   return context;
 }
+
+test('a desktop that does not run is started from its page, which then connects by itself', async () => {
+  await web.client.call(stopVm, { params: { vmId: desktop.id }, body: { force: true } });
+  await page.goto(`${web.gateway.origin}/desktops/${desktop.id}`);
+  await page.getByRole('button', { name: 'Start it' }).click();
+  await untilStatus(page, 'Connected');
+});
 
 test('the gateway is killed: the page says so, and comes back by itself once the gateway is back', async () => {
   await openDesktop();

@@ -20,7 +20,7 @@ export function describeError(error: unknown): string {
 }
 
 /** Our error messages start lower-case and end without a full stop, so that they chain; a page shows a sentence. */
-function sentence(message: string): string {
+export function sentence(message: string): string {
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

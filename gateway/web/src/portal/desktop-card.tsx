@@ -3,6 +3,7 @@ import { Card, CardBody } from '@patternfly/react-core';
 import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
 import { Link } from 'react-router';
 import type { Desktop } from '../../../shared/desktop.ts';
+import { sentence } from '../api/client.ts';
 import { StateLabel } from '../shell/state-label.tsx';
 import { Thumbnail } from '../shell/thumbnail.tsx';
 
@@ -22,7 +23,7 @@ export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
             <StateLabel state={state} />
           </div>
           {description !== '' && <p className="oriel-card__text">{description}</p>}
-          {reason !== null && <p className="oriel-card__reason">{reason}</p>}
+          {reason !== null && <p className="oriel-card__reason">{sentence(reason)}</p>}
           {isViewOnly && (
             <p className="oriel-card__text">
               <EyeIcon /> View only

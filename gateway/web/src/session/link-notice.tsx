@@ -51,9 +51,9 @@ export function LinkNotice({ what, link, onRetry, onReopen }: LinkNoticeProps) {
                 Open again
               </Button>
             )}
-            <Button variant="link" component={(props) => <RouterLink {...(props as object)} to="/desktops" />}>
+            <RouterLink to="/desktops" className="pf-v6-c-button pf-m-secondary">
               All desktops
-            </Button>
+            </RouterLink>
           </div>
         </div>
       );

@@ -1,6 +1,6 @@
 /** The page of a session: bar, screen, and what can be opened beside it. */
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Desktop } from '../../../shared/desktop.ts';
 import { getSession } from '../../../shared/session.ts';
 import { apiQuery } from '../api/query.ts';
@@ -16,6 +16,7 @@ import { saveScreenshot } from './screenshot.ts';
 import { SerialSplit } from './serial-split.tsx';
 import { SessionBanners } from './session-banners.tsx';
 import { SessionBar } from './session-bar.tsx';
+import { hasNoScreen, StoppedNotice } from './stopped-notice.tsx';
 import type { SessionTarget } from './tickets.ts';
 import { TouchKeys } from './touch-keys.tsx';
 import { useClipboardSync } from './use-clipboard-sync.ts';
@@ -61,6 +62,11 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   useClipboardSync(used, ways, sync === 'on');
 
   const name = desktop?.name ?? session?.desktopName ?? 'Desktop';
+  // It has been started meanwhile, here or elsewhere: no need to wait for the next attempt.
+  const state = desktop?.state;
+  useEffect(() => {
+    if (state === 'running') display?.retryNow();
+  }, [state, display]);
   const takePicture = async () => {
     const picture = await display?.picture();
     if (picture === null || picture === undefined) notices.tell('There is no screen to save yet');
@@ -105,12 +111,16 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
           <div className="oriel-stage">
             <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
             <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
-            <LinkNotice
-              what="desktop"
-              link={link}
-              onRetry={() => display?.retryNow()}
-              onReopen={() => display?.reopen()}
-            />
+            {link.kind !== 'connected' && link.kind !== 'ended' && hasNoScreen(desktop) ? (
+              <StoppedNotice desktop={desktop} />
+            ) : (
+              <LinkNotice
+                what="desktop"
+                link={link}
+                onRetry={() => display?.retryNow()}
+                onReopen={() => display?.reopen()}
+              />
+            )}
             <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
             {panel === 'clipboard' && (
               <ClipboardPanel

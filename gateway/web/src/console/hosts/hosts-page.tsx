@@ -2,7 +2,7 @@
 import { Card, CardBody, CardTitle, DescriptionList, Label, Switch } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { editHost, type Host, listHosts } from '../../../../shared/host.ts';
-import { client } from '../../api/client.ts';
+import { client, sentence } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
 import { Fact } from '../../shell/fact.tsx';
 import { Failure } from '../../shell/failure.tsx';
@@ -49,7 +49,7 @@ function HostCard({ host }: { readonly host: Host }) {
         </Label>
       </CardTitle>
       <CardBody>
-        {host.reason !== null && <p className="oriel-reason">{host.reason}</p>}
+        {host.reason !== null && <p className="oriel-reason">{sentence(host.reason)}</p>}
         <DescriptionList isHorizontal isCompact>
           <Fact term="Kind" text={host.kind} />
           <Fact term="Machines" text={`${host.runningVmCount} running of ${host.vmCount}`} />

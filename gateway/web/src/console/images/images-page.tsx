@@ -4,6 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { type Disk, type DiskKind, listDisks } from '../../../../shared/disk.ts';
+import { sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
 import type { Column } from '../../shell/data-table.tsx';
 import { formatBytes } from '../../shell/format.ts';
@@ -22,7 +23,7 @@ const COLUMNS: readonly Column<Disk>[] = [
     cell: ({ name, health }) => (
       <>
         {name}
-        {health.state === 'broken' && <div className="oriel-reason">{health.message}</div>}
+        {health.state === 'broken' && <div className="oriel-reason">{sentence(health.message)}</div>}
       </>
     ),
   },

@@ -2,7 +2,7 @@
 import { Button, Label, Progress } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { cancelTask, listTasks, type Task } from '../../../../shared/task.ts';
-import { client } from '../../api/client.ts';
+import { client, sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
 import type { Column } from '../../shell/data-table.tsx';
 import { formatAgo } from '../../shell/format.ts';
@@ -74,7 +74,7 @@ function TaskState({ task }: { readonly task: Task }) {
       <Label isCompact color={color}>
         {word}
       </Label>
-      {task.error !== null && <div className="oriel-reason">{task.error.message}</div>}
+      {task.error !== null && <div className="oriel-reason">{sentence(task.error.message)}</div>}
     </>
   );
 }

@@ -13,6 +13,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import type { Me } from '../../../../shared/auth.ts';
 import { getVm, type Vm } from '../../../../shared/vm.ts';
+import { sentence } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
 import { Fact } from '../../shell/fact.tsx';
 import { Failure } from '../../shell/failure.tsx';
@@ -52,7 +53,7 @@ export function VmPage({ me }: { readonly me: Me }) {
         </Title>
         <VmMenu vm={vm} me={me} />
       </div>
-      {vm.reason !== null && <p className="oriel-reason">{vm.reason}</p>}
+      {vm.reason !== null && <p className="oriel-reason">{sentence(vm.reason)}</p>}
       {0 < vm.pendingRestart.length && (
         <p className="oriel-subtle">After the next start: {vm.pendingRestart.join(', ')}</p>
       )}

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import type { Me } from '../../../../shared/auth.ts';
 import { listVms, type Vm } from '../../../../shared/vm.ts';
+import { sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
 import { holds } from '../../api/use-me.ts';
 import type { Column } from '../../shell/data-table.tsx';
@@ -28,7 +29,7 @@ const COLUMNS: readonly Column<Vm>[] = [
     cell: ({ state, reason }) => (
       <>
         <StateLabel state={state} />
-        {reason !== null && <div className="oriel-subtle">{reason}</div>}
+        {reason !== null && <div className="oriel-subtle">{sentence(reason)}</div>}
       </>
     ),
   },
