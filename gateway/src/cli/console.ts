@@ -1,7 +1,9 @@
 /** The serial console of a VM in this terminal: a ticket, a WebSocket, and a terminal in raw mode. Ctrl-] leaves. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream } from 'node:tty';
 import WebSocket from 'ws';
 import type { Client } from '../../shared/client.ts';
+import { getSession } from '../../shared/session.ts';
 import { createTicket, SESSION_PROTOCOL, ticketProtocol } from '../../shared/ticket.ts';
 import { accessFor, type Cli, type GlobalOptions } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -17,17 +19,29 @@ export async function attachConsole(
 ): Promise<void> {
   const access = await accessFor(cli, options);
   const body = { kind: 'serial', mode: 'control' } as const;
-  const { ticket, socketPath } = await client.call(createTicket, { params: { desktopId }, body });
+  const { ticket, socketPath, sessionId } = await client.call(createTicket, { params: { desktopId }, body });
   const url = `${access.url.replace(/^http/, 'ws')}${socketPath}`;
   const socket = new WebSocket(url, [SESSION_PROTOCOL, ticketProtocol(ticket)], {
     ...(access.ca === undefined ? {} : { ca: access.ca }),
     perMessageDeflate: false,
   });
-  await relayTerminal(cli, socket);
+  await relayTerminal(cli, socket, () => untilLive(client, sessionId));
+}
+
+const LIVE = { everyMs: 50, forMs: 10_000 } as const;
+
+/** What is typed before the VM's port is connected reaches nobody, so nothing is read until then. */
+async function untilLive(client: Client, sessionId: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < LIVE.forMs; waitedMs += LIVE.everyMs) {
+    const { state } = await client.call(getSession, { params: { sessionId } });
+    if (state === 'live') return;
+    await sleep(LIVE.everyMs);
+  }
+  throw new CliError('the console does not answer');
 }
 
 /** Ends when the person leaves, when what is piped in ends, or when the gateway closes. */
-async function relayTerminal(cli: Cli, socket: WebSocket): Promise<void> {
+async function relayTerminal(cli: Cli, socket: WebSocket, untilReady: () => Promise<void>): Promise<void> {
   const input = cli.input as ReadStream;
   const isTerminal = input.isTTY === true;
   await new Promise<void>((resolve, reject) => {
@@ -43,11 +57,17 @@ async function relayTerminal(cli: Cli, socket: WebSocket): Promise<void> {
       input.pause();
       outcome();
     };
-    socket.on('open', () => {
+    const begin = (): void => {
       cli.terminal.err('connected; Ctrl-] leaves\r\n');
       if (isTerminal) input.setRawMode(true);
       input.on('data', onInput);
       input.resume();
+    };
+    socket.on('open', () => {
+      untilReady().then(begin, (error: unknown) => {
+        socket.close();
+        finish(() => reject(error as Error));
+      });
     });
     socket.on('message', (data: Buffer) => cli.terminal.out(data.toString('utf8')));
     socket.on('error', (cause) =>

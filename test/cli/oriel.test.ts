@@ -1,0 +1,291 @@
+/** The `oriel` command as a black box, against a real gateway: what it prints, what it says in JSON, how it ends. */
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ORIEL, oriel, type Ran, startGateway, type TestGateway } from '../support/gateway.ts';
+import { untilSerial } from '../support/live.ts';
+
+vi.setConfig({ testTimeout: 90_000 });
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.stop());
+
+const run = (...args: string[]): Promise<Ran> => oriel(gateway.dataDir, args);
+async function json<T>(...args: string[]): Promise<T> {
+  const ran = await run(...args, '--json');
+  expect(ran).toMatchObject({ status: 0, err: '' });
+  return JSON.parse(ran.out) as T;
+}
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+}
+
+describe('VMs', () => {
+  test('are made, run, shown and deleted; the machine needs no sign-in under its own account', async () => {
+    const made = await run(
+      'vm',
+      'create',
+      'one',
+      '--template',
+      'toy',
+      '--memory',
+      '32M',
+      '--machine',
+      'pc',
+      '--bus',
+      'ide',
+      '--no-agent',
+    );
+    expect(made).toMatchObject({ status: 0, out: expect.stringMatching(/^created VM one \([0-9a-f-]{36}\)\n$/) });
+    expect(await run('vm', 'start', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: running\n' });
+    const { out } = await run('vm', 'list');
+    expect(out).toMatch(/^NAME +STATE +HOST +CPUS +MEMORY +UP +ID +REASON\none +running +local +1 +32 MiB/);
+    const shown = await json<Row>('vm', 'show', 'one');
+    expect(shown).toMatchObject({ name: 'one', state: 'running', hardware: { memoryMiB: 32, agent: false } });
+    expect((await run('vm', 'show', shown.id.slice(0, 8))).out).toContain(`id: ${' '.repeat(11)}${shown.id}`);
+
+    expect(await run('vm', 'pause', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: paused\n' });
+    expect(await run('vm', 'resume', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: running\n' });
+    expect(await run('vm', 'save', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: saved\n' });
+    expect(await run('vm', 'start', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: running\n' });
+    expect(await run('vm', 'edit', 'one', '--description', 'mine')).toMatchObject({ status: 0 });
+    expect(await run('vm', 'stop', 'one', '--force', '--wait')).toMatchObject({ status: 0, out: 'one: stopped\n' });
+    expect((await run('vm', 'log', 'one')).out).toMatch(/info +kill +it was forced off/);
+    expect(await run('vm', 'delete', 'one', '--disks', 'delete')).toMatchObject({ status: 0, out: 'one: deleting\n' });
+  });
+
+  test('have a console: what is piped in is typed, what the guest says comes out', async () => {
+    expect(await run('vm', 'start', 'toy', '--wait')).toMatchObject({ status: 0 });
+    const [toy] = (await json<Row[]>('vm', 'list')).filter((vm) => vm.name === 'toy');
+    await untilSerial(gateway.dataDir, toy?.id ?? '', /oriel-toy boot 1/);
+    const env = { ...process.env, ORIEL_DATA: gateway.dataDir };
+    const child = spawn(process.execPath, [ORIEL, 'vm', 'console', 'toy'], { env });
+    let out = '';
+    const echoed = new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString();
+        if (out.includes('hello toy')) resolve();
+      });
+    });
+    await new Promise<void>((resolve) =>
+      child.stderr.on('data', (chunk: Buffer) => chunk.includes('connected') && resolve()),
+    );
+    child.stdin.write('hello toy');
+    await echoed;
+    child.kill('SIGTERM');
+    const sessions = await json<{ desktopName: string; kind: string; id: string }[]>('session', 'list');
+    expect(sessions).toMatchObject([{ desktopName: 'toy', kind: 'serial' }]);
+    expect(await run('session', 'end', sessions[0]?.id ?? '')).toMatchObject({ status: 0 });
+    expect(await json('session', 'list')).toEqual([]);
+  });
+});
+
+describe('exit statuses', () => {
+  test.for([
+    { it: 'something that is not there', args: ['vm', 'show', 'nothing'], status: 4, err: 'oriel: no VM nothing\n' },
+    { it: 'a missing argument', args: ['vm', 'show'], status: 2, err: "error: missing required argument 'vm'\n" },
+    {
+      it: 'an option that says what must be said',
+      args: ['vm', 'delete', 'toy'],
+      status: 2,
+      err: /--disks <what>' not specified/,
+    },
+    {
+      it: 'a name that is taken',
+      args: ['vm', 'create', 'toy', '--template', 'toy'],
+      status: 5,
+      err: 'oriel: there is a VM toy already\n',
+    },
+    {
+      it: 'a disk that is taken',
+      args: ['vm', 'create', 'two', '--disk', 'toy-demo'],
+      status: 5,
+      err: 'oriel: disk toy-demo is in use by VM toy\n',
+    },
+    {
+      it: 'a value that cannot be',
+      args: ['vm', 'create', 'x', '--memory', '1M'],
+      status: 2,
+      err: /body.hardware.memoryMiB/,
+    },
+    { it: 'an unknown verb', args: ['vm', 'explode'], status: 2, err: /unknown command/ },
+  ])('$status for $it', async ({ args, status, err }) => {
+    const ran = await run(...args);
+    expect(ran.status).toBe(status);
+    expect(ran.err).toEqual(typeof err === 'string' ? err : expect.stringMatching(err));
+  });
+
+  test('3 for a token that is not one, 6 where nobody answers', async () => {
+    const bad = { ORIEL_URL: gateway.origin, ORIEL_TOKEN: 'x'.repeat(43) };
+    expect(await oriel(gateway.dataDir, ['vm', 'list'], '', bad)).toMatchObject({ status: 3, out: '' });
+    const nobody = { ORIEL_URL: 'http://127.0.0.1:1', ORIEL_TOKEN: 'x' };
+    const ran = await oriel(gateway.dataDir, ['vm', 'list'], '', nobody);
+    expect(ran).toMatchObject({ status: 6, err: expect.stringContaining('cannot reach http://127.0.0.1:1') });
+    expect(await oriel('/tmp/oriel-nowhere', ['vm', 'list'])).toMatchObject({ status: 6 });
+  });
+});
+
+describe('profiles', () => {
+  test('a token is kept in a file that only its owner can read, and used from then on', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'oriel-p-'));
+    const file = path.join(folder, 'profiles.json');
+    try {
+      const token = (await run('admin', 'token', 'create', '--user', 'admin', '--scope', 'see')).out.trim();
+      const env = { ORIEL_PROFILES: file, ORIEL_DATA: '/tmp/oriel-nowhere' };
+      const remote = (args: string[], input = ''): Promise<Ran> => oriel(gateway.dataDir, args, input, env);
+      expect(await remote(['login', gateway.origin, '--name', 'far'], `${token}\n`)).toMatchObject({
+        status: 0,
+        out: `signed in to ${gateway.origin} as admin\n`,
+      });
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(await remote(['vm', 'list', '--profile', 'far'])).toMatchObject({
+        status: 0,
+        out: expect.stringContaining('toy'),
+      });
+      // The token may see and no more.
+      expect(await remote(['vm', 'stop', 'toy'])).toMatchObject({ status: expect.toBeOneOf([3, 4]) });
+      expect((await remote(['profile', 'list'])).out).toMatch(/\* +far +http/);
+      chmodSync(file, 0o644);
+      expect(await remote(['vm', 'list'])).toMatchObject({ status: 1, err: expect.stringContaining('chmod 600') });
+      chmodSync(file, 0o600);
+      expect(await remote(['logout', 'far'])).toMatchObject({ status: 0 });
+      expect(readFileSync(file, 'utf8')).not.toContain(token);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('a wrong token is not kept', async () => {
+    const file = path.join(gateway.dataDir, 'none.json');
+    const env = { ORIEL_PROFILES: file, ORIEL_DATA: '/tmp/oriel-nowhere' };
+    expect(await oriel(gateway.dataDir, ['login', gateway.origin], `${'x'.repeat(43)}\n`, env)).toMatchObject({
+      status: 3,
+    });
+    expect(statSync(file, { throwIfNoEntry: false })).toBeUndefined();
+  });
+});
+
+describe('the rest of the gateway', () => {
+  test('hosts: list, show, maintenance, add, remove', async () => {
+    expect(await json('host', 'list')).toMatchObject([{ name: 'local', kind: 'qemu', state: 'connected' }]);
+    expect((await run('host', 'show', 'local')).out).toMatch(/runs on: +(tcg|kvm)\nbecause: /);
+    expect((await run('host', 'maintenance', 'local', 'on')).out).toBe('local: connected, maintenance\n');
+    expect(await run('vm', 'start', 'toy')).toMatchObject({ status: 5, err: 'oriel: host local is in maintenance\n' });
+    expect((await run('host', 'maintenance', 'local', 'off')).out).toBe('local: connected\n');
+    expect(await run('host', 'add', 'second')).toMatchObject({ status: 0 });
+    expect(await run('host', 'remove', 'second')).toMatchObject({ status: 0, out: 'removed host second\n' });
+    expect(await run('host', 'remove', 'local')).toMatchObject({
+      status: 5,
+      err: expect.stringContaining('still has 1 VMs'),
+    });
+  });
+
+  test('the library: an image is imported as a task, becomes a template, is cloned and goes', async () => {
+    writeFileSync(path.join(gateway.dataDir, 'import', 'disk.raw'), Buffer.alloc(2 << 20, 7));
+    expect(await run('image', 'import', 'disk.raw')).toMatchObject({ status: 0, out: 'import disk.raw: done\n' });
+    expect(await json('task', 'list')).toMatchObject([{ kind: 'image.import', state: 'done', progress: 1 }]);
+    expect(await run('image', 'import', '../gateway.db')).toMatchObject({ status: 2 });
+    expect(await run('image', 'import', 'nothing.raw')).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('no file nothing.raw'),
+    });
+    expect(await run('template', 'seal', 'disk')).toMatchObject({ status: 0, out: 'disk is a template now\n' });
+    expect(await run('disk', 'create', 'clone', '--template', 'disk')).toMatchObject({ status: 0 });
+    expect(await run('template', 'delete', 'disk')).toMatchObject({
+      status: 5,
+      err: expect.stringContaining('depend on it'),
+    });
+    expect(await run('disk', 'delete', 'clone')).toMatchObject({ status: 0 });
+    expect(await run('template', 'delete', 'disk')).toMatchObject({ status: 0 });
+  });
+
+  test('snapshots of a disk, also while its VM runs', async () => {
+    expect(await run('disk', 'snapshot', 'create', 'toy', 'before')).toMatchObject({ status: 0 });
+    expect((await run('disk', 'snapshot', 'list', 'toy')).out).toMatch(/^NAME.*\nbefore /);
+    expect(await run('disk', 'revert', 'toy')).toMatchObject({
+      status: 5,
+      err: expect.stringContaining('in use by VM toy'),
+    });
+    expect(await run('disk', 'snapshot', 'delete', 'toy', 'before')).toMatchObject({ status: 0 });
+    expect(await json('disk', 'snapshot', 'list', 'toy')).toEqual([]);
+  });
+
+  test('people: a user gets a link and rights on a desktop', async () => {
+    const added = await run('user', 'add', 'ada', '--full-name', 'Ada Lovelace');
+    expect(added).toMatchObject({ status: 0, out: expect.stringContaining('made ada\n') });
+    expect(await run('assign', 'add', 'toy', '--user', 'ada', '--rights', 'open')).toMatchObject({ status: 0 });
+    expect(await json('assign', 'list')).toMatchObject([{ rights: expect.arrayContaining(['open']) }]);
+    expect(await run('group', 'add', 'class')).toMatchObject({ status: 0 });
+    expect(await run('group', 'join', 'class', 'ada')).toMatchObject({ status: 0, out: 'ada joined class\n' });
+    expect((await run('user', 'list')).out).toMatch(/ada +Ada Lovelace +user +class/);
+  });
+
+  test('the audit log knows what was done, and is whole', async () => {
+    expect((await run('audit', 'list', '--action', 'vm.create')).out).toMatch(/vm\.create/);
+    expect((await run('audit', 'verify')).out).toMatch(/^\d+ lines, intact\n$/);
+  });
+
+  test('doctor looks at the machine', async () => {
+    const findings = await json<{ check: string; result: string }[]>('doctor');
+    expect(findings.map((finding) => finding.check)).toEqual(
+      expect.arrayContaining([
+        'Node',
+        'QEMU',
+        'KVM',
+        'data folder',
+        'storage',
+        'port',
+        'disk service',
+        'clock',
+        'certificate',
+      ]),
+    );
+    expect(findings.filter((finding) => finding.result === 'bad')).toEqual([]);
+  });
+
+  test('vhd and disks are there too', async () => {
+    const image = path.join(gateway.dataDir, 'disks', 'images', 'toy.vhd');
+    expect(JSON.parse((await run('vhd', 'info', '--json', image)).out)).toMatchObject({ type: 'dynamic' });
+    expect((await run('disks', 'list')).out).toMatch(/^toy-demo\topen/);
+  });
+});
+
+describe('help and completion', () => {
+  test.for(
+    [['vm'], ['vm', 'create'], ['host', 'add'], ['image', 'import'], ['start'], ['login'], ['completion']].map(
+      (args) => ({ args }),
+    ),
+  )('help of $args', async ({ args }) => {
+    const ran = await run(...args, '--help');
+    expect(ran).toMatchObject({ status: 0, err: '' });
+    expect(ran.out).toContain('Usage: oriel');
+    if (1 < args.length || args[0] === 'start') expect(ran.out).toContain('Examples:');
+  });
+
+  test('bash completes groups, verbs and flags', async () => {
+    const { out } = await run('completion', 'bash');
+    const complete = (...words: string[]): string[] => {
+      const script = `${out}\nCOMP_WORDS=(oriel "$@")\nCOMP_CWORD=$#\n_oriel\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
+      return spawnSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8' })
+        .stdout.trim()
+        .split('\n');
+    };
+    expect(complete('te')).toEqual(['template']);
+    expect(complete('vm', 'cr')).toEqual(['create']);
+    expect(complete('vm', 'stop', '--f')).toEqual(['--force']);
+    expect(complete('disk', 'snapshot', 'd')).toEqual(['delete']);
+  });
+
+  test('zsh and fish get scripts too', async () => {
+    expect((await run('completion', 'zsh')).out).toMatch(/^#compdef oriel\n/);
+    expect((await run('completion', 'fish')).out).toContain("complete -c oriel -n '__fish_seen_subcommand_from vm");
+    expect(await run('completion', 'tcsh')).toMatchObject({ status: 2 });
+  });
+});
