@@ -233,7 +233,7 @@ export class Display {
     const mbit = measuredMbit(this.#meter.takeBursts(now));
     const isAuto = this.#settings.quality === 'auto';
     const picture = isAuto ? pictureFor(mbit, this.#snapshot.picture) : this.#snapshot.picture;
-    const didPictureChange = picture.quality !== this.#snapshot.picture.quality;
+    const didPictureChange = picture !== this.#snapshot.picture;
     this.#change({
       bytesPerSecond,
       framesPerSecond: this.#meter.framesPerSecond(now),

@@ -1,17 +1,15 @@
 /** `/desktops/:desktopId`: a session of one's own. */
-import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { useParams, useSearchParams } from 'react-router';
-import { getDesktop } from '../../../shared/desktop.ts';
-import { apiQuery } from '../api/query.ts';
 import { usePageTitle } from '../shell/page-title.ts';
 import { SessionView } from './session-view.tsx';
 import type { SessionTarget } from './tickets.ts';
+import { useDesktop } from './use-desktop.ts';
 
 export function SessionPage() {
   const { desktopId = '' } = useParams();
   const [search] = useSearchParams();
-  const desktop = useQuery(apiQuery(getDesktop, { params: { desktopId } })).data;
+  const desktop = useDesktop(desktopId);
   usePageTitle(desktop?.name ?? 'Desktop');
   const wantsView = search.get('mode') === 'view';
   // The ticket is asked for at once; what the desktop is called may come later. Who may only look is told by the list.
