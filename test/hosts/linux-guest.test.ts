@@ -3,7 +3,7 @@
 import { copyFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { deviceId, type HostDriver, HostError, TOY_IMAGE_PATH, vmId, vmSpec } from '@oriel/hosts';
+import { buildLinuxGuest, deviceId, type HostDriver, HostError, vmId, vmSpec } from '@oriel/hosts';
 import { waitUntil } from '@oriel/hosts/contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestSays, type NbdServer, Scratch } from './harness.ts';

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { DisplayEndpoint, DisplayWant, DialOptions as WantedDial } from '../driver.ts';
 import { HostError } from '../error.ts';
 import { QEMU_LIMITS } from './host.ts';
-import { readLog } from './log-trim.ts';
+import { tailOf } from './log-trim.ts';
 import { type DialOptions, dialUnix, onreadOf, openSocket, signalOf } from './qmp/client.ts';
 import { SERIAL_LIMITS, SerialHub } from './serial-hub.ts';
 import type { QemuVm } from './vm.ts';
@@ -73,7 +73,7 @@ export class Displays {
   #hub(vm: QemuVm, run: object): SerialHub {
     const known = this.#hubs.get(run);
     if (known !== undefined) return known;
-    const hub = new SerialHub(vm.paths.serial, () => readLog(vm.paths.serialLog, SERIAL_LIMITS.historyBytes));
+    const hub = new SerialHub(vm.paths.serial, () => tailOf(vm.paths.serialLog, SERIAL_LIMITS.historyBytes));
     this.#hubs.set(run, hub);
     return hub;
   }

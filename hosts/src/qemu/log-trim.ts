@@ -19,7 +19,8 @@ export async function readLog(path: string, maxBytes: number): Promise<Uint8Arra
   return Buffer.concat([older, current]);
 }
 
-async function tailOf(path: string, maxBytes: number): Promise<Uint8Array> {
+/** The last bytes of the file itself. */
+export async function tailOf(path: string, maxBytes: number): Promise<Uint8Array> {
   const file = await open(path, 'r').catch(() => undefined);
   if (file === undefined) return new Uint8Array();
   try {

@@ -47,13 +47,14 @@ export interface TaskRecord {
   readonly paused?: boolean;
 }
 
-export async function writeRecord(path: string, record: object): Promise<void> {
+/** `durable` survives a power cut. What is about a process needs not: the process does not survive one either. */
+export async function writeRecord(path: string, record: object, durable = false): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.new`;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(`${JSON.stringify(record)}\n`);
-    await file.sync();
+    if (durable) await file.sync();
   } catch (cause) {
     await rm(temporary, { force: true });
     throw new HostError('HOST_RESOURCES', `cannot write ${path}`, { cause });

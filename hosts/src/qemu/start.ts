@@ -1,6 +1,6 @@
 // Starting a VM: from records to a QEMU that answers on QMP. The order is what makes a second copy impossible and a
 // crash of ours at any line harmless: task record, pid file (locked by QEMU itself), process record, first instruction.
-import { chmod, copyFile, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HostError, type HostErrorCode } from '../error.ts';
 import type { TaskControl } from '../task-book.ts';
@@ -12,7 +12,7 @@ import type { Definition } from './record.ts';
 import { startTpm } from './tpm.ts';
 import { lastLine, type QemuVm, sweepRunFolder } from './vm.ts';
 
-const POLL_MS = 4;
+const POLL_MS = 2;
 
 export interface StartOptions {
   readonly paused: boolean;
@@ -51,6 +51,8 @@ async function launch(vm: QemuVm, control: TaskControl): Promise<void> {
   if (other !== undefined) throw new HostError('VM_STATE', `cannot start ${vm.id}: process ${other.pid} runs it`);
   await sweepRunFolder(paths);
   await rm(paths.hostLog, { force: true });
+  // What the last run said on its console is the administrator's to read, not the next user's.
+  if (!resumes) await rename(paths.serialLog, `${paths.serialLog}.old`).catch(() => undefined);
   if (spec.firmware === 'uefi') await provideVariables(vm);
   if (spec.tpm) await startTpm(vm);
   const argv = qemuArgv({ ...definition, spec, incoming: resumes }, paths, host.argv);
@@ -155,18 +157,16 @@ async function release(vm: QemuVm, options: StartOptions): Promise<void> {
   // record forgets it before that instruction, and a crash in between costs the memory, never the disk.
   const { savedSpec: _, ...rest } = definition;
   const state = { state: 'stopped', reason: 'died' } as const;
-  await vm.saveDefinition({
-    ...rest,
-    boots: definition.boots + (resumed ? 0 : 1),
-    rest: { state, since: vm.host.now() },
-  });
+  const boots = definition.boots + (resumed ? 0 : 1);
+  const recorded = vm.saveDefinition({ ...rest, boots, rest: { state, since: vm.host.now() } });
+  if (resumed) await recorded;
+  const released = options.paused ? becomePaused(vm) : qmp.execute('cont').then(() => vm.refresh());
+  await Promise.all([recorded, released]);
   if (resumed) await rm(vm.paths.savedMemory, { force: true });
-  if (options.paused) {
-    vm.become({ state: 'paused', reason: { kind: 'requested' } });
-    return;
-  }
-  await qmp.execute('cont');
-  await vm.refresh();
+}
+
+async function becomePaused(vm: QemuVm): Promise<void> {
+  vm.become({ state: 'paused', reason: { kind: 'requested' } });
 }
 
 async function waitForIncoming(vm: QemuVm, qmp: QmpClient): Promise<void> {

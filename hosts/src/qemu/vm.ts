@@ -31,6 +31,7 @@ export class QemuVm {
   #ioError: (PauseReason & { kind: 'io-error' }) | undefined;
   #exit: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
+  #writes: Promise<void> = Promise.resolve();
   #letGo = false;
   readonly #watchers = new Set<() => void>();
 
@@ -103,7 +104,10 @@ export class QemuVm {
 
   async saveDefinition(definition: Definition): Promise<void> {
     this.definition = definition;
-    await writeRecord(this.paths.definition, definition);
+    // One after the other: of two that are under way, the later must be what stays on disk.
+    const write = this.#writes.then(() => writeRecord(this.paths.definition, definition, true));
+    this.#writes = write.catch(() => undefined);
+    await write;
   }
 
   async saveProcess(record: ProcessRecord): Promise<void> {
