@@ -17,7 +17,7 @@ describe('FLUSHED-IS-SAFE and SEALED-STAYS, every operation', () => {
   for (const [i, scenario] of scenarios.entries()) {
     test(`${scenario.it} survives a power cut at any write`, async () => {
       const inner = new MemoryStorage();
-      const chain = await makeKnownChain(inner, new Random(100 + i), {
+      const chain = await makeKnownChain(inner, new Random(301 + i), {
         links: 3,
         sizeBytes: SIZE_BYTES,
         ...scenario.plan,
