@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,7 @@ import {
   writeNote,
 } from './data-folder.ts';
 import { isFirstRun, makeDemo } from './demo.ts';
+import { linuxDemoKind } from './demo-linux.ts';
 import { Desktops, desktopLookup } from './desktops/desktops.ts';
 import { desktopRoutes } from './desktops/routes.ts';
 import { desktopPort } from './desktops/session-port.ts';
@@ -80,6 +82,9 @@ const here = (relative: string): string => fileURLToPath(new URL(relative, impor
 /** Starts everything. What it opened is closed again, and what a first run made is taken away, where it fails. */
 export async function startGateway({ env, isDegradedOk }: StartOptions): Promise<RunningGateway> {
   const config = parseConfig(env);
+  // What is there to look at after the first run: `toy`, or (where it can be built) a small Linux beside it.
+  const demo = env['ORIEL_DEMO'] ?? 'linux';
+  const cacheFolder = path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'oriel', 'guests');
   const qemu = env['ORIEL_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
   if (!existsSync(qemu))
     throw new StartError(`${qemu} is missing; install it with: sudo apt-get install qemu-system-x86`);
@@ -88,7 +93,7 @@ export async function startGateway({ env, isDegradedOk }: StartOptions): Promise
   const undo = new Cleanup();
   if (isNew) undo.add(() => rmSync(folder.root, { recursive: true, force: true }));
   try {
-    return await wire({ config, folder, qemu, isDegradedOk }, cleanup, undo);
+    return await wire({ config, folder, qemu, isDegradedOk, demo, cacheFolder }, cleanup, undo);
   } catch (error) {
     const shown = explained(error, folder);
     await cleanup.run();
@@ -107,6 +112,8 @@ interface Given {
   readonly folder: DataFolder;
   readonly qemu: string;
   readonly isDegradedOk: boolean;
+  readonly demo: string;
+  readonly cacheFolder: string;
 }
 
 async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<RunningGateway> {
@@ -130,7 +137,8 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const diskService = await openDiskService(folder, undo);
   cleanup.add(() => diskService.disconnect());
   if (!given.isDegradedOk) await requireSoundLibrary(diskService);
-  if (await isFirstRun(store.db)) await makeDemo({ db: store.db, disks: diskService, folder, now });
+  const isFirst = await isFirstRun(store.db);
+  if (isFirst) await makeDemo({ db: store.db, disks: diskService, folder, now });
 
   const hosts = new Hosts({ db: store.db, hub: events, log, now, kinds: { qemu: qemuIn(folder, given.qemu) } });
   cleanup.add(() => hosts.close());
@@ -148,6 +156,8 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const taskStore = new TaskStore(store.db);
   const tasks = new Tasks({ store: taskStore, hub: events, log, now });
   cleanup.add(() => tasks.close());
+  const linuxDemo = linuxDemoKind({ client: diskService, library, vms, hosts, cacheFolder: given.cacheFolder });
+  tasks.register(linuxDemo);
   const sessions = sessionFeature({ auth, audit, events, store, log, now, desktops: desktopPort(vms, hosts) });
   const registry = new Registry();
   const monitor = new Monitor({ hosts, vms, registry, log });
@@ -197,6 +207,9 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   vms.open();
   monitor.start();
   await tasks.resume();
+  if (isFirst && given.demo === 'linux') {
+    await tasks.start({ kind: linuxDemo, title: 'make the Linux demo', startedBy: null, payload: {} });
+  }
   const token = await auth.firstLink();
   return {
     origin: server.origin,

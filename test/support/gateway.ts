@@ -38,7 +38,8 @@ export interface TestGateway {
 
 export async function startGateway(options: StartGatewayOptions = {}): Promise<TestGateway> {
   const dataDir = options.dataDir ?? mkdtempSync('/tmp/oriel-t-');
-  const env = { ...process.env, ORIEL_DATA: dataDir, ORIEL_LISTEN: options.listen ?? '127.0.0.1:0', ...options.env };
+  const listen = options.listen ?? '127.0.0.1:0';
+  const env = { ...process.env, ORIEL_DATA: dataDir, ORIEL_LISTEN: listen, ORIEL_DEMO: 'toy', ...options.env };
   const child = spawn(process.execPath, [ORIEL, 'start'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));

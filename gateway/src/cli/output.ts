@@ -42,7 +42,8 @@ function visible(value: string | number | null | undefined): string {
   return String(value).replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
 }
 
-const length = (text: string): number => [...text].length;
+/** Code points, which is what most terminals give a column to. */
+const length = (text: string): number => Array.from(text).length;
 
 function pad(text: string, width: number, isRight: boolean): string {
   const fill = ' '.repeat(Math.max(0, width - length(text)));
@@ -51,7 +52,9 @@ function pad(text: string, width: number, isRight: boolean): string {
 
 function cut(line: string, width: number | undefined): string {
   if (width === undefined || length(line) <= width) return line;
-  return `${[...line].slice(0, Math.max(1, width - 1)).join('')}…`;
+  return `${Array.from(line)
+    .slice(0, Math.max(1, width - 1))
+    .join('')}…`;
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;

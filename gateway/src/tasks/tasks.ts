@@ -24,9 +24,9 @@ export interface TaskContext<Payload> {
   /** Aborts when somebody cancels, or when the gateway stops. */
   readonly signal: AbortSignal;
   /** 0 to 1, or undefined where nobody can say. Cheap: called as often as the work likes. */
-  progress(fraction: number | undefined, step: string): void;
+  readonly progress: (fraction: number | undefined, step: string) => void;
   /** Keeps a new payload, for a run after a restart. Wait for it before the step that relies on it. */
-  save(payload: Payload): Promise<void>;
+  readonly save: (payload: Payload) => Promise<void>;
 }
 
 export interface TaskKind<Payload> {
