@@ -24,7 +24,7 @@ import { sampleVms } from './metrics.ts';
 import { killVm, pauseVm, resetVm, resumeVm, stopVm } from './power.ts';
 import { type TaskRecord, writeRecord } from './record.ts';
 import { discardSaved, saveVm } from './save.ts';
-import { pressKeys, Screens } from './screen.ts';
+import { pressKeys, resizeScreen, Screens } from './screen.ts';
 import { startVm } from './start.ts';
 import { QemuVm, sweepRunFolder } from './vm.ts';
 
@@ -66,9 +66,7 @@ class QemuDriver implements api.HostDriver {
     this.screen = {
       shot: async (id, shotOptions) => this.#screens.shot(this.#vm(id), shotOptions),
       keys: async (id, chords, callOptions) => pressKeys(this.#vm(id), chords, callOptions),
-      resize: async (id) => {
-        throw new HostError('SCREEN_UNAVAILABLE', `the screen of ${id} cannot be resized`);
-      },
+      resize: async (id, width, height, callOptions) => resizeScreen(this.#vm(id), width, height, callOptions),
     };
     this.logs = {
       read: async (id, log, maxBytes = 65_536) => {

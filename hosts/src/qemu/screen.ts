@@ -2,6 +2,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import type { CallOptions, Screenshot, ShotOptions } from '../driver.ts';
 import { HostError, toHostError } from '../error.ts';
+import { dialUnix, signalOf } from './qmp/client.ts';
+import { RESIZE_LIMITS, requestSize } from './rfb-resize.ts';
 import type { QemuVm } from './vm.ts';
 
 export const SCREEN_LIMITS = {
@@ -77,5 +79,30 @@ export async function pressKeys(
     await qmp.execute('send-key', { keys: chord.map((data) => ({ type: 'qcode' as const, data })), 'hold-time': 20 });
     // QEMU lets go of the keys on its own clock; the next chord must not run into this one.
     await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+}
+
+/** Resolves once the guest has been told; whether it follows is up to its driver. */
+export async function resizeScreen(
+  vm: QemuVm,
+  width: number,
+  height: number,
+  options: CallOptions = {},
+): Promise<void> {
+  for (const side of [width, height]) {
+    if (!Number.isInteger(side) || side < 1 || RESIZE_LIMITS.side < side) {
+      throw new HostError('SPEC_INVALID', `a screen of ${width} by ${height}`);
+    }
+  }
+  vm.connection('resize the screen of');
+  if (vm.process?.spec.video !== 'virtio')
+    throw new HostError('SCREEN_UNAVAILABLE', `the video card of ${vm.id} has no sizes to choose from`);
+  const socket = await dialUnix(vm.paths.vnc, { timeoutMs: vm.host.timing.connectMs, ...signalOf(options) });
+  try {
+    const status = await requestSize(socket, width, height);
+    if (status !== 0 && status !== 4)
+      throw new HostError('SCREEN_UNAVAILABLE', `QEMU refuses ${width} by ${height} for ${vm.id} (status ${status})`);
+  } finally {
+    socket.destroy();
   }
 }
