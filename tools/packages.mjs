@@ -20,6 +20,8 @@ export const packages = {
   test: [
     { name: 'chromium', probe: '/usr/bin/chromium', why: 'the browser of the end-to-end tests' },
     { name: 'nasm', probe: '/usr/bin/nasm', why: 'assembles the toy guest to compare it' },
+    { name: 'swtpm', probe: '/usr/bin/swtpm', why: 'the TPM of VMs that have one' },
+    { name: 'ovmf', probe: '/usr/share/OVMF/OVMF_CODE_4M.fd', why: 'the UEFI firmware of VMs that have it' },
     { name: 'libvhdi-utils', probe: '/usr/bin/vhdimount', why: 'an independent reader of VHD chains' },
     { name: 'libnbd-bin', probe: '/usr/bin/nbdinfo', why: 'an independent NBD client' },
     { name: 'python3-libnbd', probe: '/usr/bin/nbdsh', why: 'an independent NBD client that scripts can drive' },
