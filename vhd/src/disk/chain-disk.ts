@@ -347,7 +347,7 @@ export class ChainDisk implements Disk {
   /** Takes a block out of the leaf where that makes it read as zeros: where no parent has it. True when it is out. */
   #unmap(block: number): boolean {
     const { leaf } = this.#links;
-    if (leaf.kind === 'fixed' || 0 < this.#gate.writes) return false;
+    if (!leaf.canDrop || 0 < this.#gate.writes) return false;
     // Dropping the block would bring back what a parent has there: neither zeros nor what was there before.
     if (this.#links.isBelow(block)) return false;
     leaf.dropBlock(block);

@@ -17,7 +17,7 @@
 import { VhdError } from '../errors.ts';
 import { BAT_UNUSED } from '../format/bat.ts';
 import { bitmapBytes, hasAllSectors, markSectors, sectorRuns } from '../format/bitmap.ts';
-import { encodeFooter, FOOTER_BYTES, type Footer } from '../format/footer.ts';
+import { encodeFooter, FOOTER_BYTES, type Footer, hasBatmap } from '../format/footer.ts';
 import type { Header } from '../format/header.ts';
 import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
 import { alignUp, LIMITS, SECTOR_BYTES } from '../units.ts';
@@ -56,6 +56,7 @@ export class DynamicImage implements Image {
   readonly isReadOnly: boolean;
   readonly findings: readonly OpenFinding[];
   readonly blockBytes: number;
+  readonly canDrop: boolean;
   /** Where each block starts. For reading only. */
   readonly table: BlockTable;
   requests = 0;
@@ -88,6 +89,7 @@ export class DynamicImage implements Image {
     this.isReadOnly = file.isReadOnly;
     this.findings = reading.findings;
     this.blockBytes = metadata.header.blockBytes;
+    this.canDrop = !hasBatmap(reading.footer);
     this.#bitmapBytes = bitmapBytes(this.blockBytes);
     this.#footerBytes = encodeFooter(reading.footer);
     this.#fill = new BlockFill(this.table.length);

@@ -19,6 +19,7 @@ export class FixedImage implements Image {
   readonly findings: readonly OpenFinding[];
   readonly blockBytes: number;
   readonly dirtyBlocks = 0;
+  readonly canDrop = false;
   requests = 0;
   readonly #guard: SyncGuard;
 

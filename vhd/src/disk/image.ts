@@ -42,6 +42,8 @@ export interface Image {
   markWritten(block: number, firstSector: number, count: number): void;
   /** True where the image stores every sector of the block. Errors: IO. */
   isBlockFull(block: number): boolean;
+  /** False where blocks stay once they are there: in fixed images, and where blktap's batmap would still list them (quirk 16). */
+  readonly canDrop: boolean;
   /** Takes a block out of the image; its space is used again after the next flush. */
   dropBlock(block: number): void;
   /** Blocks whose metadata waits for a flush. */

@@ -25,6 +25,6 @@ export const DISK_LIMITS: DiskLimits = {
   dirtyBlocks: 1024,
   writeOutMs: 5000,
   cachedBitmaps: 256,
-  ownerCacheBytes: 1024 * 1024,
+  ownerCacheBytes: 512 * 1024,
   siblings: 4096,
 };

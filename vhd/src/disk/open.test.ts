@@ -450,6 +450,22 @@ describe('chains that have no end', () => {
   });
 });
 
+test('quirk 16: no block is dropped where a batmap behind the table would still call it full', async () => {
+  const storage = new MemoryStorage();
+  await makeWritten(storage);
+  for (const [creatorApp, isKept] of [
+    ['win ', false],
+    ['tap\0', true],
+  ] as const) {
+    patchFooters(storage, IMAGE, { creatorApp, creatorVersion: 0x0001_0003 });
+    const disk = await openChain(IMAGE, { storage, isReadOnly: false });
+    await disk.write(new Uint8Array(512).fill(9), SMALL_BLOCK_BYTES);
+    await disk.trim(0, SIZE);
+    expect(disk.links[0]?.hasBlocks(0, SIZE)).toBe(isKept);
+    await disk.close();
+  }
+});
+
 describe('SEALED-STAYS', () => {
   test('an image that lost its write permission, or that has a child, is not opened for writing', async () => {
     const storage = new MemoryStorage();
