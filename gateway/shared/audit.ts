@@ -66,5 +66,3 @@ export const verifyAudit = route({
     head: z.string(),
   }),
 });
-
-export const auditRoutes = [listAudit, exportAudit, verifyAudit] as const;

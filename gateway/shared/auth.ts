@@ -331,28 +331,3 @@ export const deleteToken = route({
   params: z.object({ tokenId: z.string().max(64) }),
   ...noContent,
 });
-
-export const authRoutes = [
-  signInMethods,
-  signInWithLink,
-  signInWithPassword,
-  passkeySignInOptions,
-  signInWithPasskey,
-  startOidc,
-  finishOidc,
-  signOut,
-  getMe,
-  setPassword,
-  startTotp,
-  confirmTotp,
-  stopTotp,
-  listPasskeys,
-  passkeyOptions,
-  addPasskey,
-  deletePasskey,
-  listBrowserSessions,
-  endBrowserSession,
-  listTokens,
-  createToken,
-  deleteToken,
-] as const;

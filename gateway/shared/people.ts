@@ -255,24 +255,3 @@ export const deleteAssignment = route({
   params: z.object({ assignmentId: id }),
   ...noContent,
 });
-
-export const peopleRoutes = [
-  listUsers,
-  createUser,
-  getUser,
-  editUser,
-  deleteUser,
-  linkUser,
-  unlockUser,
-  resetSecondFactor,
-  listGroups,
-  createGroup,
-  getGroup,
-  editGroup,
-  deleteGroup,
-  addMember,
-  removeMember,
-  listAssignments,
-  createAssignment,
-  deleteAssignment,
-] as const;

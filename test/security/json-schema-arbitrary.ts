@@ -30,7 +30,8 @@ export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   const branches = schema.anyOf ?? schema.oneOf;
   if (branches !== undefined) return fc.oneof(...branches.map(fitting));
-  switch (schema.type) {
+  const type = typeof schema.type === 'string' ? schema.type : 'any';
+  switch (type) {
     case 'string':
       return text(schema);
     case 'integer':

@@ -1,34 +1,26 @@
 /** Every route that the gateway describes: what the matrix, the fuzzing and the coverage test are drawn from. */
-import { getDescription, getDescriptionPage } from '../../gateway/shared/api.ts';
-import { auditRoutes } from '../../gateway/shared/audit.ts';
-import { authRoutes } from '../../gateway/shared/auth.ts';
-import { desktopRoutes } from '../../gateway/shared/desktop.ts';
-import { diskRoutes } from '../../gateway/shared/disk.ts';
-import { eventStream } from '../../gateway/shared/events.ts';
-import { hostRoutes } from '../../gateway/shared/host.ts';
-import { peopleRoutes } from '../../gateway/shared/people.ts';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Right, ROLE_RIGHTS, type Role } from '../../gateway/shared/rights.ts';
 import type { Route } from '../../gateway/shared/route.ts';
-import { sessionRoutes } from '../../gateway/shared/session.ts';
-import { taskRoutes } from '../../gateway/shared/task.ts';
-import { ticketRoutes } from '../../gateway/shared/ticket.ts';
-import { vmRoutes } from '../../gateway/shared/vm.ts';
 
-export const ROUTES = [
-  ...authRoutes,
-  ...peopleRoutes,
-  ...auditRoutes,
-  ...hostRoutes,
-  ...vmRoutes,
-  ...desktopRoutes,
-  ...diskRoutes,
-  ...taskRoutes,
-  ...ticketRoutes,
-  ...sessionRoutes,
-  eventStream,
-  getDescription,
-  getDescriptionPage,
-] as unknown as readonly Route[];
+const SHARED = fileURLToPath(new URL('../../gateway/shared', import.meta.url));
+
+function isRoute(value: unknown): value is Route {
+  return typeof value === 'object' && value !== null && 'method' in value && 'path' in value && 'access' in value;
+}
+
+/** Whatever is exported there and is a route: nobody has to remember to add a new one. */
+async function routesIn(folder: string): Promise<readonly Route[]> {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+  const modules = await Promise.all(
+    files.map((file) => import(path.join(folder, file)) as Promise<Record<string, unknown>>),
+  );
+  return modules.flatMap((module) => Object.values(module).filter(isRoute));
+}
+
+export const ROUTES: readonly Route[] = await routesIn(SHARED);
 
 /** Somebody who calls, as the test knows them: written apart from the gateway's own decision, so that the two can differ. */
 export interface Caller {

@@ -117,7 +117,7 @@ describe('S9 the matrix of routes and people', () => {
   test('every route says what it needs, takes and gives', () => {
     for (const route of ROUTES) {
       expect(route.access, route.id).toBeDefined();
-      const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+      const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
       const shape = (route.params as { shape?: Record<string, unknown> } | undefined)?.shape ?? {};
       expect(Object.keys(shape).toSorted(), route.id).toEqual(names.toSorted());
       const saysWhatItGives =

@@ -114,6 +114,7 @@ describe('S10 an ID token', () => {
     expect(verifierMatches).toBe(true);
   });
 
+  // Seen to fail without `enableNonRepudiationChecks` (three of them taken) and without `expectedNonce`.
   test.for([
     ['of another issuer', { claims: { iss: 'https://evil.test' } }],
     ['for another client', { claims: { aud: 'other' } }],

@@ -31,7 +31,7 @@ const textOf = (file: string): string =>
 const filesWith = (pattern: RegExp): string[] => FILES.filter((file) => pattern.test(textOf(file)));
 
 describe('S13 no shell', () => {
-  // Seen to fail with `exec('ls')` planted in hosts/src.
+  // Seen to fail with an import of `exec` planted in auth/secrets.ts.
   test('is started by any file', () => {
     expect(FILES.length).toBeGreaterThan(100);
     expect(filesWith(/\bshell:\s*(true|['"])/)).toEqual([]);
@@ -95,7 +95,7 @@ function isBounded(pattern: string | undefined): boolean {
 }
 
 describe('S12 where the gateway connects to', () => {
-  // Seen to fail with a `host` field added to the body of ticket.create.
+  // Seen to fail with a `host` field added to TicketRequest.
   test('is never said by who does not keep the settings', () => {
     const names = /(^|\.)(host|hostname|port|url|uri|address|target|socket|endpoint|server|destination|proxy)$/i;
     const open = inputs.filter(
@@ -145,6 +145,7 @@ describe('S14 what a person names', () => {
       expect(() => vmSpec({ id: 'a', cds: [{ id }] })).toThrow();
     }
   });
+  // Seen to fail with the first `[a-z0-9]` taken out of userName.
   test('is no user name with a dash before it, and no host or VM name with control characters', () => {
     const names = inputs.filter(({ at }) => /^(user|host|vm|disk)\.(create|edit|import) body\.name$/.test(at));
     expect(names.length).toBeGreaterThanOrEqual(4);

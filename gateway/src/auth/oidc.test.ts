@@ -125,7 +125,7 @@ describe('single sign-on', () => {
     expect(made?.id).not.toBe(local.id);
   });
 
-  // S10 of the security lessons: each check was seen to matter by leaving it out of `authorizationCodeGrant`.
+  // Seen to fail with `client.skipStateCheck`. The ID token itself: test/security/s10-oidc.test.ts.
   test.for([
     ['another browser', async (callback: URL) => new Visitor().visit(callback.href)],
     [

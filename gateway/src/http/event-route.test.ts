@@ -97,6 +97,7 @@ describe('live events', () => {
     third.stop();
   });
 
+  // Seen to fail with the cut at `backlogBytes` left out (never closed).
   test('S21 a listener that does not read is cut off, and the others get everything', async () => {
     gateway = await startTestGateway();
     const root = await gateway.person('root', 'admin');
