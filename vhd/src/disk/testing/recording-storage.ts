@@ -170,7 +170,7 @@ class RecordingFile implements RandomAccessFile {
   }
 
   #wrote(from: Uint8Array, fromOffset: number, length: number, position: number): void {
-    const bytes = from.slice(fromOffset, fromOffset + length);
+    const bytes = new Uint8Array(from.subarray(fromOffset, fromOffset + length)); // A copy; `slice` of a Buffer is none.
     this.#log.push({ kind: 'write', file: this.#id, position, bytes });
   }
 }
