@@ -112,7 +112,6 @@ export class Link {
   }
 
   #lost(after: AfterClose): void {
-    if (this.#isStopped) return;
     if (after.kind === 'ended') {
       this.#set(after);
       return;

@@ -28,6 +28,13 @@ test('a link at a threshold does not flip: what one measurement chose, the next 
   );
 });
 
+test('a link that swings around a threshold keeps the lower picture', () => {
+  let picture = pictureFor(11.9, PICTURES.balanced);
+  for (const mbit of [12.5, 11.9, 12.5, 11.9, 12.5]) picture = pictureFor(mbit, picture);
+  expect(picture.quality).toBe(6);
+  expect(pictureFor(16, picture).quality).toBe(8);
+});
+
 test('a slower link never gets a better picture than the one in use', () => {
   expect(pictureFor(1, PICTURES.sharp).quality).toBeLessThan(PICTURES.sharp.quality);
 });
