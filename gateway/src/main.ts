@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { qemuDriver } from '@oriel/hosts';
+import { FakeHost, fakeDriver, qemuDriver } from '@oriel/hosts';
 import { connectDiskService, type DiskServiceClient, startDiskService } from '@oriel/vhd';
 import { Registry } from 'prom-client';
 import { AuditLog } from './audit/audit-log.ts';
@@ -85,6 +85,8 @@ export async function startGateway({ env, isDegradedOk }: StartOptions): Promise
   // What is there to look at after the first run: `toy`, or (where it can be built) a small Linux beside it.
   const demo = env['ORIEL_DEMO'] ?? 'linux';
   const cacheFolder = path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'oriel', 'guests');
+  // Hosts that do not exist, to look at a fleet without one.
+  const fakes: { fake?: OpenDriver } = env['ORIEL_FAKE_HOSTS'] === '1' ? { fake: fakeHosts() } : {};
   const qemu = env['ORIEL_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
   if (!existsSync(qemu))
     throw new StartError(`${qemu} is missing; install it with: sudo apt-get install qemu-system-x86`);
@@ -93,7 +95,7 @@ export async function startGateway({ env, isDegradedOk }: StartOptions): Promise
   const undo = new Cleanup();
   if (isNew) undo.add(() => rmSync(folder.root, { recursive: true, force: true }));
   try {
-    return await wire({ config, folder, qemu, isDegradedOk, demo, cacheFolder }, cleanup, undo);
+    return await wire({ config, folder, qemu, isDegradedOk, demo, cacheFolder, fakes }, cleanup, undo);
   } catch (error) {
     const shown = explained(error, folder);
     await cleanup.run();
@@ -114,6 +116,7 @@ interface Given {
   readonly isDegradedOk: boolean;
   readonly demo: string;
   readonly cacheFolder: string;
+  readonly fakes: { readonly fake?: OpenDriver };
 }
 
 async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<RunningGateway> {
@@ -140,7 +143,13 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const isFirst = await isFirstRun(store.db);
   if (isFirst) await makeDemo({ db: store.db, disks: diskService, folder, now });
 
-  const hosts = new Hosts({ db: store.db, hub: events, log, now, kinds: { qemu: qemuIn(folder, given.qemu) } });
+  const hosts = new Hosts({
+    db: store.db,
+    hub: events,
+    log,
+    now,
+    kinds: { qemu: qemuIn(folder, given.qemu), ...given.fakes },
+  });
   cleanup.add(() => hosts.close());
   const vmStore = new VmStore(store.db, now);
   const library = new Library({
@@ -269,5 +278,15 @@ function qemuIn(folder: DataFolder, binary: string): OpenDriver {
   return async ({ id, name }) => {
     const { run, state } = hostFolders(folder, id);
     return qemuDriver({ runDir: run, stateDir: state, binary, name });
+  };
+}
+
+/** A fake host lives as long as the gateway, whatever becomes of its connection. */
+function fakeHosts(): OpenDriver {
+  const known = new Map<string, FakeHost>();
+  return async ({ id, name }) => {
+    const host = known.get(id) ?? new FakeHost({ name });
+    known.set(id, host);
+    return fakeDriver(host);
   };
 }

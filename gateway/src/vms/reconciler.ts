@@ -84,8 +84,7 @@ export class Reconciler {
 
   async pokeAll(hostId?: string): Promise<void> {
     try {
-      for (const vm of await this.#options.store.all()) {
-        if (hostId !== undefined && vm.hostId !== hostId) continue;
+      for (const vm of await this.#options.store.all(hostId)) {
         this.#noteDeath(vm, this.#options.hosts.observation(vm.hostId, vm.id));
         this.#poke(vm.id, this.#entry(vm.id));
       }

@@ -49,8 +49,11 @@ export class VmStore {
     this.#now = now;
   }
 
-  async all(): Promise<StoredVm[]> {
-    const rows = await this.#db.selectFrom('vms').selectAll().execute();
+  /** All of them, or those of one host. */
+  async all(hostId?: string): Promise<StoredVm[]> {
+    let wanted = this.#db.selectFrom('vms').selectAll();
+    if (hostId !== undefined) wanted = wanted.where('host_id', '=', hostId);
+    const rows = await wanted.execute();
     const disks = await this.#db.selectFrom('vm_disks').selectAll().orderBy('device_id').execute();
     const byVm = groupDisks(disks);
     return rows.map((row) => storedOf(row, byVm.get(row.id) ?? []));
