@@ -5,7 +5,7 @@ import type { ChainDisk } from './chain-disk.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { openChain } from './open.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from './testing/images.ts';
-import { Random, TEST_DEPTH } from './testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from './testing/random.ts';
 
 const LEAF = '/disks/leaf.vhd';
 
@@ -94,7 +94,7 @@ class Model {
 describe('a chain reads what was written', () => {
   const sizes = [3 * SMALL_BLOCK_BYTES, 5 * SMALL_BLOCK_BYTES - 512, 2 * SMALL_BLOCK_BYTES + 1536, 512];
   for (let seed = 1; seed <= 12 * TEST_DEPTH; seed++) {
-    test(`random program ${seed}`, async () => {
+    test(`random program ${seed}`, { timeout: DEEP_TIMEOUT_MS }, async () => {
       const random = new Random(seed);
       const model = await Model.create(random, random.pick(sizes), random.pick(['fixed', 'dynamic', 'dynamic']));
       const depth = random.pick([1, 2, 3, 8, 64]);

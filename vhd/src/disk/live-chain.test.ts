@@ -6,7 +6,7 @@ import type { Image } from './image.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { openChain, openImage, openLinks } from './open.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from './testing/images.ts';
-import { Random, TEST_DEPTH } from './testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from './testing/random.ts';
 
 const SIZE = 4 * SMALL_BLOCK_BYTES;
 const pathOf = (link: number): string => `/disks/${link}.vhd`;
@@ -257,7 +257,9 @@ describe('the map', () => {
     for (const image of links) await image.close();
   });
 
-  test('of random programs agrees with what reads return: runs cover the range, zero runs are zero', async () => {
+  test('of random programs agrees with what reads return: runs cover the range, zero runs are zero', {
+    timeout: DEEP_TIMEOUT_MS,
+  }, async () => {
     for (let seed = 1; seed <= 5 * TEST_DEPTH; seed++) {
       const live = await new LiveDisk(seed).start();
       for (let i = 0; i < 30; i++) {

@@ -19,7 +19,7 @@ import { MemoryStorage } from './memory-storage.ts';
 import { type OpenChainOptions, openChain, openImage } from './open.ts';
 import { fileSystem, type Storage } from './storage.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from './testing/images.ts';
-import { TEST_DEPTH } from './testing/random.ts';
+import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 const IMAGE = '/disks/a.vhd';
 const SIZE = 3 * SMALL_BLOCK_BYTES;
@@ -224,7 +224,7 @@ describe('an image that is not whole is refused', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
   });
 
-  test('blocks that overlap are found, wherever they start', async () => {
+  test('blocks that overlap are found, wherever they start', { timeout: DEEP_TIMEOUT_MS }, async () => {
     const blocks = 6;
     const span = 1 + SMALL_BLOCK_BYTES / 512;
     const first = 4096;
@@ -267,7 +267,9 @@ describe('an image that is not whole is refused', () => {
     expect(await contentOf(storage)).toBe(5);
   });
 
-  test('any damage gives an error of this package or a disk that can be read', async () => {
+  test('any damage gives an error of this package or a disk that can be read', {
+    timeout: DEEP_TIMEOUT_MS,
+  }, async () => {
     const storage = new MemoryStorage();
     await makeWritten(storage);
     await makeChild(storage, '/disks/b.vhd', IMAGE);

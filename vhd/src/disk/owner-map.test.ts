@@ -5,7 +5,7 @@ import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
 import { BlockTable } from './block-table.ts';
 import { MemoryFile } from './memory-file.ts';
 import { endOf, OWNER, OwnerMap, ownerOf, runAt } from './owner-map.ts';
-import { TEST_DEPTH } from './testing/random.ts';
+import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 const SECTORS = 64;
 
@@ -23,7 +23,7 @@ function flatten(map: OwnerMap): Uint8Array {
 }
 
 describe('the owner map', () => {
-  test('agrees with an array of owners under claims and moves', () => {
+  test('agrees with an array of owners under claims and moves', { timeout: DEEP_TIMEOUT_MS }, () => {
     const claim = fc.record({
       first: fc.nat(SECTORS - 1),
       count: fc.integer({ min: 1, max: SECTORS }),
@@ -64,7 +64,7 @@ describe('the owner map', () => {
 });
 
 describe('the block table', () => {
-  test('agrees with one in one piece', () => {
+  test('agrees with one in one piece', { timeout: DEEP_TIMEOUT_MS }, () => {
     const entry = fc.oneof({ weight: 3, arbitrary: fc.constant(BAT_UNUSED) }, fc.nat(BAT_UNUSED - 1));
     const changes = fc.array(fc.tuple(fc.nat(4999), entry), { maxLength: 40 });
     fc.assert(

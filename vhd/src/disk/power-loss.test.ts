@@ -5,13 +5,15 @@
 import { describe, expect, test } from 'vitest';
 import { DiskProgram } from './testing/disk-program.ts';
 import { replayPowerCuts } from './testing/power-cuts.ts';
-import { TEST_DEPTH } from './testing/random.ts';
+import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 describe('FLUSHED-IS-SAFE', () => {
   const programs = 12;
   const states = Math.round((6000 * TEST_DEPTH) / programs);
   for (let seed = 1; seed <= programs; seed++) {
-    test(`a chain in use survives a power cut at any write, program ${seed}`, async () => {
+    test(`a chain in use survives a power cut at any write, program ${seed}`, {
+      timeout: DEEP_TIMEOUT_MS,
+    }, async () => {
       const program = new DiskProgram(seed);
       await program.prepare();
       await program.run(30);

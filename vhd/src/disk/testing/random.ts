@@ -3,6 +3,9 @@
 /** Multiplies iterations and cut points; `npm run test:deep` sets 10. */
 export const TEST_DEPTH: number = Math.max(0.1, Number(process.env['ORIEL_TEST_DEPTH'] ?? '1') || 1);
 
+/** How long a test may take whose work grows with the depth, in milliseconds. */
+export const DEEP_TIMEOUT_MS: number = 60_000 * Math.max(1, TEST_DEPTH);
+
 /** A small, fast generator (mulberry32): the same numbers for the same seed, everywhere. */
 export class Random {
   #state: number;
