@@ -1,11 +1,24 @@
 /** `oriel start` ends clearly: one line that says what and what to do, exit status 1, nothing half-made. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { listDisks } from '../../gateway/shared/disk.ts';
+import { listVms } from '../../gateway/shared/vm.ts';
 import { ORIEL, oriel, processesOf, type Ran, startGateway } from '../support/gateway.ts';
+import { untilState } from '../support/live.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -114,6 +127,57 @@ describe('a library', () => {
     }
   });
 });
+
+describe('a first run', () => {
+  /** What is there when it is cut off: the store, the disk service, the template. */
+  const CUTS = ['gateway.db', 'disks.sock', 'disks/images/toy.vhd', 'run/d/toy-demo.sock'];
+  const depth = Number(process.env['ORIEL_TEST_DEPTH'] ?? 1);
+  test.for(depth === 1 ? CUTS.slice(2, 3) : CUTS)(
+    'that is killed once %s is there is made good by the next',
+    async (sign) => {
+      const dataDir = path.join(folder, 'data');
+      const env = { ...process.env, ORIEL_DATA: dataDir, ORIEL_LISTEN: '127.0.0.1:0', ORIEL_DEMO: 'toy' };
+      const child = spawn(process.execPath, [ORIEL, 'start'], { env, stdio: 'ignore' });
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      await untilExists(folder, path.join(dataDir, sign));
+      child.kill('SIGKILL');
+      await exited;
+      const gateway = await startGateway({ dataDir });
+      try {
+        const person = { gateway, ...(await gateway.signIn()) };
+        const { items: vms } = await person.client.call(listVms, {});
+        expect(vms).toMatchObject([{ name: 'toy', disks: [{ diskId: 'toy-demo' }] }]);
+        await untilState(person, vms[0]?.id ?? '', 'running');
+        const { items: disks } = await person.client.call(listDisks, {});
+        expect(disks.map((disk) => [disk.id, disk.kind, disk.health.state])).toEqual([
+          ['toy', 'template', 'ok'],
+          ['toy-demo', 'disk', 'ok'],
+        ]);
+      } finally {
+        await gateway.stop();
+      }
+    },
+  );
+});
+
+/** Resolves when a path is there; its folder, and the folders above, may not be there yet. */
+async function untilExists(base: string, file: string): Promise<void> {
+  const watched = new Set<string>();
+  const watchers: FSWatcher[] = [];
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (existsSync(file)) return resolve();
+      for (let at = path.dirname(file); at.startsWith(base); at = path.dirname(at)) {
+        if (watched.has(at) || !existsSync(at)) continue;
+        watched.add(at);
+        watchers.push(watch(at, look));
+        look(); // It may have come between the look and the watch.
+      }
+    };
+    look();
+  });
+  for (const watcher of watchers) watcher.close();
+}
 
 describe('a gateway that runs', () => {
   test('is not started a second time on the same folder; stop ends it, and says what it did', async () => {
