@@ -101,8 +101,8 @@ export class Sessions {
     address: string,
     joined?: Joined,
   ): Promise<Ticket> {
-    const right = want.mode === 'control' ? 'open' : 'view';
-    if (joined?.isByConsent !== true && !can(principal, right, { desktopId })) {
+    const right = want.mode === 'control' && joined?.isByConsent !== true ? 'open' : 'view';
+    if (!can(principal, right, { desktopId })) {
       throw new GatewayError('FORBIDDEN', `this needs the right "${right}" on the desktop`);
     }
     const desktop = await this.#describe(desktopId, want.kind);
@@ -234,8 +234,9 @@ export class Sessions {
   #mayBe(session: Session, principal: Principal | undefined): boolean {
     if (principal === undefined) return false;
     const { facts } = session;
-    if (facts.isByConsent) return true;
-    return can(principal, facts.mode === 'control' ? 'open' : 'view', { desktopId: facts.desktopId });
+    // The owner's consent lets in who may at least look; control then comes from the owner.
+    const right = facts.mode === 'control' && !facts.isByConsent ? 'open' : 'view';
+    return can(principal, right, { desktopId: facts.desktopId });
   }
 
   async #describe(desktopId: string, kind: SessionKind): Promise<DesktopFacts> {

@@ -8,7 +8,7 @@ import { type OpenChannel } from '../display/conduit.ts';
 import { openDisplay, type RelayShare } from '../display/display.ts';
 import { encodeClose } from '../display/relay/frame.ts';
 import { acceptResponse, answerUpgrade, refuseResponse } from '../display/relay/handshake.ts';
-import { WsChannel } from '../display/relay/ws-channel.ts';
+import { sayLast, WsChannel } from '../display/relay/ws-channel.ts';
 import type { UpgradeHandler, UpgradeRequest } from '../http/bind.ts';
 import type { Logger } from '../log.ts';
 import type { Consoles } from '../terminal/consoles.ts';
@@ -39,7 +39,7 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     headers: request.incoming.headers,
   });
   if (answer.kind === 'refuse') {
-    socket.end(refuseResponse(answer.status, answer.reason, answer.headers));
+    sayLast(socket, refuseResponse(answer.status, answer.reason, answer.headers));
     return;
   }
   const hasBinary = answer.protocols.includes(SESSION_PROTOCOL);
@@ -54,7 +54,7 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
       detail: { why },
     } as const;
     deps.audit.write(entry);
-    socket.end(encodeClose(code, reason));
+    sayLast(socket, encodeClose(code, reason));
   };
   const ticket = ticketOf(answer.protocols);
   if (ticket === undefined) return refuse(SESSION_CLOSE.TICKET, 'ticket', 'none');

@@ -13,6 +13,15 @@ export const WS_LIMITS = {
   controlBacklogBytes: 65_536,
 } as const;
 
+/** Says a last thing on a socket that nobody reads any more, and sees to it that the socket goes. */
+export function sayLast(socket: Socket, bytes: string | Uint8Array): void {
+  socket.setTimeout(WS_LIMITS.closeTimeoutMs, () => socket.destroy());
+  socket.on('end', () => socket.destroy());
+  socket.on('error', () => {});
+  socket.end(bytes);
+  socket.resume(); // To the end of the other side: without it a half of the connection would stay.
+}
+
 type State =
   | { readonly state: 'open' }
   /** Our close frame is out; theirs is awaited. */

@@ -1,0 +1,362 @@
+/** Who gets a session, who keeps it, who loses it: over real sockets, on a VM that answers. */
+import { expect, test } from 'vitest';
+import { listAudit } from '../../gateway/shared/audit.ts';
+import {
+  answerJoin,
+  askToJoin,
+  createJoinTicket,
+  endSession,
+  listParticipants,
+  listSessions,
+  resumeSession,
+  sendMessage,
+  setControl,
+} from '../../gateway/shared/session.ts';
+import { SESSION_CLOSE } from '../../gateway/shared/ticket.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
+import {
+  BrowserSocket,
+  type ByteReader,
+  fakeVm,
+  rfbServerHandshake,
+  say,
+  startDisplayGateway,
+  unixEndpoint,
+  until,
+} from './support.ts';
+
+/** A desktop `d1` whose VM keeps what every viewer says to it. */
+async function start(
+  policy: Partial<typeof DEFAULT_POLICY> = {},
+  options: Parameters<typeof startDisplayGateway>[1] = {},
+) {
+  const heard: ByteReader[] = [];
+  const vm = await fakeVm((socket) => {
+    rfbServerHandshake(socket).then(
+      (reader) => heard.push(reader),
+      () => {},
+    );
+  });
+  const gateway = await startDisplayGateway(
+    { d1: { endpoint: () => unixEndpoint(vm), policy: { ...DEFAULT_POLICY, ...policy } } },
+    options,
+  );
+  return { gateway, heard };
+}
+type Started = Awaited<ReturnType<typeof start>>;
+
+async function live({ gateway }: Started, name: string) {
+  const person = await gateway.user(name);
+  const { ticket, sessionId } = await gateway.ticket(person);
+  const browser = gateway.socket(person, ticket);
+  await browser.rfb();
+  return { person, browser, sessionId };
+}
+const refusal = (code: string): unknown => expect.objectContaining({ code });
+
+test('TICKETED: a ticket opens one session, once', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await gateway.user('ann');
+  const { ticket } = await gateway.ticket(ann);
+  await gateway.socket(ann, ticket).rfb();
+  expect(await gateway.socket(ann, ticket).closed).toEqual({ code: SESSION_CLOSE.TICKET, reason: 'ticket' });
+});
+
+test.for([
+  { it: 'nobody', by: () => undefined },
+  { it: 'somebody else', by: (gateway: Started['gateway']) => gateway.person('eve', 'admin') },
+])('TICKETED: shown by $it a ticket is refused, and gone', async ({ by }) => {
+  const { gateway } = await start();
+  const ann = await gateway.user('ann');
+  const { ticket } = await gateway.ticket(ann);
+  const other = await by(gateway);
+  // Without a cookie there is no Origin either: a program, not a browser.
+  expect((await new BrowserSocket(gateway.origin, other?.headers ?? {}, ticket).closed).code).toBe(
+    SESSION_CLOSE.TICKET,
+  );
+  expect((await gateway.socket(ann, ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
+});
+
+test('S1: a foreign Origin is refused before the ticket is looked at', async () => {
+  const { gateway } = await start();
+  const ann = await gateway.user('ann');
+  const { ticket } = await gateway.ticket(ann);
+  for (const origin of ['https://evil.example', 'null']) {
+    const browser = new BrowserSocket(gateway.origin, { ...ann.headers, origin }, ticket);
+    await expect(browser.opened).rejects.toThrow(/403/);
+  }
+  await gateway.socket(ann, ticket).rfb();
+});
+
+test('S12: what is no ticket is refused by its shape', async () => {
+  const { gateway } = await start();
+  const ann = await gateway.user('ann');
+  for (const junk of ['x', 'A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}!`]) {
+    expect((await gateway.socket(ann, junk).closed).code).toBe(SESSION_CLOSE.TICKET);
+  }
+});
+
+test('S4: no ticket in a log, an error or the audit log; S29 the same for what the VM said', async () => {
+  const { gateway } = await start();
+  const ann = await gateway.user('ann');
+  const admin = await gateway.person('root', 'admin');
+  const { ticket } = await gateway.ticket(ann);
+  await gateway.socket(ann, ticket).rfb();
+  await gateway.socket(ann, ticket).closed;
+  await until('the audit lines', async () => {
+    const { items } = await admin.client.call(listAudit, { query: { limit: 100 } });
+    return ['ticket.create', 'session.open', 'ticket.redeem'].every((action) =>
+      items.some((line) => line.action === action),
+    );
+  });
+  const { items } = await admin.client.call(listAudit, { query: { limit: 100 } });
+  expect(JSON.stringify(items)).not.toContain(ticket);
+});
+
+test('S5: caps per user, desktop and address; one more is 429, or close code 4429, and in the audit log', async () => {
+  const started = await start({}, { caps: { perUser: 2, perDesktop: 3, perAddress: 2, inAll: 100 } });
+  const { gateway } = started;
+  const admin = await gateway.person('root', 'admin');
+  const ann = await live(started, 'ann');
+  await gateway.socket(ann.person, (await gateway.ticket(ann.person)).ticket).rfb();
+  await expect(gateway.ticket(ann.person)).rejects.toEqual(refusal('TOO_MANY'));
+  const bob = await gateway.user('bob');
+  const { ticket } = await gateway.ticket(bob);
+  await expect(gateway.ticket(bob)).rejects.toEqual(refusal('TOO_MANY')); // The desktop is full.
+  expect(await gateway.socket(bob, ticket).closed).toEqual({ code: SESSION_CLOSE.LIMIT, reason: 'limit' });
+  await until('the refusals in the audit log', async () => {
+    const { items } = await admin.client.call(listAudit, { query: { limit: 100, outcome: 'refused' } });
+    return (
+      items.filter(({ code }) => code === 'TOO_MANY').length === 2 &&
+      items.some(({ action }) => action === 'ticket.redeem')
+    );
+  });
+});
+
+test.for([
+  {
+    it: 'the account',
+    take: ({ gateway }: Started, userId: string) => gateway.auth.revocations.publish({ kind: 'user', userId }),
+  },
+  {
+    it: 'the desktop',
+    take: ({ gateway }: Started) => gateway.auth.revocations.publish({ kind: 'desktop', desktopId: 'd1' }),
+  },
+  {
+    it: 'the assignment',
+    take: async ({ gateway }: Started, userId: string) => {
+      await gateway.store.db.deleteFrom('assignments').where('user_id', '=', userId).execute();
+      gateway.auth.revocations.publish({ kind: 'rights', userId });
+    },
+  },
+  {
+    it: 'the sign-in',
+    take: async ({ gateway }: Started, userId: string) => {
+      for (const { id } of await gateway.store.db
+        .selectFrom('browser_sessions')
+        .select('id')
+        .where('user_id', '=', userId)
+        .execute()) {
+        gateway.auth.revocations.publish({ kind: 'browser-session', userId, browserSessionId: id });
+      }
+    },
+  },
+])(
+  'S6 TICKETED: taking $it away closes the live socket within a second, and the outstanding ticket',
+  async ({ take }) => {
+    const started = await start();
+    const { gateway } = started;
+    const ann = await live(started, 'ann');
+    const outstanding = await gateway.ticket(ann.person);
+    const from = performance.now();
+    await take(started, ann.person.userId);
+    expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.REVOKED, reason: 'revoked' });
+    expect(performance.now() - from).toBeLessThan(1000); // The promise itself, not a speed.
+    expect((await gateway.socket(ann.person, outstanding.ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
+    expect(gateway.feature.sessions.all()).toHaveLength(0);
+  },
+);
+
+test('S6: rights that changed and still hold close nothing', async () => {
+  const started = await start();
+  const ann = await live(started, 'ann');
+  started.gateway.auth.revocations.publish({ kind: 'rights', userId: ann.person.userId });
+  await ann.browser.send(say.key(0x61, true));
+  await until('the key', () => started.heard[0]?.waiting.byteLength === 8);
+});
+
+test('who comes back, from another device too, is in the same session; the first socket is told that it moved', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  ann.browser.socket.terminate();
+  await until('the parked session', () => gateway.feature.sessions.get(ann.sessionId)?.phase.state === 'parked');
+  const again = await ann.person.client.call(resumeSession, { params: { sessionId: ann.sessionId } });
+  expect(again.sessionId).toBe(ann.sessionId);
+  const second = gateway.socket(ann.person, again.ticket);
+  await second.rfb();
+  expect(gateway.feature.sessions.get(ann.sessionId)?.phase.state).toBe('live');
+  const third = await ann.person.client.call(resumeSession, { params: { sessionId: ann.sessionId } });
+  await gateway.socket(ann.person, third.ticket).rfb();
+  expect(await second.closed).toEqual({ code: SESSION_CLOSE.MOVED, reason: 'moved' });
+  const eve = await gateway.user('eve');
+  await expect(eve.client.call(resumeSession, { params: { sessionId: ann.sessionId } })).rejects.toEqual(
+    refusal('NOT_FOUND'),
+  );
+});
+
+test('nobody comes back within the grace: the session ends as dropped', async () => {
+  const started = await start({ graceMs: 50 });
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  ann.browser.socket.terminate();
+  await until('the end', () => gateway.feature.sessions.get(ann.sessionId) === undefined);
+  await expect(ann.person.client.call(resumeSession, { params: { sessionId: ann.sessionId } })).rejects.toEqual(
+    refusal('NOT_FOUND'),
+  );
+  const { items } = await ann.person.client.call(listSessions, { query: { ended: 'true' } });
+  expect(items).toMatchObject([{ id: ann.sessionId, state: 'ended', end: 'dropped' }]);
+});
+
+test('the idle limit warns, input takes the warning back, then it closes', async () => {
+  const started = await start({ idleMs: 400, warnMs: 300 });
+  const { gateway } = started;
+  const told: string[] = [];
+  gateway.events.subscribe(({ event }) => {
+    if (event.topic.startsWith('session:')) told.push(event.kind);
+  });
+  const ann = await live(started, 'ann');
+  await until('the warning', () => told.includes('warning'));
+  await ann.browser.send(say.key(0x61, true));
+  await until('the warning to be over', () => told.includes('warning-over'));
+  expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.IDLE, reason: 'idle' });
+  expect(told.filter((kind) => kind === 'warning')).toHaveLength(2);
+});
+
+test('the absolute limit closes whatever is typed', async () => {
+  const started = await start({ absoluteMs: 300, warnMs: 100 });
+  const ann = await live(started, 'ann');
+  expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.ENDED, reason: 'ended' });
+});
+
+test('an operator sees all sessions, sends a message, ends one; a user sees their own', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  const bob = await live(started, 'bob');
+  const operator = await gateway.person('olga', 'operator');
+  const ids = async (who: typeof operator): Promise<string[]> =>
+    (await who.client.call(listSessions, {})).items.map(({ id }) => id).sort();
+  expect(await ids(operator)).toEqual([ann.sessionId, bob.sessionId].sort());
+  expect(await ids(ann.person)).toEqual([ann.sessionId]);
+  const told: unknown[] = [];
+  gateway.events.subscribe(({ event }) => void (event.kind === 'message' && told.push(event.topic)));
+  await operator.client.call(sendMessage, {
+    params: { sessionId: ann.sessionId },
+    body: { text: 'the host restarts at six' },
+  });
+  expect(told).toHaveLength(2); // Both are on the desktop.
+  await operator.client.call(endSession, { params: { sessionId: ann.sessionId } });
+  expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.ENDED, reason: 'ended' });
+  await expect(bob.person.client.call(endSession, { params: { sessionId: bob.sessionId } })).resolves.toBeUndefined();
+});
+
+test('S9: sessions of others cannot be looked at, ended, answered or talked to', async () => {
+  const started = await start();
+  const ann = await live(started, 'ann');
+  const eve = await started.gateway.person('eve', 'user');
+  const params = { sessionId: ann.sessionId };
+  await expect(eve.client.call(endSession, { params })).rejects.toEqual(refusal('NOT_FOUND'));
+  await expect(eve.client.call(listParticipants, { params })).rejects.toEqual(refusal('NOT_FOUND'));
+  await expect(eve.client.call(sendMessage, { params, body: { text: 'x' } })).rejects.toEqual(refusal('NOT_FOUND'));
+  await expect(eve.client.call(setControl, { params, body: { action: 'take' } })).rejects.toEqual(refusal('NOT_FOUND'));
+  await expect(eve.client.call(askToJoin, { params, body: {} })).rejects.toEqual(refusal('NOT_FOUND'));
+  await started.gateway.assign(eve.userId, 'd1', 'view');
+  const join = await eve.client.call(askToJoin, { params, body: { mode: 'control' } });
+  const wish = { ...params, joinId: join.id };
+  await expect(eve.client.call(answerJoin, { params: wish, body: { allow: true } })).rejects.toEqual(
+    refusal('NOT_FOUND'),
+  );
+  await expect(eve.client.call(createJoinTicket, { params: wish })).rejects.toEqual(refusal('CONFLICT'));
+});
+
+test('somebody joins with the consent of the owner, steers, gives back, and each has their own connection to the VM', async () => {
+  const started = await start();
+  const { gateway, heard } = started;
+  const ann = await live(started, 'ann');
+  const guest = await gateway.person('gus', 'user');
+  await gateway.assign(guest.userId, 'd1', 'view'); // To steer takes the owner's consent.
+  const params = { sessionId: ann.sessionId };
+  const join = await guest.client.call(askToJoin, { params, body: { mode: 'control' } });
+  expect(join).toMatchObject({ state: 'asked', isByRight: false });
+  const wish = { ...params, joinId: join.id };
+  expect(await ann.person.client.call(answerJoin, { params: wish, body: { allow: true } })).toMatchObject({
+    state: 'allowed',
+    mode: 'control',
+  });
+  const admitted = await guest.client.call(createJoinTicket, { params: wish });
+  const beside = gateway.socket(guest, admitted.ticket);
+  await beside.rfb();
+  const [annVm, guestVm] = heard as [ByteReader, ByteReader];
+  const { items } = await ann.person.client.call(listParticipants, { params });
+  expect(items.map(({ userName, isDriving }) => `${userName} ${isDriving}`).sort()).toEqual(['ann true', 'gus true']);
+  await beside.send(say.key(0x67, true));
+  await until('the key of the guest', () => guestVm.waiting.byteLength === 8);
+
+  await ann.person.client.call(setControl, { params, body: { action: 'take' } });
+  await until('the key to be let go', () => guestVm.waiting.byteLength === 16);
+  expect(guestVm.waiting.subarray(8).equals(say.key(0x67, false))).toBe(true);
+  await beside.send(say.pointer(1, 5, 5));
+  await beside.send(say.update(1, 1));
+  await until('the update request alone', () => guestVm.waiting.byteLength === 26);
+  expect(guestVm.waiting[16]).toBe(3);
+
+  await ann.person.client.call(setControl, { params, body: { action: 'give', toSessionId: admitted.sessionId } });
+  await ann.browser.send(Buffer.concat([say.key(0x61, true), say.update(1, 1)]));
+  await until('nothing but the request of ann', () => annVm.waiting.byteLength === 10);
+  await guest.client.call(setControl, {
+    params: { sessionId: admitted.sessionId },
+    body: { action: 'give', toSessionId: ann.sessionId },
+  });
+  await ann.browser.send(say.key(0x62, true));
+  await until('the key of ann', () => annVm.waiting.byteLength === 18);
+});
+
+test('an operator joins by right; a refused guest gets no ticket; consent can give less than was asked', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  const params = { sessionId: ann.sessionId };
+  const operator = await gateway.person('olga', 'operator');
+  const byRight = await operator.client.call(askToJoin, { params, body: { mode: 'view' } });
+  expect(byRight).toMatchObject({ state: 'allowed', isByRight: true });
+  const shadow = await operator.client.call(createJoinTicket, { params: { ...params, joinId: byRight.id } });
+  expect(shadow.mode).toBe('view');
+  await gateway.socket(operator, shadow.ticket).rfb();
+  const guest = await gateway.person('gus', 'user');
+  await gateway.assign(guest.userId, 'd1', 'view');
+  const refused = await guest.client.call(askToJoin, { params, body: {} });
+  await ann.person.client.call(answerJoin, { params: { ...params, joinId: refused.id }, body: { allow: false } });
+  await expect(guest.client.call(createJoinTicket, { params: { ...params, joinId: refused.id } })).rejects.toEqual(
+    refusal('CONFLICT'),
+  );
+  const less = await guest.client.call(askToJoin, { params, body: { mode: 'control' } });
+  const answer = await ann.person.client.call(answerJoin, {
+    params: { ...params, joinId: less.id },
+    body: { allow: true, mode: 'view' },
+  });
+  expect(answer.mode).toBe('view');
+});
+
+test('a VM that goes away says so, and the session waits for it', async () => {
+  const started = await start();
+  const { gateway } = started;
+  gateway.desktops.set('d2', { endpoint: () => Promise.reject(new Error('no such socket /run/secret/path')) });
+  const ann = await gateway.user('ann', 'd2');
+  const { ticket, sessionId } = await gateway.ticket(ann, 'd2');
+  const browser = gateway.socket(ann, ticket);
+  // NO-SECRET-OUT: not why.
+  expect(await browser.closed).toEqual({ code: SESSION_CLOSE.VM_AWAY, reason: 'vm-away' });
+  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('parked');
+});
