@@ -83,23 +83,34 @@ export class Groups {
     return rows.map((row) => row.user_id);
   }
 
-  async memberCount(id: string): Promise<number> {
-    const row = await this.#store.db
+  async memberCounts(ids: readonly string[]): Promise<Map<string, number>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.#store.db
       .selectFrom('group_members')
-      .select((count) => count.fn.countAll<number>().as('n'))
-      .where('group_id', '=', id)
-      .executeTakeFirstOrThrow();
-    return Number(row.n);
+      .select((count) => ['group_id', count.fn.countAll<number>().as('n')])
+      .where('group_id', 'in', ids)
+      .groupBy('group_id')
+      .execute();
+    return new Map(rows.map((row) => [row.group_id, Number(row.n)]));
   }
 
   async ofUser(userId: string): Promise<{ readonly id: string; readonly name: string }[]> {
-    return this.#store.db
+    return (await this.ofUsers([userId])).get(userId) ?? [];
+  }
+
+  /** The groups of each, by name. */
+  async ofUsers(userIds: readonly string[]): Promise<Map<string, { readonly id: string; readonly name: string }[]>> {
+    const byUser = new Map<string, { readonly id: string; readonly name: string }[]>();
+    if (userIds.length === 0) return byUser;
+    const rows = await this.#store.db
       .selectFrom('groups')
       .innerJoin('group_members', 'group_members.group_id', 'groups.id')
-      .select(['groups.id', 'groups.name'])
-      .where('group_members.user_id', '=', userId)
+      .select(['group_members.user_id', 'groups.id', 'groups.name'])
+      .where('group_members.user_id', 'in', userIds)
       .orderBy('groups.name')
       .execute();
+    for (const { user_id: userId, id, name } of rows) byUser.set(userId, [...(byUser.get(userId) ?? []), { id, name }]);
+    return byUser;
   }
 
   async addMember(groupId: string, userId: string): Promise<void> {

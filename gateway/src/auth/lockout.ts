@@ -87,13 +87,17 @@ export class Lockout {
     await this.#store.db.deleteFrom('failures').where('key', '=', accountKey(account)).execute();
   }
 
-  async lockedUntil(account: string): Promise<number | undefined> {
-    const row = await this.#store.db
+  /** Until when each of the accounts that are locked is. */
+  async lockedUntil(accounts: readonly string[]): Promise<Map<string, number>> {
+    if (accounts.length === 0) return new Map();
+    const byKey = new Map(accounts.map((account) => [accountKey(account), account]));
+    const rows = await this.#store.db
       .selectFrom('failures')
-      .select('locked_until')
-      .where('key', '=', accountKey(account))
-      .executeTakeFirst();
-    return row !== undefined && this.#now() < row.locked_until ? row.locked_until : undefined;
+      .select(['key', 'locked_until'])
+      .where('key', 'in', [...byKey.keys()])
+      .where('locked_until', '>', this.#now())
+      .execute();
+    return new Map(rows.map((row) => [byKey.get(row.key) ?? '', row.locked_until]));
   }
 
   /** The way out for the admin on the machine: everything is forgiven. */

@@ -47,6 +47,17 @@ export class Passkeys {
       .execute();
   }
 
+  async counts(userIds: readonly string[]): Promise<Map<string, number>> {
+    if (userIds.length === 0) return new Map();
+    const rows = await this.#store.db
+      .selectFrom('passkeys')
+      .select((count) => ['user_id', count.fn.countAll<number>().as('n')])
+      .where('user_id', 'in', userIds)
+      .groupBy('user_id')
+      .execute();
+    return new Map(rows.map((row) => [row.user_id, Number(row.n)]));
+  }
+
   async beginAdd(account: Account, origin: string | undefined): Promise<Ceremony> {
     const rpID = relyingParty(origin);
     const known = await this.list(account.id);

@@ -2,6 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -21,7 +22,7 @@ import { eventRoutes } from './event-route.ts';
 import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
 import { Idempotency } from './idempotency.ts';
 import { healthPage, httpMetrics, metricsPage, readyPage } from './metrics.ts';
-import { trustedProxies } from './origin.ts';
+import { peerOf, trustedProxies } from './origin.ts';
 import { sendProblem } from './problem.ts';
 import { type RouteDeps, routeHandler } from './route-handler.ts';
 import { setSecurityHeaders } from './security-headers.ts';
@@ -131,7 +132,10 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: readonly Bound
   app.set('case sensitive routing', true);
   app.set('strict routing', true);
   app.use((request, response, next) => {
-    setSecurityHeaders(response, options.config.tls.enabled);
+    const isTls = request.socket instanceof TLSSocket;
+    // HSTS also where a trusted proxy does the TLS: the browser cannot tell.
+    const { secure } = peerOf(request.socket.remoteAddress, isTls, request.headers, deps.rules.proxies);
+    setSecurityHeaders(response, secure);
     if (deps.stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
     refuseManyHeaders(request);
     next();
