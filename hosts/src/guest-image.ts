@@ -1,13 +1,14 @@
 // Where the test guests of this package lie, and how those that are not in the repository are built.
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostError } from './error.ts';
 
 /** A bootable raw image small enough for the repository: what `npm start` shows first. Its disk has to be 1 MiB or more. */
 export const TOY_IMAGE_PATH: string = fileURLToPath(new URL('../guests/toy/toy.bin', import.meta.url));
 
-const LINUX_BUILD = fileURLToPath(new URL('../guests/linux/build.mjs', import.meta.url));
-const BUILD_MS = 180_000;
+const BUILDERS = fileURLToPath(new URL('../guests/', import.meta.url));
+const BUILD_MS = 600_000;
 
 export interface BuildOptions {
   readonly signal?: AbortSignal;
@@ -18,13 +19,25 @@ export interface BuildOptions {
  * 15 s; afterwards none). HOST_RESOURCES with the reason where this machine cannot build it: do without it then.
  */
 export function buildLinuxGuest(cacheDir: string, options: BuildOptions = {}): Promise<string> {
+  return buildGuest('linux', cacheDir, options);
+}
+
+/** The same for the guest with Xorg and a terminal: about a minute, 100 MB of packages. */
+export function buildGraphicalGuest(cacheDir: string, options: BuildOptions = {}): Promise<string> {
+  return buildGuest('graphical', cacheDir, options);
+}
+
+function buildGuest(name: 'linux' | 'graphical', cacheDir: string, options: BuildOptions): Promise<string> {
   const settings = { timeout: BUILD_MS, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+  const script = join(BUILDERS, name, 'build.mjs');
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [LINUX_BUILD, cacheDir], settings, (cause, stdout, stderr) => {
+    execFile(process.execPath, [script, cacheDir], settings, (cause, stdout, stderr) => {
       if (cause === null) resolve(stdout.trim());
       else
         reject(
-          new HostError('HOST_RESOURCES', stderr.trim() || `cannot build the Linux guest: ${cause.message}`, { cause }),
+          new HostError('HOST_RESOURCES', stderr.trim() || `cannot build the ${name} guest: ${cause.message}`, {
+            cause,
+          }),
         );
     });
   });

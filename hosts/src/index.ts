@@ -4,7 +4,7 @@ export { HostError, type HostErrorCode, toHostError } from './error.ts';
 export { fakeDriver } from './fake/fake-driver.ts';
 export { FLEET, type FleetOptions, fakeFleet } from './fake/fake-fleet.ts';
 export { type FakeCall, FakeHost, type FakeHostOptions, type PlannedFailure } from './fake/fake-host.ts';
-export { type BuildOptions, buildLinuxGuest, TOY_IMAGE_PATH } from './guest-image.ts';
+export { type BuildOptions, buildGraphicalGuest, buildLinuxGuest, TOY_IMAGE_PATH } from './guest-image.ts';
 export { type Cursor, cursor, type DeviceId, deviceId, type TaskId, taskId, type VmId, vmId } from './ids.ts';
 export type { QemuOptions, QemuTiming } from './qemu/host.ts';
 export { qemuDriver } from './qemu/qemu-driver.ts';
