@@ -1,5 +1,5 @@
 /** The chain of a disk as a picture: the root on the left, the leaf that is written to on the right. */
-import { Label } from '@patternfly/react-core';
+import { Button, Label } from '@patternfly/react-core';
 import { LockIcon } from '@patternfly/react-icons/dist/esm/icons/lock-icon';
 import type { Disk } from '../../../../shared/disk.ts';
 import { formatBytes } from '../../shell/format.ts';
@@ -9,9 +9,11 @@ import { KIND_LABELS } from './kind-labels.ts';
 interface ChainViewProps {
   readonly leaf: Disk;
   readonly disks: readonly Disk[];
+  /** Folds a snapshot into its child; absent where that may not be done here. */
+  readonly onFold?: (snapshot: Disk) => void;
 }
 
-export function ChainView({ leaf, disks }: ChainViewProps) {
+export function ChainView({ leaf, disks, onFold }: ChainViewProps) {
   const chain = chainOf(leaf, disks);
   return (
     <ol className="oriel-chain" aria-label={`Chain of ${leaf.name}, from its root`}>
@@ -28,6 +30,11 @@ export function ChainView({ leaf, disks }: ChainViewProps) {
             </Label>
             <span className="oriel-subtle">{formatBytes(link.storedBytes)}</span>
           </span>
+          {onFold !== undefined && link.kind === 'snapshot' && (
+            <Button variant="link" size="sm" isInline aria-label={`Fold ${link.name}`} onClick={() => onFold(link)}>
+              Fold…
+            </Button>
+          )}
           {link.isSealed && <span className="pf-v6-screen-reader">sealed</span>}
         </li>
       ))}

@@ -3,7 +3,7 @@ import { Button } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Me } from '../../../../shared/auth.ts';
-import { createSnapshot, type Disk, listDisks } from '../../../../shared/disk.ts';
+import { createSnapshot, type Disk, deleteSnapshot, listDisks } from '../../../../shared/disk.ts';
 import type { Vm } from '../../../../shared/vm.ts';
 import { client } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
@@ -11,6 +11,7 @@ import { holds } from '../../api/use-me.ts';
 import { Failure } from '../../shell/failure.tsx';
 import { FormDialog } from '../../shell/form-dialog.tsx';
 import { Loading } from '../../shell/loading.tsx';
+import { useNotices } from '../../shell/notices.tsx';
 import { TextField } from '../../shell/text-field.tsx';
 import { refetch } from '../../shell/use-action.ts';
 import { ChainView } from '../images/chain-view.tsx';
@@ -18,6 +19,7 @@ import { ChainView } from '../images/chain-view.tsx';
 export function VmDisks({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));
   const [snapshotOf, setSnapshotOf] = useState<Disk>();
+  const [folding, setFolding] = useState<Folding>();
   if (query.isPending) return <Loading label="Loading disks" />;
   if (query.isError) return <Failure title="The disks could not be listed" error={query.error} />;
   const all = query.data.items;
@@ -37,12 +39,37 @@ export function VmDisks({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
                 </Button>
               )}
             </div>
-            <ChainView leaf={disk} disks={all} />
+            <ChainView
+              leaf={disk}
+              disks={all}
+              {...(holds(me, 'manage') ? { onFold: (snapshot: Disk) => setFolding({ disk, snapshot }) } : {})}
+            />
           </section>
         );
       })}
+      {folding !== undefined && <FoldDialog folding={folding} onClose={() => setFolding(undefined)} />}
       {snapshotOf !== undefined && <SnapshotDialog disk={snapshotOf} onClose={() => setSnapshotOf(undefined)} />}
     </>
+  );
+}
+
+interface Folding {
+  readonly disk: Disk;
+  readonly snapshot: Disk;
+}
+
+function FoldDialog({ folding, onClose }: { readonly folding: Folding; readonly onClose: () => void }) {
+  const { disk, snapshot } = folding;
+  const notices = useNotices();
+  const fold = async () => {
+    await client.call(deleteSnapshot, { params: { diskId: disk.id, snapshotId: snapshot.id } });
+    notices.tell('The snapshot is being folded', 'Tasks shows how far it is.');
+    void refetch(['disk.', 'snapshot.', 'task.']);
+  };
+  return (
+    <FormDialog title={`Fold ${snapshot.name}?`} submitLabel="Fold" isDanger onSubmit={fold} onClose={onClose}>
+      <p>What the disk holds stays the same; there is no way back to this snapshot any more.</p>
+    </FormDialog>
   );
 }
 

@@ -9,9 +9,11 @@ import { FormDialog } from '../../shell/form-dialog.tsx';
 import { RowMenu } from '../../shell/row-menu.tsx';
 import { useAction } from '../../shell/use-action.ts';
 import { VmDeleteDialog } from './vm-delete-dialog.tsx';
+import { VmEditDialog } from './vm-edit-dialog.tsx';
 
 export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const [asking, setAsking] = useState<PowerVerb>();
+  const [isEditing, setEditing] = useState(false);
   const [isDeleting, setDeleting] = useState(false);
   const navigate = useNavigate();
   const act = useAction('vm.', 'desktop.');
@@ -25,12 +27,13 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
       }))
     : [];
   const open = { key: 'open', label: 'Open', onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`) };
+  const edit = { key: 'edit', label: 'Change…', onSelect: () => setEditing(true) };
   const remove = { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDeleting(true) };
   return (
     <>
       <RowMenu
         name={vm.name}
-        actions={[...(holds(me, 'open') ? [open] : []), ...power, ...(holds(me, 'manage') ? [remove] : [])]}
+        actions={[...(holds(me, 'open') ? [open] : []), ...power, ...(holds(me, 'manage') ? [edit, remove] : [])]}
       />
       {asking !== undefined && (
         <FormDialog
@@ -43,6 +46,7 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
           <p>What is not saved inside the machine is lost, as when the plug is pulled.</p>
         </FormDialog>
       )}
+      {isEditing && <VmEditDialog vmId={vm.id} onClose={() => setEditing(false)} />}
       {isDeleting && <VmDeleteDialog vm={vm} onClose={() => setDeleting(false)} />}
     </>
   );

@@ -1,0 +1,106 @@
+/** Changing a VM. It is fetched anew with its ETag, so that nobody's change is overwritten unseen (412). */
+import { Alert, FormGroup, TextArea } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { type Disk, listDisks } from '../../../../shared/disk.ts';
+import { editVm, getVm, VM_LIMITS, type Vm } from '../../../../shared/vm.ts';
+import { client } from '../../api/client.ts';
+import { apiQuery } from '../../api/query.ts';
+import { Failure } from '../../shell/failure.tsx';
+import { FormDialog } from '../../shell/form-dialog.tsx';
+import { SelectField } from '../../shell/select-field.tsx';
+import { TextField } from '../../shell/text-field.tsx';
+import { refetch } from '../../shell/use-action.ts';
+
+interface VmEditDialogProps {
+  readonly vmId: string;
+  readonly onClose: () => void;
+}
+
+export function VmEditDialog({ vmId, onClose }: VmEditDialogProps) {
+  const fresh = useQuery({
+    queryKey: ['vm-edit', vmId],
+    queryFn: ({ signal }) => client.send(getVm, { params: { vmId }, signal }),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const images = useQuery(apiQuery(listDisks, { query: { kind: 'image', limit: 500 } })).data?.items ?? [];
+  if (fresh.isError) return <Failure title="The machine could not be read" error={fresh.error} />;
+  if (fresh.data === undefined) return null;
+  return <Fields vm={fresh.data.body} etag={fresh.data.etag} images={images} onClose={onClose} />;
+}
+
+interface FieldsProps {
+  readonly vm: Vm;
+  readonly etag: string | undefined;
+  readonly images: readonly Disk[];
+  readonly onClose: () => void;
+}
+
+function Fields({ vm, etag, images, onClose }: FieldsProps) {
+  const [name, setName] = useState(vm.name);
+  const [description, setDescription] = useState(vm.description);
+  const [cpus, setCpus] = useState(String(vm.hardware.vcpus));
+  const [memoryMib, setMemoryMib] = useState(String(vm.hardware.memoryMiB));
+  const [cdImageId, setCdImageId] = useState(vm.cdImageId ?? '');
+  const isOff = vm.state === 'stopped' || vm.state === 'failed';
+  const save = async () => {
+    await client.call(editVm, {
+      params: { vmId: vm.id },
+      body: {
+        name: name.trim(),
+        description,
+        hardware: { ...vm.hardware, vcpus: Number(cpus), memoryMiB: Number(memoryMib) },
+        cdImageId: cdImageId === '' ? null : cdImageId,
+      },
+      ifMatch: etag,
+    });
+    void refetch(['vm.', 'desktop.']);
+  };
+  return (
+    <FormDialog
+      title={`Change ${vm.name}`}
+      submitLabel="Save"
+      isReady={name.trim() !== ''}
+      onSubmit={save}
+      onClose={onClose}
+    >
+      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={VM_LIMITS.nameChars} />
+      <FormGroup label="Description" fieldId="vm-description">
+        <TextArea
+          id="vm-description"
+          rows={2}
+          maxLength={VM_LIMITS.descriptionChars}
+          value={description}
+          onChange={(_, value) => setDescription(value)}
+        />
+      </FormGroup>
+      <div className="oriel-form-pair">
+        <TextField label="CPUs" type="number" min={1} max={VM_LIMITS.vcpus} value={cpus} onChange={setCpus} />
+        <TextField
+          label="Memory in MiB"
+          type="number"
+          min={VM_LIMITS.minMemoryMiB}
+          max={VM_LIMITS.maxMemoryMiB}
+          value={memoryMib}
+          onChange={setMemoryMib}
+        />
+      </div>
+      <SelectField
+        label="In the CD drive"
+        value={cdImageId}
+        options={[{ value: '', label: 'Nothing' }, ...images.map((image) => ({ value: image.id, label: image.name }))]}
+        onChange={setCdImageId}
+      />
+      {!isOff && (
+        <Alert
+          component="p"
+          isInline
+          isPlain
+          variant="info"
+          title="It is running: what cannot change meanwhile takes effect at the next start."
+        />
+      )}
+    </FormDialog>
+  );
+}

@@ -1,0 +1,99 @@
+/** The console as an admin uses it, in Chromium against a real gateway: machines, snapshots, people and what they see. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openWeb, type Web } from './support.ts';
+
+let web: Web;
+let page: Page;
+
+beforeAll(async () => {
+  web = await openWeb();
+  page = web.page;
+  page.setDefaultTimeout(15_000);
+});
+afterAll(() => web?.close());
+
+async function goTo(path: string): Promise<void> {
+  await page.goto(web.gateway.origin + path);
+}
+
+test('a machine is made from a template, changed, and shows its chain', async () => {
+  await goTo('/console/vms');
+  await page.getByRole('button', { name: 'New virtual machine' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('second');
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('link', { name: 'second' }).waitFor();
+
+  await page.getByRole('button', { name: 'Actions for second' }).click();
+  await page.getByRole('menuitem', { name: 'Change…' }).click();
+  await dialog.getByRole('textbox', { name: 'Description' }).fill('changed here');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: 'second' }).click();
+  await page.getByText('changed here').waitFor();
+  const links = page.getByRole('list', { name: /^Chain of second/ }).getByRole('listitem');
+  await expect.poll(() => links.allInnerTexts()).toHaveLength(2);
+  expect((await links.allInnerTexts())[0]).toContain('Template');
+});
+
+test('a snapshot is one more link, and folding it takes the link away', async () => {
+  const links = page.getByRole('list', { name: /^Chain of second/ }).getByRole('listitem');
+  await page.getByRole('button', { name: 'Snapshot', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('before');
+  await page.getByRole('button', { name: 'Take it' }).click();
+  await expect.poll(() => links.allInnerTexts()).toHaveLength(3);
+  await page.getByRole('button', { name: 'Fold before' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Fold' }).click();
+  await expect.poll(() => links.allInnerTexts(), { timeout: 10_000 }).toHaveLength(2);
+});
+
+test('a machine goes only when somebody has said what becomes of its disks', async () => {
+  await goTo('/console/vms');
+  await page.getByRole('button', { name: 'Actions for second' }).click();
+  await page.getByRole('menuitem', { name: 'Delete…' }).click();
+  const confirm = page.getByRole('dialog').getByRole('button', { name: 'Delete' });
+  expect(await confirm.isDisabled()).toBe(true);
+  await page.getByRole('radio', { name: 'Delete them for good' }).check();
+  await confirm.click();
+  await page.getByRole('link', { name: 'second' }).waitFor({ state: 'detached' });
+});
+
+test('a user sees what is assigned and nothing else, and loses it live', async () => {
+  await goTo('/console/people/users');
+  await page.getByRole('button', { name: 'New user' }).click();
+  await page.getByRole('textbox', { name: 'Name', exact: true }).last().fill('grace');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('button', { name: 'Actions for grace' }).click();
+  await page.getByRole('menuitem', { name: 'Make a sign-in link' }).click();
+  const link = await page.getByRole('textbox', { name: 'Sign-in link' }).inputValue();
+  await page.getByRole('button', { name: 'Done' }).click();
+
+  const context = await web.browser.newContext({ reducedMotion: 'reduce' });
+  context.setDefaultTimeout(15_000);
+  const theirs = await context.newPage();
+  await theirs.goto(link);
+  await theirs.getByText('Nothing is assigned to you so far').waitFor();
+  expect(await theirs.getByRole('navigation').count()).toBe(0);
+
+  await goTo('/console/people/assignments');
+  await page.getByRole('button', { name: 'Assign a desktop' }).click();
+  await page.getByRole('combobox', { name: 'To', exact: true }).selectOption('grace');
+  await page.getByRole('dialog').getByRole('button', { name: 'Assign' }).click();
+  await page.getByRole('button', { name: /^Take away/ }).waitFor();
+  await theirs.reload();
+  await theirs.getByRole('link', { name: 'toy' }).click();
+  await theirs.getByRole('status').filter({ hasText: 'Connected' }).waitFor();
+
+  await page.getByRole('button', { name: /^Take away/ }).click();
+  await theirs.getByText('Your access to this desktop was taken away.').first().waitFor();
+  expect(await theirs.getByRole('button', { name: 'Open again' }).count()).toBe(0);
+  await context.close();
+});
+
+test('the audit log tells of it, and its chain is unbroken', async () => {
+  await goTo('/console/audit');
+  await page.getByText('assignment.delete').first().waitFor();
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText(/lines, unbroken/).waitFor();
+});
