@@ -70,6 +70,11 @@ export class BlockTable {
     chunk[block & CHUNK_MASK] = entry;
   }
 
+  /** Memory that it takes. */
+  get bytes(): number {
+    return this.#chunks.reduce((sum, chunk) => sum + (chunk === EMPTY ? 0 : chunk.byteLength), this.#chunks.length * 8);
+  }
+
   /** True where any of the blocks from `first` to `last` is in the file. */
   hasAny(first: number, last: number): boolean {
     for (let block = first; block <= last; ) {

@@ -105,6 +105,10 @@ export class DynamicImage implements Image {
     return this.table.toArray();
   }
 
+  get tableBytes(): number {
+    return this.table.bytes;
+  }
+
   get dirtyBlocks(): number {
     return this.#dirtyEntries.size + this.#dirtyBitmaps.size;
   }

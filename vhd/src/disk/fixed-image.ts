@@ -20,6 +20,7 @@ export class FixedImage implements Image {
   readonly blockBytes: number;
   readonly dirtyBlocks = 0;
   readonly canDrop = false;
+  readonly tableBytes = 0;
   requests = 0;
   readonly #guard: SyncGuard;
 

@@ -46,6 +46,8 @@ export interface Image {
   readonly canDrop: boolean;
   /** Takes a block out of the image; its space is used again after the next flush. */
   dropBlock(block: number): void;
+  /** Memory that the table takes. */
+  readonly tableBytes: number;
   /** Blocks whose metadata waits for a flush. */
   readonly dirtyBlocks: number;
   /** FLUSHED-IS-SAFE. At most two syncs. Not to be called while another flush of the image runs. Errors: IO, NO_SPACE. */

@@ -4,6 +4,8 @@
 export interface DiskLimits {
   /** Images in a chain, the leaf counted. */
   readonly chainLinks: number;
+  /** Bytes that the tables of a chain may take in memory; only blocks that are there take any. */
+  readonly chainTableBytes: number;
   /** Requests of at least this size go to the thread pool; smaller ones are answered at once from the page cache. */
   readonly asyncBytes: number;
   /** Blocks whose bitmap or table entry may wait in memory for a flush before one is started. */
@@ -21,6 +23,7 @@ export interface DiskLimits {
 /** The values in force unless a caller or a test says otherwise. */
 export const DISK_LIMITS: DiskLimits = {
   chainLinks: 200,
+  chainTableBytes: 256 * 1024 * 1024,
   asyncBytes: 128 * 1024,
   dirtyBlocks: 1024,
   writeOutMs: 5000,

@@ -422,6 +422,15 @@ describe('finding the parent, on real files', () => {
   });
 });
 
+test('BOUNDED: the tables of a chain, in bytes', async () => {
+  const storage = new MemoryStorage();
+  await makeWritten(storage);
+  await makeChild(storage, '/disks/b.vhd', IMAGE);
+  expect(await contentOf(storage, '/disks/b.vhd', { limits: { chainTableBytes: 5000 } })).toBe(9);
+  const small = openChain('/disks/b.vhd', { storage, limits: { chainTableBytes: 4000 } });
+  await expect(small).rejects.toMatchObject({ code: 'TOO_LARGE' });
+});
+
 describe('chains that have no end', () => {
   test('CHAIN_LOOP: an image that is its own ancestor', async () => {
     const storage = new MemoryStorage();

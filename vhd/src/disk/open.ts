@@ -101,7 +101,9 @@ function refuseParent(links: readonly Image[], storage: Storage): void {
 export function openLinks(path: string, options: OpenChainOptions = {}): Image[] {
   const storage = options.storage ?? fileSystem;
   const maxLinks = options.limits?.chainLinks ?? DISK_LIMITS.chainLinks;
+  const maxTableBytes = options.limits?.chainTableBytes ?? DISK_LIMITS.chainTableBytes;
   const links: Image[] = [openImage(path, options)];
+  let tableBytes = links[0]?.tableBytes ?? 0;
   try {
     const seen = new Set([storage.stat(path)?.identity]);
     for (let child = links[0]; child?.header !== undefined && child.kind === 'differencing'; child = links.at(-1)) {
@@ -111,7 +113,12 @@ export function openLinks(path: string, options: OpenChainOptions = {}): Image[]
       const identity = storage.stat(parent.path)?.identity;
       if (seen.has(identity)) throw new VhdError('CHAIN_LOOP', `${parent.path} is its own ancestor`);
       seen.add(identity);
-      links.push(openParent(parent, storage));
+      const image = openParent(parent, storage);
+      links.push(image);
+      tableBytes += image.tableBytes;
+      if (maxTableBytes < tableBytes) {
+        throw new VhdError('TOO_LARGE', `the tables of the chain of ${path} take more than ${maxTableBytes} bytes`);
+      }
     }
     return links;
   } catch (error) {

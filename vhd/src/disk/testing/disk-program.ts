@@ -173,8 +173,13 @@ export class DiskProgram {
     for (const sector of this.history.sectors) {
       if (sector < first || first + length <= sector) continue;
       const bytes = new Uint8Array(SECTOR_BYTES);
-      await disk.read(bytes, sector * SECTOR_BYTES);
-      this.history.observed(sector, bytes, at);
+      try {
+        await disk.read(bytes, sector * SECTOR_BYTES);
+        this.history.observed(sector, bytes, at);
+      } catch (error) {
+        if (!isVhdError(error, 'IO')) throw error;
+        this.history.zero(sector, 1, at); // Nobody knows which of the two it is.
+      }
     }
   }
 
