@@ -1,82 +1,28 @@
 /** Opening images and chains: what is found, what is refused, and that nothing in a file can lead out of its folders. */
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { isVhdError } from '../errors.ts';
 import { BAT_UNUSED } from '../format/bat.ts';
-import { encodeFooter, type Footer } from '../format/footer.ts';
-import { encodeHeader, type Header, type LocatorEntry } from '../format/header.ts';
+import { encodeFooter } from '../format/footer.ts';
 import { newChildImage, newDynamicImage, newFixedImage } from '../format/image.ts';
-import { encodeLocatorPath, type LocatorCode } from '../format/locator.ts';
-import { NIL_UUID } from '../format/uuid.ts';
 import { GIB } from '../units.ts';
 import { readBytesSync } from './file.ts';
-import { readFooter, readHeader } from './image-metadata.ts';
 import { MemoryContent } from './memory-file.ts';
 import { MemoryStorage } from './memory-storage.ts';
-import { type OpenChainOptions, openChain, openImage } from './open.ts';
-import { fileSystem, type Storage } from './storage.ts';
+import { openChain, openImage } from './open.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from './testing/images.ts';
 import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
-
-const IMAGE = '/disks/a.vhd';
-const SIZE = 3 * SMALL_BLOCK_BYTES;
-
-/** An image with one written block, and its bytes to be changed. */
-async function makeWritten(storage: Storage, name = IMAGE): Promise<void> {
-  await makeImage(storage, name, { sizeBytes: SIZE });
-  const disk = await openChain(name, { storage, isReadOnly: false });
-  await disk.write(new Uint8Array(4096).fill(9), SMALL_BLOCK_BYTES);
-  await disk.close();
-}
-
-function patch(storage: Storage, name: string, position: number, bytes: Uint8Array): void {
-  const file = storage.open(name, 'write');
-  file.writeSync(bytes, 0, bytes.byteLength, position);
-  void file.close();
-}
-
-interface Records {
-  readonly footer: Footer;
-  readonly header: Header;
-  readonly sizeBytes: number;
-}
-
-function recordsOf(storage: Storage, name: string): Records {
-  const file = storage.open(name, 'read');
-  const { footer } = readFooter(file);
-  const records = { footer, header: readHeader(file, footer), sizeBytes: file.sizeBytes };
-  void file.close();
-  return records;
-}
-
-function patchHeader(storage: Storage, name: string, changes: Partial<Header>): void {
-  const { footer, header } = recordsOf(storage, name);
-  patch(storage, name, footer.headerOffset ?? 0, encodeHeader({ ...header, ...changes }));
-}
-
-function patchFooters(storage: Storage, name: string, changes: Partial<Footer>): void {
-  const { footer, sizeBytes } = recordsOf(storage, name);
-  const bytes = encodeFooter({ ...footer, ...changes });
-  patch(storage, name, 0, bytes);
-  patch(storage, name, sizeBytes - 512, bytes);
-}
-
-async function contentOf(storage: Storage, name = IMAGE, options: OpenChainOptions = {}): Promise<number> {
-  const disk = await openChain(name, { storage, ...options });
-  const bytes = new Uint8Array(1);
-  await disk.read(bytes, SMALL_BLOCK_BYTES);
-  await disk.close();
-  return bytes[0] ?? -1;
-}
-
-async function codesOf(storage: Storage, name = IMAGE): Promise<readonly string[]> {
-  const disk = await openChain(name, { storage });
-  await disk.close();
-  return disk.findings.map(({ code }) => code);
-}
+import {
+  codesOf,
+  contentOf,
+  IMAGE,
+  makeWritten,
+  patch,
+  patchFooters,
+  patchHeader,
+  recordsOf,
+  SIZE,
+} from './testing/written.ts';
 
 describe('the footer', () => {
   test('quirk 1: 511 bytes are read, and written back as 512', async () => {
@@ -299,126 +245,6 @@ describe('an image that is not whole is refused', () => {
       }),
       { numRuns: 300 * TEST_DEPTH, seed: 20 },
     );
-  });
-});
-
-describe('finding the parent, on real files', () => {
-  let root = '';
-  const at = (...parts: string[]): string => path.join(root, ...parts);
-
-  beforeEach(async () => {
-    root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-open-')));
-    for (const folder of ['in', 'in/sub', 'out']) fs.mkdirSync(at(folder));
-    await makeWritten(fileSystem, at('in/base.vhd'));
-    await makeChild(fileSystem, at('in/child.vhd'), at('in/base.vhd'));
-  });
-
-  afterEach(() => {
-    fs.rmSync(root, { recursive: true });
-  });
-
-  /** Gives the child locators of our choice, each in its own sector between header and table. */
-  function setLocators(texts: readonly (readonly [LocatorCode, string])[], changes: Partial<Header> = {}): void {
-    const locators: LocatorEntry[] = texts.map(([code, text], i) => {
-      const bytes = encodeLocatorPath(code, text);
-      patch(fileSystem, at('in/child.vhd'), 8192 + i * 2048, bytes);
-      return { code, spaceBytes: 2048, lengthBytes: bytes.byteLength, offsetBytes: 8192 + i * 2048 };
-    });
-    patchHeader(fileSystem, at('in/child.vhd'), { locators, parentName: '', ...changes });
-  }
-
-  const child = (): string => at('in/child.vhd');
-
-  test('quirk 13: relative, absolute, the name beside the child; all notations', async () => {
-    for (const [code, text] of [
-      ['W2ru', '.\\base.vhd'],
-      ['W2ru', 'base.vhd'],
-      ['W2ru', '.\\sub\\..\\base.vhd'],
-      ['MacX', './base.vhd'],
-      ['MacX', at('in/base.vhd')],
-      ['W2ku', at('in/base.vhd')],
-      ['W2ku', `C:${at('in/base.vhd').replaceAll('/', '\\')}`],
-    ] as const) {
-      setLocators([[code, text]]);
-      expect(await contentOf(fileSystem, child())).toBe(9);
-    }
-    setLocators([], { parentName: 'base.vhd' });
-    expect(await contentOf(fileSystem, child())).toBe(9);
-  });
-
-  test('quirk 14: the identity decides; a file of another one is passed over, and named where there is no other', async () => {
-    await makeImage(fileSystem, at('in/wrong.vhd'), { sizeBytes: SIZE });
-    setLocators([
-      ['W2ru', './wrong.vhd'],
-      ['W2ku', at('in/base.vhd')],
-    ]);
-    expect(await contentOf(fileSystem, child())).toBe(9);
-    setLocators([['W2ru', './wrong.vhd']]);
-    await expect(openChain(child())).rejects.toMatchObject({
-      code: 'PARENT_MISMATCH',
-      message: expect.stringContaining('wrong.vhd'),
-    });
-    setLocators([['W2ru', './gone.vhd']]);
-    await expect(openChain(child())).rejects.toMatchObject({ code: 'PARENT_NOT_FOUND' });
-  });
-
-  test('quirk 14: another modification time is a finding', async () => {
-    const disk = await openChain(child());
-    expect(disk.findings).toEqual([]);
-    await disk.close();
-    fs.utimesSync(at('in/base.vhd'), 1, 1);
-    expect(await codesOf(fileSystem, child())).toEqual(['PARENT_TIME']);
-  });
-
-  test('quirk 14: a parent without identity is a raw file', async () => {
-    fs.writeFileSync(at('in/raw.img'), Buffer.alloc(SIZE, 3));
-    setLocators([['W2ru', './raw.img']], { parentUuid: NIL_UUID });
-    expect(await contentOf(fileSystem, child())).toBe(3);
-  });
-
-  test.for([
-    { it: 'climbs out', text: '../out/base.vhd', code: 'PARENT_OUTSIDE' },
-    { it: 'climbs far out', text: '../../../../../../../../etc/passwd', code: 'PARENT_OUTSIDE' },
-    { it: 'is absolute and outside', text: '/etc/passwd', code: 'PARENT_OUTSIDE' },
-    { it: 'is on another machine', text: '\\\\server\\share\\base.vhd', code: 'PARENT_OUTSIDE' },
-    { it: 'is a device', text: '/dev/zero', code: 'PARENT_OUTSIDE' },
-    { it: 'leads out by a link', text: './link.vhd', code: 'PARENT_OUTSIDE' },
-    { it: 'leads out by a linked folder', text: './linked/base.vhd', code: 'PARENT_OUTSIDE' },
-    { it: 'starts with -', text: '-o', code: 'PARENT_NOT_FOUND' },
-    { it: 'is empty', text: '', code: 'PARENT_NOT_FOUND' },
-    { it: 'is the folder', text: '.', code: 'PARENT_OUTSIDE' },
-    { it: 'is very long', text: `./${'x'.repeat(4000)}`, code: 'PARENT_NOT_FOUND' },
-    { it: 'is a folder below', text: './sub', code: 'PARENT_MISMATCH' },
-  ])('a locator that $it is not followed: $code', async ({ text, code }) => {
-    // What it leads to has the right identity: only the policy keeps it from being used.
-    fs.copyFileSync(at('in/base.vhd'), at('out/base.vhd'));
-    fs.symlinkSync(at('out/base.vhd'), at('in/link.vhd'));
-    fs.symlinkSync(at('out'), at('in/linked'));
-    for (const notation of ['W2ru', 'W2ku', 'MacX'] as const) {
-      const locator = encodeLocatorPath(notation, text).byteLength < 2048 ? [[notation, text] as const] : [];
-      setLocators(locator);
-      await expect(openChain(child())).rejects.toMatchObject({
-        code: locator.length === 0 ? 'PARENT_NOT_FOUND' : code,
-      });
-    }
-  });
-
-  test('a policy allows other folders, also through links', async () => {
-    fs.renameSync(at('in/base.vhd'), at('out/base.vhd'));
-    setLocators([['W2ru', '../out/base.vhd']]);
-    expect(await contentOf(fileSystem, child(), { policy: { folders: [at('out')] } })).toBe(9);
-    fs.symlinkSync(at('out'), at('alias'));
-    expect(await contentOf(fileSystem, child(), { policy: { folders: [at('alias')] } })).toBe(9);
-    await expect(openChain(child(), { policy: { folders: [at('in/sub')] } })).rejects.toMatchObject({
-      code: 'PARENT_OUTSIDE',
-    });
-  });
-
-  test('the policy is that of the leaf, not of a link on the way', async () => {
-    fs.copyFileSync(at('in/base.vhd'), at('out/base.vhd'));
-    await makeChild(fileSystem, at('out/middle.vhd'), at('out/base.vhd'));
-    await makeChild(fileSystem, at('in/top.vhd'), at('out/middle.vhd'));
-    await expect(openChain(at('in/top.vhd'))).rejects.toMatchObject({ code: 'PARENT_OUTSIDE' });
   });
 });
 
