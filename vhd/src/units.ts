@@ -1,13 +1,5 @@
-/**
- * Units of the VHD format and the limits that follow from them. Sectors and bytes are both numbers and meet at the
- * block allocation table, so they are branded there; everywhere else a suffix in the name says the unit.
- */
+/** Units of the VHD format and the limits that follow from them. A suffix in every name says the unit. */
 import { VhdError } from './errors.ts';
-
-/** A count or an address in sectors of 512 bytes. */
-export type Sectors = number & { readonly __unit: 'sectors' };
-/** A count or an address in bytes. */
-export type Bytes = number & { readonly __unit: 'bytes' };
 
 /** The sector of the VHD format. Always 512, whatever the storage says. */
 export const SECTOR_BYTES = 512;
@@ -42,9 +34,6 @@ export interface Limits {
   /** Bytes of one parent locator that are read. */
   readonly locatorBytes: number;
 }
-
-export const toBytes = (n: Sectors): Bytes => (n * SECTOR_BYTES) as Bytes;
-export const toSectors = (n: Bytes): Sectors => (n / SECTOR_BYTES) as Sectors;
 
 /** The smallest multiple of `step` that is not below `n`. */
 export const alignUp = (n: number, step: number): number => Math.ceil(n / step) * step;

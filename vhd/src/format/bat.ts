@@ -50,11 +50,6 @@ export function* emptyBatPieces(entries: number): Generator<Uint8Array> {
     yield ONES.subarray(0, Math.min(left, ONES.byteLength));
 }
 
-/** A table without any block. */
-export function emptyBat(entries: number): Uint32Array {
-  return new Uint32Array(entries).fill(BAT_UNUSED);
-}
-
 const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 function decodeSlowly(bytes: Uint8Array, entries: number): Uint32Array {

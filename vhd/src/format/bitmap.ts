@@ -71,13 +71,6 @@ export function* sectorRuns(bitmap: Uint8Array, first: number, count: number): G
   }
 }
 
-/** How many of the first `count` bits are set. */
-export function countSectors(bitmap: Uint8Array, count: number): number {
-  let present = 0;
-  for (const run of sectorRuns(bitmap, 0, count)) if (run.isPresent) present += run.count;
-  return present;
-}
-
 function putBit(bitmap: Uint8Array, sector: number, isPresent: boolean): void {
   const bit = 0x80 >>> (sector & 7);
   const byte = bitmap[sector >>> 3] ?? 0;

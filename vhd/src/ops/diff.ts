@@ -8,7 +8,6 @@ import type { Storage } from '../disk/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import type { Range } from './pieces.ts';
-import { isZero } from './zeros.ts';
 
 /** How two disks are compared. */
 export interface DiffOptions extends OperationOptions {
@@ -141,15 +140,4 @@ function* unequalGrains(a: Buffer, b: Uint8Array, start: number, end: number, gr
   const half = start + Math.max(grain, Math.floor((end - start) / 2 / grain) * grain);
   yield* unequalGrains(a, b, start, half, grain);
   yield* unequalGrains(a, b, half, end, grain);
-}
-
-/** True where the range reads as zero. Errors: IO. */
-export async function isZeroRange(disk: Disk, { offset, length }: Range): Promise<boolean> {
-  const bytes = new Uint8Array(Math.min(CHUNK_BYTES, length));
-  for (let at = offset; at < offset + length; at += bytes.byteLength) {
-    const part = bytes.subarray(0, Math.min(bytes.byteLength, offset + length - at));
-    await readPadded(disk, part, at, part.byteLength);
-    if (!isZero(part)) return false;
-  }
-  return true;
 }

@@ -22,6 +22,7 @@ import { type OperationOptions, storageOf } from './options.ts';
 import { dataRanges, type Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 import { resizeImage } from './resize.ts';
+import { OneWriter } from './sinks.ts';
 import { isZero } from './zeros.ts';
 
 /** How a merge is done. */
@@ -127,6 +128,7 @@ async function copyDown(plan: MergePlan, options: MergeOptions, storage: Storage
   // Only the folded links: what none of them stores is not allocated in this disk, and left alone.
   const source = new ChainDisk(plan.links.map(({ file }) => openImage(file, { storage })));
   try {
+    const writer = new OneWriter(target.file);
     const pieceBytes = Math.min(target.blockBytes, PIECE_BYTES);
     const pieces = piecesOf(dataRanges(source), pieceBytes)[Symbol.asyncIterator]();
     await inParallel(pieceBytes, options, source.sizeBytes, async (bytes) => {
@@ -134,7 +136,7 @@ async function copyDown(plan: MergePlan, options: MergeOptions, storage: Storage
       if (next.done === true) return undefined;
       const { offset, length } = next.value;
       await source.read(bytes.subarray(SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length), offset);
-      await putPiece(target, bytes, next.value);
+      await putPiece(target, writer, bytes, next.value);
       if (MAX_DIRTY_BLOCKS < target.dirtyBlocks) await flushOnce(target);
       return offset + length;
     });
@@ -159,14 +161,14 @@ function flushOnce(image: Image): Promise<void> {
   return flush;
 }
 
-async function putPiece(target: Image, bytes: Uint8Array, { offset, length }: Range): Promise<void> {
+async function putPiece(target: Image, writer: OneWriter, bytes: Uint8Array, { offset, length }: Range): Promise<void> {
   const isHole = target.kind === 'dynamic' && target.positionOf(offset) < 0;
   if (isHole && isZero(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length)) return; // It reads as zero already.
   const block = Math.floor(offset / target.blockBytes);
   const within = offset - block * target.blockBytes;
   const position = target.ensureBlock(block) + within;
   target.touch();
-  await target.file.write(bytes, SLOT_HEAD_BYTES, length, position);
+  await writer.write(bytes, SLOT_HEAD_BYTES, length, position);
   target.markWritten(block, within / SECTOR_BYTES, length / SECTOR_BYTES);
 }
 
