@@ -21,7 +21,7 @@ describe.runIf(process.env['ORIEL_TEST_GRAPHICAL'] === '1')('the graphical guest
     await driver.apply(vmSpec({ id, memoryMiB: 256, vcpus: 2, disks: [{ id: 'system', uri: disk.uri }] })).done;
     await driver.power(id, 'start').done;
     await guestSays(driver, id, 'oriel-graphical boot 1', 180_000);
-    const typed = [...'echo $'].map((key) => (key === ' ' ? ['spc'] : key === '$' ? ['shift', '4'] : [key]));
+    const typed = 'echo $'.split('').map((key) => (key === ' ' ? ['spc'] : key === '$' ? ['shift', '4'] : [key]));
     // ((6*7))>/dev/ttyS0: the answer comes out where only a shell can have put it.
     const rest = [
       ['shift', '9'],
@@ -33,7 +33,7 @@ describe.runIf(process.env['ORIEL_TEST_GRAPHICAL'] === '1')('the graphical guest
       ['shift', '0'],
       ['shift', 'dot'],
     ];
-    const device = [...'/dev/tty'].map((key) => [key === '/' ? 'slash' : key]);
+    const device = '/dev/tty'.split('').map((key) => [key === '/' ? 'slash' : key]);
     await driver.screen?.keys(id, [...typed, ...rest, ...device, ['shift', 's'], ['0'], ['ret']]);
     await guestSays(driver, id, '42', 30_000);
     const shot = await driver.screen?.shot(id, { maxAgeMs: 0 });

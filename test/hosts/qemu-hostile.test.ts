@@ -115,6 +115,20 @@ describe('QEMU', () => {
     await driver.power(id, 'kill').done;
     expect((await one()).state.state).toBe('stopped');
   });
+
+  test('hung when a new driver comes, and well again later: taken over then', async () => {
+    await start();
+    const pid = qemu();
+    process.kill(pid, 'SIGSTOP');
+    await driver.close();
+    driver = scratch.driver({ timing: { ...quick, regainMs: 50 } });
+    await driver.connect();
+    expect((await one()).state.state).toBe('broken');
+    process.kill(pid, 'SIGCONT');
+    expect(await waitUntil(async () => (await one()).state.state === 'running')).toBe(true);
+    expect(qemu()).toBe(pid);
+    await driver.power(id, 'pause').done;
+  });
 });
 
 describe('a second copy', () => {

@@ -69,6 +69,8 @@ async function adoptOne(id: VmId, host: QemuHost): Promise<Adopted> {
   } catch (thrown) {
     const error = toHostError(thrown, 'VM_BROKEN', `cannot take over ${id}`);
     vm.found({ state: 'broken', code: error.code, message: error.message }, host.now());
+    const ref = vm.definition === undefined ? undefined : vm.process?.ref;
+    if (ref !== undefined) vm.keepRegaining(ref);
     return { vm, task: undefined };
   }
 }

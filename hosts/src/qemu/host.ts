@@ -35,6 +35,8 @@ export interface QemuTiming {
   readonly pressMs: number;
   readonly commandMs: number;
   readonly connectMs: number;
+  /** Between two attempts to reach a QEMU that runs and does not answer. */
+  readonly regainMs: number;
   /** For a guest to let go of a device. */
   readonly unplugMs: number;
   readonly saveMs: number;
@@ -51,6 +53,7 @@ export const QEMU_TIMING: QemuTiming = {
   pressMs: 1_000,
   commandMs: 10_000,
   connectMs: 5_000,
+  regainMs: 2_000,
   unplugMs: 5_000,
   saveMs: 600_000,
   shotMs: 5_000,

@@ -6,13 +6,23 @@ import { HostError, type HostErrorCode } from '../error.ts';
 import type { TaskControl } from '../task-book.ts';
 import { qemuArgv } from './argv.ts';
 import { socketsOf } from './paths.ts';
-import { isAlive, killProcess, type ProcessRef, refFromPidFile, refOfChild, startDetached } from './process.ts';
+import {
+  isAlive,
+  killProcess,
+  type ProcessRef,
+  refFromPidFile,
+  refOfChild,
+  startDetached,
+  waitForExit,
+} from './process.ts';
 import { connectQmp, type QmpClient } from './qmp/client.ts';
 import type { Definition } from './record.ts';
 import { startTpm } from './tpm.ts';
 import { lastLine, type QemuVm, sweepRunFolder } from './vm.ts';
 
 const POLL_MS = 2;
+/** For a process whose control socket has just closed to be gone. */
+const DEATH_MS = 300;
 
 export interface StartOptions {
   readonly paused: boolean;
@@ -35,7 +45,14 @@ export async function startVm(vm: QemuVm, options: StartOptions, control: TaskCo
     }
   }
   control.progress(0.9, 'running');
-  await release(vm, options);
+  const ref = vm.process?.ref;
+  try {
+    await release(vm, options);
+  } catch (error) {
+    if (ref === undefined || !(await waitForExit(ref, DEATH_MS))) throw error;
+    await vm.ended();
+    throw new HostError('VM_DIED', `QEMU for ${vm.id} ended while it was starting`, { cause: error });
+  }
 }
 
 async function launch(vm: QemuVm, control: TaskControl): Promise<void> {

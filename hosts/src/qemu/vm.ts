@@ -10,7 +10,7 @@ import { deviceOfNode, deviceOfQdev } from './blockdev.ts';
 import type { QemuHost } from './host.ts';
 import { socketsOf, type VmPaths, vmPaths } from './paths.ts';
 import { isAlive, type ProcessRef, waitForExit } from './process.ts';
-import type { AnyQmpEvent, QmpClient } from './qmp/client.ts';
+import { type AnyQmpEvent, connectQmp, type QmpClient } from './qmp/client.ts';
 import type { QmpEvents, RunState } from './qmp/schema.ts';
 import { type Definition, type ProcessRecord, writeRecord } from './record.ts';
 
@@ -33,6 +33,7 @@ export class QemuVm {
   #ending: Promise<void> | undefined;
   #writes: Promise<void> = Promise.resolve();
   #letGo = false;
+  #wake: () => void = () => undefined;
   readonly #watchers = new Set<() => void>();
 
   constructor(id: VmId, host: QemuHost) {
@@ -132,6 +133,7 @@ export class QemuVm {
   /** INVARIANT OUTLIVE: gives the connection up and touches nothing else. */
   async letGo(): Promise<void> {
     this.#letGo = true;
+    this.#wake();
     this.agent.close();
     this.qmp?.close();
     await this.#exit;
@@ -277,11 +279,43 @@ export class QemuVm {
     if (this.#letGo) return;
     this.agentConnected = false;
     if (await waitForExit(ref, this.host.timing.quitMs)) return this.ended();
-    if (this.#letGo) return;
-    this.become({
-      state: 'broken',
-      code: 'HOST_UNREACHABLE',
-      message: `QEMU (pid ${ref.pid}) runs but its control socket is closed`,
+    await this.regain(ref);
+  }
+
+  /** A QEMU that runs and does not answer: shown as broken, asked again until it answers, ends, or we do. */
+  async regain(ref: ProcessRef): Promise<void> {
+    const { connectMs, commandMs, regainMs } = this.host.timing;
+    while (!this.#letGo && this.process !== undefined && isAlive(ref)) {
+      try {
+        const qmp = await connectQmp(this.paths.qmp, { connectMs, handshakeMs: connectMs, commandMs });
+        if (this.#letGo) return qmp.close();
+        this.become({ state: 'starting' });
+        this.attach(qmp, ref);
+        return await this.refresh();
+      } catch (thrown) {
+        const { code, message } = toHostError(thrown, 'HOST_UNREACHABLE', `QEMU (pid ${ref.pid}) does not answer`);
+        this.become({ state: 'broken', code, message });
+      }
+      await this.#pause(regainMs);
+    }
+    if (!this.#letGo) await this.ended();
+  }
+
+  /** `regain` in the background, waited for by `letGo`. */
+  keepRegaining(ref: ProcessRef): void {
+    this.#exit = this.#pause(this.host.timing.regainMs)
+      .then(() => this.regain(ref))
+      .catch(() => undefined);
+  }
+
+  /** Cut short by `letGo`. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
 
