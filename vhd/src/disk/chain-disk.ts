@@ -180,7 +180,7 @@ export class ChainDisk implements Disk {
    * is flushed into the old leaf and `publish` is through; writes go on meanwhile. Errors: USAGE, CHAIN_TOO_LONG, IO.
    */
   async pushLeaf(image: Image, options: PushOptions = {}): Promise<void> {
-    if (image.isReadOnly || image.blockBytes !== this.#links.grainBytes || image.sizeBytes !== this.sizeBytes) {
+    if (image.kind === 'fixed' || image.isReadOnly || !this.#canLead(image)) {
       throw new VhdError(
         'USAGE',
         `${image.path} cannot become the leaf of ${this.name}: its size, block size or mode differs`,
@@ -200,7 +200,7 @@ export class ChainDisk implements Disk {
   /**
    * Takes the link at index `link` out of the chain, when a merge has put its content into its neighbour at index
    * `into` (one above or one below it). `neighbour`, opened anew after the merge, takes the place of the image that the
-   * chain has there. The images that leave are closed once their requests are through. Errors: USAGE, IO.
+   * chain has there; it has to be opened for writing where it is, or becomes, the leaf. The images that leave are closed once their requests are through. Errors: USAGE, IO.
    */
   async spliceLink(link: number, into: number, neighbour?: Image): Promise<void> {
     const gone = this.links[link];
@@ -208,12 +208,25 @@ export class ChainDisk implements Disk {
     if (gone === undefined || kept === undefined || Math.abs(link - into) !== 1) {
       throw new VhdError('USAGE', `cannot splice link ${link} into link ${into} of ${this.links.length}`);
     }
+    const top = (link === 0 || into === 0) && (neighbour ?? kept);
+    if (top && !this.#canLead(top)) {
+      throw new VhdError(
+        'USAGE',
+        `${top.path} cannot become the leaf of ${this.name}: its size, block size or mode differs`,
+      );
+    }
     if (this.#settling.has(gone) || this.#settling.has(kept)) await this.#flushes.join();
     await this.#gate.whileQuiet(() =>
       this.#links.splice(this.links.indexOf(gone), this.links.indexOf(kept), neighbour),
     );
     const leaving = neighbour === undefined ? [gone] : [gone, kept];
     await Promise.all(leaving.map(closeWhenIdle));
+  }
+
+  /** True for an image that can be the leaf: the owner map counts in blocks of the leaf. */
+  #canLead(image: Image): boolean {
+    const isFit = image.kind === 'fixed' || image.blockBytes === this.#links.grainBytes;
+    return isFit && image.sizeBytes === this.sizeBytes && image.isReadOnly === this.isReadOnly;
   }
 
   close(): Promise<void> {
@@ -264,7 +277,8 @@ export class ChainDisk implements Disk {
     if (middle <= 0) return;
     const within = offset + headBytes - block * grainBytes;
     const first = within / SECTOR_BYTES;
-    const position = leaf.ensureBlock(block) + within;
+    // A fixed leaf has every sector; it gets here when a commit made it the leaf and nobody has looked at the block yet.
+    const position = leaf.kind === 'fixed' ? leaf.positionOf(offset + headBytes) : leaf.ensureBlock(block) + within;
     // The sectors become the leaf's when the data has arrived, not before: a flush must not show what is not there.
     const written = (): void => {
       leaf.markWritten(block, first, middle / SECTOR_BYTES);

@@ -207,6 +207,40 @@ describe('splicing out a link', () => {
     }
   }
 
+  for (const type of ['dynamic', 'fixed'] as const) {
+    test(`the leaf, committed into a ${type} parent, makes the parent the leaf that is written to`, async () => {
+      const live = await new LiveDisk(5).start(type);
+      for (let i = 0; i < 10; i++) await live.write();
+      await live.push();
+      for (let i = 0; i < 10; i++) await live.write();
+      await live.disk.flush();
+      const from = openImage(pathOf(1), { storage: live.storage });
+      const to = openImage(pathOf(0), { storage: live.storage, isReadOnly: false, isCommit: true });
+      if (type === 'dynamic') await copyOwn(from, to, () => true);
+      else {
+        const owners = new Uint8Array(SIZE / SECTOR_BYTES).fill(255);
+        from.claimSectors(owners, owners.length, 0, 1, 255);
+        const bytes = new Uint8Array(SECTOR_BYTES);
+        for (const [sector, owner] of owners.entries()) {
+          if (owner !== 1) continue;
+          from.file.readSync(bytes, 0, SECTOR_BYTES, from.positionOf(sector * SECTOR_BYTES));
+          to.file.writeSync(bytes, 0, SECTOR_BYTES, sector * SECTOR_BYTES);
+        }
+      }
+      await from.close();
+      const readOnly = openImage(pathOf(0), { storage: live.storage });
+      await expect(live.disk.spliceLink(0, 1, readOnly)).rejects.toMatchObject({ code: 'USAGE' });
+      await readOnly.close();
+      await live.disk.spliceLink(0, 1, to);
+      for (let i = 0; i < 10; i++) await live.write();
+      await live.check();
+      await live.disk.close();
+      const again = await openChain(pathOf(0), { storage: live.storage });
+      await live.check(again);
+      await again.close();
+    });
+  }
+
   test('refuses links that are not neighbours', async () => {
     const live = await new LiveDisk(1).start();
     await live.push();
