@@ -161,6 +161,48 @@ describe('what is written is read', () => {
     }
   });
 
+  test('a reply that was begun without structured replies is not cut by the replies to what is asked meanwhile', async () => {
+    const disk = new MemoryDisk(32 * MIB);
+    for (let at = 0; at < 32 * MIB; at += MIB) disk.write(Buffer.alloc(MIB, at / MIB + 1), at);
+    const { socket, take } = await raw((await serve(disk)).uri, { isStructured: false });
+    socket.write(encodeRequest(CMD.read, 0, 1, 0, 32 * MIB));
+    await take(16);
+    socket.pause(); // The rest of the reply has to wait in the server.
+    socket.write(Buffer.concat([encodeRequest(CMD.read, 0, 2, 0, 512), encodeRequest(CMD.flush, 0, 3, 0, 0)]));
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.resume();
+    const data = await take(32 * MIB);
+    for (let at = 0; at < 32 * MIB; at += 512) expect(data[at]).toBe(at / MIB + 1 - (at % MIB) / MIB);
+    const cookies = [await take(16).then((head) => take(512).then(() => head)), await take(16)].map((head) =>
+      head.readUInt32BE(12),
+    );
+    expect(cookies).toEqual([2, 3]);
+  });
+
+  test('no page of the disk is written in two halves, however the payload arrives', async () => {
+    const disk = new MemoryDisk(8 * MIB);
+    const pieces: [number, number][] = [];
+    const watching: Disk = {
+      ...slow(disk),
+      write: (from, offset) => {
+        pieces.push([offset, offset + from.byteLength]);
+        return disk.write(from, offset);
+      },
+    };
+    const { socket, take } = await raw((await serve(watching)).uri, { isStructured: false });
+    const payload = Buffer.alloc(3 * MIB, 7);
+    socket.write(encodeRequest(CMD.write, 0, 1, 1000, payload.byteLength));
+    for (let at = 0; at < payload.byteLength; at += 77_777) {
+      socket.write(payload.subarray(at, at + 77_777));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await take(16);
+    expect(pieces.length).toBeGreaterThan(3);
+    expect(pieces.at(0)?.[0]).toBe(1000);
+    expect(pieces.at(-1)?.[1]).toBe(1000 + payload.byteLength);
+    for (const [, end] of pieces.slice(0, -1)) expect(end % 4096).toBe(0);
+  });
+
   test('long reads send holes in place of zeroes', async () => {
     const disk = new MemoryDisk(16 * MIB);
     disk.write(Buffer.alloc(65536, 9), 4 * MIB);
