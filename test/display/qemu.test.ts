@@ -1,6 +1,6 @@
 /** The whole path on a real VM: ticket, upgrade, broker, QEMU's VNC server and serial port. */
 import { expect, test } from 'vitest';
-import { readRawUpdate, say, startDisplayGateway, startQemu, unixEndpoint, until } from './support.ts';
+import { guestAnswers, readRawUpdate, say, startDisplayGateway, startQemu, unixEndpoint, until } from './support.ts';
 
 async function gatewayOnQemu(offer = true) {
   const vm = await startQemu();
@@ -29,7 +29,7 @@ test('keys reach the guest, and what it says on its serial port reaches every co
   const ann = await gateway.user('ann');
   const bob = await gateway.user('bob');
   const first = gateway.socket(ann, (await gateway.ticket(ann, 'd1', { kind: 'serial' })).ticket);
-  await until('the guest on the serial port', () => 40 < first.reader.waiting.byteLength);
+  await guestAnswers(first);
   const second = gateway.socket(bob, (await gateway.ticket(bob, 'd1', { kind: 'serial' })).ticket);
   await until('the scrollback', () => 0 < second.reader.waiting.byteLength);
   const screen = gateway.socket(ann, (await gateway.ticket(ann)).ticket);

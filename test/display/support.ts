@@ -222,11 +222,12 @@ export interface TestDesktop extends Partial<DesktopFacts> {
 
 export async function startDisplayGateway(
   desktops: Readonly<Record<string, TestDesktop>>,
-  options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress'>> = {},
+  options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress'>> & { readonly webFolder?: string } = {},
 ): Promise<DisplayGateway> {
   const known = new Map(Object.entries(desktops));
   const features: SessionFeature[] = [];
   const gateway = await startTestGateway({
+    server: options.webFolder === undefined ? {} : { webFolder: options.webFolder },
     features: (edge) => {
       const feature = sessionFeature({
         ...edge,
@@ -320,6 +321,14 @@ export class BrowserSocket {
     const name = await this.reader.read(init.readUInt32BE(20));
     return { width: init.readUInt16BE(0), height: init.readUInt16BE(2), name: name.toString() };
   }
+}
+
+/** Until the toy guest echoes on its serial port: it is up, and what is typed from here on arrives. */
+export async function guestAnswers(console: BrowserSocket): Promise<void> {
+  await until('an echo of the guest', async () => {
+    await console.send(Buffer.from('.'));
+    return console.reader.waiting.includes('.');
+  });
 }
 
 /** Client messages, RFC 6143, 7.5. */
