@@ -19,13 +19,16 @@ export const LIMITS = {
   keepAliveTimeoutMs: 65_000,
   connections: 20_000,
   connectionsPerAddress: 1_000,
+  /** Answered at once, live event streams aside. */
+  requestsInFlight: 1_000,
   drainMs: 5_000,
-  eventsKept: 4_096,
+  eventsKept: 2_048,
   eventListeners: 2_000,
   eventListenersPerUser: 32,
   /** A listener that does not read: this much waits for it, then it is cut off and resumes. */
   eventBacklogBytes: 262_144,
   eventHeartbeatMs: 15_000,
+  idempotencyKeysPerUser: 5_000,
   idempotencyKeepMs: 86_400_000,
   idempotencyBodyBytes: 65_536,
 } as const;

@@ -63,6 +63,7 @@ function text(schema: JsonSchema): fc.Arbitrary<string> {
       .filter((one) => one.length <= (schema.maxLength ?? Number.POSITIVE_INFINITY));
   return fc.string({
     unit: 'grapheme',
+    size: 'medium',
     minLength: schema.minLength ?? 0,
     maxLength: Math.min(schema.maxLength ?? LIMITS.textChars, LIMITS.textChars),
   });

@@ -1,9 +1,13 @@
-/** BOUNDED: how many connections one address may hold. Loopback and trusted proxies stand for many people: no limit for them. */
+/**
+ * BOUNDED: how many connections one address may hold (loopback and trusted proxies stand for many people: no limit for
+ * them), and how many requests are answered at once.
+ */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { RequestHandler } from 'express';
 import { isLoopbackHost } from '../config.ts';
-import type { Proxies } from './origin.ts';
-import { peerOf } from './origin.ts';
+import { GatewayError } from '../errors.ts';
+import { type Proxies, peerOf } from './origin.ts';
 
 /** Counts by address; `enter` gives the function that leaves, or undefined where there are too many. Pure but for its map. */
 export class ConnectionCounter {
@@ -44,4 +48,19 @@ export function limitConnections(server: Server, most: number, proxies: Proxies,
       socket.once('close', leave);
     }
   });
+}
+
+/** Refuses what is beyond `most` at once; live event streams have a limit of their own and do not count. */
+export function limitInFlight(most: number, streams: () => number): RequestHandler {
+  let inFlight = 0;
+  return (_request, response, next) => {
+    if (most <= inFlight - streams()) {
+      throw new GatewayError('UNAVAILABLE', 'too many requests at once', { retryAfterSeconds: 1 });
+    }
+    inFlight += 1;
+    response.once('close', () => {
+      inFlight -= 1;
+    });
+    next();
+  };
 }

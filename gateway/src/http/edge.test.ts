@@ -218,6 +218,35 @@ describe('health and metrics', () => {
   });
 });
 
+describe('more requests than can be answered at once', () => {
+  test('are refused, and room comes back', async () => {
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    let inside = 0;
+    let full: () => void = () => undefined;
+    const isFull = new Promise<void>((resolve) => (full = resolve));
+    const slow = route({ id: 'x.slow', method: 'get', path: '/slow', summary: 'x', access: 'signed-in', status: 204 });
+    const handler = bind(slow, async () => {
+      inside += 1;
+      if (inside === 3) full();
+      await gate;
+    });
+    const gateway = await start({ features: () => ({ routes: [handler] }), server: { requestsInFlight: 3 } });
+    const ann = await gateway.person('ann');
+    const stream = await fetch(`${gateway.origin}/api/v1/events`, { headers: ann.headers });
+    const running = [1, 2, 3].map(() => ann.client.call(slow, {}));
+    await isFull;
+    await expect(ann.client.call(getMe, {})).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      problem: { retryAfterSeconds: 1 },
+    });
+    release();
+    await Promise.all(running);
+    await ann.client.call(getMe, {});
+    await stream.body?.cancel();
+  });
+});
+
 describe('stopping', () => {
   test('lets a running request end, refuses new ones, ends streams', async () => {
     let release: () => void = () => undefined;

@@ -27,10 +27,12 @@ const DEFAULTS = {
 };
 
 /** The route, and how many listen now. */
-export function eventRoutes(options: EventRouteOptions): {
-  readonly routes: BoundRoute[];
+export interface EventRoute {
+  readonly routes: readonly BoundRoute[];
   readonly listeners: () => number;
-} {
+}
+
+export function eventRoutes(options: EventRouteOptions): EventRoute {
   const { hub, auth } = options;
   const limits = options.limits ?? DEFAULTS;
   const listeners = new Map<string, number>();

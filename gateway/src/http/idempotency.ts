@@ -59,6 +59,7 @@ export class Idempotency {
       .deleteFrom('idempotency')
       .where('created_at', '<=', now - LIMITS.idempotencyKeepMs)
       .execute();
+    await this.#requireRoom(userId);
     const claimed = await db
       .insertInto('idempotency')
       .values({
@@ -86,5 +87,18 @@ export class Idempotency {
     if (row.status === null || row.body === null)
       throw new GatewayError('BUSY', 'the first request with this Idempotency-Key is still at work');
     return { status: row.status, body: JSON.parse(row.body) as unknown };
+  }
+
+  async #requireRoom(userId: string): Promise<void> {
+    const { n } = await this.#store.db
+      .selectFrom('idempotency')
+      .select((count) => count.fn.countAll<number>().as('n'))
+      .where('user_id', '=', userId)
+      .executeTakeFirstOrThrow();
+    if (LIMITS.idempotencyKeysPerUser <= Number(n)) {
+      throw new GatewayError('TOO_MANY', `more than ${LIMITS.idempotencyKeysPerUser} Idempotency-Keys in a day`, {
+        retryAfterSeconds: 3_600,
+      });
+    }
   }
 }

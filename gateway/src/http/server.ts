@@ -17,8 +17,8 @@ import type { Store } from '../store/store.ts';
 import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
 import { readJson } from './body.ts';
 import { type Certificate, openCertificate, reloadOnChange } from './certificate.ts';
-import { limitConnections } from './connections.ts';
-import { eventRoutes } from './event-route.ts';
+import { limitConnections, limitInFlight } from './connections.ts';
+import { type EventRoute, eventRoutes } from './event-route.ts';
 import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
 import { Idempotency } from './idempotency.ts';
 import { healthPage, httpMetrics, metricsPage, readyPage } from './metrics.ts';
@@ -48,6 +48,8 @@ export interface ServerOptions {
   /** What must hold for `/readyz`; a name for each, and false or a throw when it does not. */
   readonly ready?: Readonly<Record<string, () => Promise<boolean>>>;
   readonly now?: () => number;
+  /** LIMITS.requestsInFlight where not given. */
+  readonly requestsInFlight?: number;
   /** Of the product, for the API's description. */
   readonly version?: string;
 }
@@ -78,8 +80,8 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     (entry) => options.audit.write(entry),
     (cause) => options.log.error({ err: cause }, 'audit.failed'),
   );
-  const listeners = eventRoutes({ hub: options.events, auth: options.auth });
-  const metrics = httpMetrics(options.registry, listeners.listeners);
+  const events = eventRoutes({ hub: options.events, auth: options.auth });
+  const metrics = httpMetrics(options.registry, events.listeners);
   const idempotency = new Idempotency(options.store, options.now ?? Date.now);
   const { auth, audit, lookups } = options;
   const deps: RouteDeps = {
@@ -93,7 +95,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     observe: metrics.observe,
     readBody: readJson,
   };
-  const server = makeServer(makeApp(options, deps, listeners.routes), certificate);
+  const server = makeServer(makeApp(options, deps, events), certificate);
   const activity = new Activity(server);
   limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
@@ -125,7 +127,7 @@ function shownOrigin(config: ServerOptions['config'], port: number): string {
   return new URL(`${config.tls.enabled ? 'https' : 'http'}://${shown}:${port}`).origin;
 }
 
-function makeApp(options: ServerOptions, deps: RouteDeps, events: readonly BoundRoute[]): Express {
+function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -140,7 +142,9 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: readonly Bound
     refuseManyHeaders(request);
     next();
   });
-  const features = [...options.routes, ...events];
+  app.get('/healthz', healthPage); // Before the limit: a busy gateway is alive.
+  app.use(limitInFlight(options.requestsInFlight ?? LIMITS.requestsInFlight, events.listeners));
+  const features = [...options.routes, ...events.routes];
   const version = options.version ?? '0.0.0';
   const routes = [
     ...features,
@@ -151,7 +155,6 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: readonly Bound
   ];
   requireUnique(routes);
   for (const bound of routes) app[bound.route.method](expressPath(bound.route.path), routeHandler(bound, deps));
-  app.get('/healthz', healthPage);
   app.get('/readyz', readyPage({ store: () => answers(options.store), ...options.ready }));
   app.get('/metrics', metricsPage(options.registry, options.auth, deps.rules));
   app.use('/api', (_request, _response, next) =>

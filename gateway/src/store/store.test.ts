@@ -4,6 +4,8 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyAudit } from '../../shared/audit.ts';
+import { createUser, listUsers } from '../../shared/people.ts';
 import { AuditLog, GATEWAY_ACTOR } from '../audit/audit-log.ts';
 import { Accounts } from '../auth/accounts.ts';
 import { Assignments, Groups } from '../auth/groups.ts';
@@ -13,6 +15,7 @@ import { Revocations } from '../auth/revocations.ts';
 import { can } from '../auth/rights.ts';
 import { ApiTokens } from '../auth/tokens.ts';
 import { Idempotency } from '../http/idempotency.ts';
+import { startTestGateway } from '../http/test-gateway.ts';
 import { backupStore, restoreStore } from './backup.ts';
 import { openStore, type Store, type StoreKind } from './store.ts';
 import { startPostgres, type TestPostgres } from './test-postgres.ts';
@@ -213,6 +216,21 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (kind) => {
     expect(await before.findByName('old')).toBeUndefined();
     expect(await before.findByName('ann')).toEqual(await accounts.findByName('ann'));
   });
+});
+
+test('the whole edge runs on PostgreSQL', async () => {
+  const gateway = await startTestGateway({ env: { ORIEL_DATABASE_URL: await postgres.database('edge') } });
+  try {
+    expect(gateway.store.kind).toBe('postgres');
+    const root = await gateway.person('root', 'admin');
+    await root.client.call(createUser, { body: { name: 'ann' }, idempotencyKey: 'k' });
+    await root.client.call(createUser, { body: { name: 'ann' }, idempotencyKey: 'k' });
+    expect((await root.client.call(listUsers, {})).items.map((user) => user.name)).toEqual(['ann', 'root']);
+    expect(await root.client.call(verifyAudit, {})).toMatchObject({ isIntact: true, lines: 2 });
+    expect(await (await fetch(`${gateway.origin}/readyz`)).json()).toEqual({ ready: true, missing: [] });
+  } finally {
+    await gateway.close();
+  }
 });
 
 describe('the lockout rule', () => {
