@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
 import { join } from 'node:path';
-import { startDiskService } from '@oriel/vhd';
+import { connectDiskService } from '@oriel/vhd';
 
 export const MIB = 1 << 20;
 export const SET_BYTES = 64 * MIB;
@@ -21,7 +21,7 @@ async function startServer(program, args, socketPath) {
     if (child.exitCode !== null || 500 < tries) throw new Error(`${program} does not start: ${said}`);
     await pause(10);
   }
-  return { uri: `nbd+unix:///?socket=${socketPath}`, stop: () => void child.kill('SIGTERM') };
+  return { uri: `nbd+unix:///?socket=${socketPath}`, pid: child.pid, stop: () => void child.kill('SIGTERM') };
 }
 
 /** A raw file of random bytes, and servers of it: nbdkit, qemu-nbd raw, and qemu-nbd on a full dynamic VHD. */
@@ -41,17 +41,24 @@ export async function peers(folder) {
   };
 }
 
-/** Our service, and the pid whose memory counts. */
+/**
+ * Our service, and the pid whose memory counts. Not detached, as it would be in earnest: a session of its own would give
+ * it a share of a busy machine that its peers do not have.
+ */
 export async function ourService(folder) {
   mkdirSync(folder, { recursive: true });
-  const client = await startDiskService({
-    command: [process.execPath, join(import.meta.dirname, 'nbd-service.mjs')],
-    storage: join(folder, 'storage'),
-    socketPath: join(folder, 'control.sock'),
-    runFolder: join(folder, 'run'),
-    logFile: join(folder, 'service.log'),
-  });
-  return { client, pid: (await client.health()).pid };
+  const socketPath = join(folder, 'control.sock');
+  const { pid } = await startServer(
+    process.execPath,
+    [
+      ...[join(import.meta.dirname, 'nbd-service.mjs'), 'disks', 'serve', '--storage', join(folder, 'storage')],
+      ...['--socket', socketPath, '--run-dir', join(folder, 'run')],
+    ],
+    socketPath,
+  );
+  const client = connectDiskService(socketPath);
+  await client.health();
+  return { client, pid };
 }
 
 /** A clone of a template that holds the set, and whose leaf has every block: half of its sectors are the leaf's. */

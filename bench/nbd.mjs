@@ -10,6 +10,8 @@ export const packages = ['nbdkit', 'fio', 'libnbd-bin'];
 
 const SECONDS = Number(process.env.ORIEL_BENCH_SECONDS ?? 2);
 const SNAPSHOTS = 200;
+/** Parts to run, for whoever works on one: `loads,allocating,four,memory,snapshots`. */
+const ONLY = (process.env.ORIEL_BENCH_ONLY ?? '').split(',').filter((part) => part !== '');
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
@@ -37,13 +39,16 @@ export async function run({ rounds, log }) {
       disks.push(disk);
     }
     const [disk] = disks;
-    return [
-      ...(await loads(disk, servers, rounds, log)),
-      await allocating(service.client, folder, rounds, log),
-      ...(await four(disks, servers, rounds, log)),
-      ...(await memory(service, disks, log)),
-      ...(await snapshots(service.client, disks, log)),
-    ];
+    const parts = {
+      loads: () => loads(disk, servers, rounds, log),
+      allocating: () => allocating(service.client, folder, rounds, log),
+      four: () => four(disks, servers, rounds, log),
+      memory: () => memory(service, disks, log),
+      snapshots: () => snapshots(service.client, disks, log),
+    };
+    const rows = [];
+    for (const [name, part] of Object.entries(parts)) if (ONLY.length === 0 || ONLY.includes(name)) rows.push(...(await part()));
+    return rows;
   } finally {
     await service.client.stop().catch(() => undefined);
     service.client.disconnect();
@@ -101,7 +106,7 @@ async function allocating(client, folder, rounds, log) {
   }
   const ratio = median(theirs.map((seconds, round) => seconds / ours[round]));
   log(`allocating: ours ${median(ours).toFixed(3)} s, qcow2 ${median(theirs).toFixed(3)} s`);
-  return {
+  return [{
     measure: '512 allocating 4 KiB writes, one a block',
     value: median(ours),
     unit: 's',
@@ -110,7 +115,7 @@ async function allocating(client, folder, rounds, log) {
     ratio,
     target: '>= 2',
     met: 2 <= ratio,
-  };
+  }];
 }
 
 /** Four disks at once against one, and how the same load scales on nbdkit with four clients. */

@@ -9,6 +9,7 @@ import {
   createImage,
   type Disk,
   openChain,
+  runDiskService,
   type ServedDisk,
   type ServeNbdOptions,
   serveNbd,
@@ -243,6 +244,31 @@ describe('TLS with client certificates', () => {
     });
     expect(client.sizeBytes).toBe(SIZE);
     await client.close();
+  });
+
+  test('a disk of the service is reached by another machine, under its lease, also after a restart', async () => {
+    const read = (name: string): string => readFileSync(join(pki, 'good', name), 'utf8');
+    const folder = tempFolder();
+    const options = {
+      storage: join(folder, 'storage'),
+      socketPath: join(folder, 'control.sock'),
+      runFolder: join(folder, 'run'),
+      threads: 0,
+      remote: {
+        host: 'localhost',
+        tls: { cert: read('server-cert.pem'), key: read('server-key.pem'), ca: read('ca-cert.pem') },
+      },
+    };
+    const first = await runDiskService(options);
+    await first.service.createDisk({ id: 'a', name: 'a', source: { from: 'blank', sizeBytes: MIB } });
+    const { remoteUri } = await first.service.openDisk({ id: 'a', isRemote: true });
+    const uri = `${remoteUri}?tls-certificates=${join(pki, 'good')}`;
+    expect((await run('nbdinfo', ['--size', uri])).stdout.trim()).toBe(String(MIB));
+    await first.close();
+    const second = await runDiskService(options);
+    onCleanup(() => second.close());
+    expect((await run('nbdinfo', ['--size', uri])).stdout.trim()).toBe(String(MIB));
+    await expect(run('nbdinfo', ['--size', uri.replace('nbds:', 'nbd:')])).rejects.toMatchObject({ code: 1 });
   });
 
   test.for([

@@ -1,4 +1,5 @@
 /** Disks: records of chains, and which of them are open where. Live changes of a chain are in `live.ts`. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DISK_LIMITS } from '../disk/limits.ts';
 import { fileSystem } from '../disk/storage.ts';
@@ -177,7 +178,10 @@ export class Disks {
       await this.lock
         .run(id, async () => {
           const record = this.#shared.records.disks().find((one) => one.id === id);
-          if (record?.open !== null && record?.open !== undefined) await this.#serve(record, record.open);
+          if (record?.open === null || record?.open === undefined) return;
+          // The lock names this process, which lives: but the thread that held it does not.
+          rmSync(`${this.#shared.records.diskPath(record)}.lock`, { force: true });
+          await this.#serve(record, record.open);
         })
         .catch((error: unknown) => this.#shared.log('disk.reopen-failed', { disk: id, error: String(error) }));
     }
