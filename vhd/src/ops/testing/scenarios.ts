@@ -39,7 +39,7 @@ async function readsAs(storage: MemoryStorage, name: string, content: Buffer): P
   await finishPending(name, { storage });
   const found = await readAll(name, storage);
   if (!found.equals(content)) throw new Error(`${name} reads as something else, ${whereDiffers(found, content)}`);
-  if (++looked % 3 === 0) await isSound(storage, name);
+  if (++looked % 4 === 0) await isSound(storage, name);
 }
 
 async function isSound(storage: MemoryStorage, name: string): Promise<void> {
