@@ -103,6 +103,7 @@ export class Display {
     window.removeEventListener('online', this.#retryNow);
     document.removeEventListener('visibilitychange', this.#retryNow);
     this.#link.stop();
+    this.#tickets.leave();
     this.#ping.stop();
     this.#ghost.replaceChildren();
   }
@@ -181,7 +182,8 @@ export class Display {
         this.#ghost.replaceChildren();
         ready();
         this.#nameCanvas();
-        rfb.focus({ preventScroll: true });
+        // Not away from a field or the terminal that somebody types into while the screen comes back.
+        if (document.activeElement === null || document.activeElement === document.body) this.focus();
       });
       rfb.addEventListener('clipboard', ({ detail }) => {
         this.#change({ remoteClipboard: { text: detail.text.slice(0, LIMITS.clipboardChars), at: Date.now() } });

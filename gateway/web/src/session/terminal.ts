@@ -87,7 +87,7 @@ export class Terminal {
 
   stop(): void {
     this.#link.stop();
-    this.#tickets.end();
+    this.#tickets.leave();
     this.#resizes.disconnect();
     this.#host.removeEventListener('paste', this.#onPaste, { capture: true });
     this.#xterm.dispose();

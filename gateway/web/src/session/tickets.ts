@@ -32,8 +32,11 @@ export interface TicketSource {
   readonly next: (signal: AbortSignal) => Promise<Ticket>;
   /** Forget the session: the next ticket is for a new one. */
   readonly startOver: () => void;
-  /** Ends the session for good instead of leaving it to be resumed. */
-  readonly end: () => void;
+  /**
+   * The person goes. A screen of one's own waits to be resumed; a serial console and a look at somebody else's session
+   * end for good.
+   */
+  readonly leave: () => void;
 }
 
 export function ticketSource(target: SessionTarget): TicketSource {
@@ -44,7 +47,8 @@ export function ticketSource(target: SessionTarget): TicketSource {
     startOver: () => {
       sessionId = undefined;
     },
-    end: () => {
+    leave: () => {
+      if (target.kind === 'desktop' && target.view === 'display') return;
       // It may have ended by itself; then there is nothing to do.
       if (sessionId !== undefined) client.call(endSession, { params: { sessionId } }).catch(() => undefined);
       sessionId = undefined;
