@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryContent } from '../disk/memory-file.ts';
 import { MemoryStorage } from '../disk/memory-storage.ts';
 import { openChain } from '../disk/open.ts';
-import { Random, TEST_DEPTH } from '../disk/testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
 import { isVhdError } from '../errors.ts';
 import { checkImage } from './check.ts';
 import { imageInfo } from './info.ts';
@@ -73,7 +73,9 @@ describe('hostile corpus', () => {
     await repairImage(file, { storage, isChain: true });
   });
 
-  test('with seeded damage: an answer or an error with a code, never a crash', async () => {
+  test('with seeded damage: an answer or an error with a code, never a crash', {
+    timeout: DEEP_TIMEOUT_MS,
+  }, async () => {
     const random = new Random(2026);
     for (let i = 0; i < Math.round(1500 * TEST_DEPTH); i++) {
       const sample = random.pick(samples);

@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryStorage } from '../disk/memory-storage.ts';
 import { type Fault, FaultyStorage } from '../disk/testing/faulty-storage.ts';
-import { Random, TEST_DEPTH } from '../disk/testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
 import { VhdError } from '../errors.ts';
 import { makeKnownChain } from './testing/chains.ts';
 import { SIZE_BYTES, scenarios } from './testing/scenarios.ts';
@@ -23,7 +23,7 @@ function copyOf(storage: MemoryStorage): MemoryStorage {
 describe('a storage that fails under an operation', () => {
   for (const [i, scenario] of scenarios.entries()) {
     for (const fault of ['EIO', 'ENOSPC'] as const satisfies readonly Fault[]) {
-      test(`${scenario.it}, ${fault}`, async () => {
+      test(`${scenario.it}, ${fault}`, { timeout: DEEP_TIMEOUT_MS }, async () => {
         const prepared = new MemoryStorage();
         const plan = { links: 3, sizeBytes: SIZE_BYTES, ...scenario.plan };
         const chain = await makeKnownChain(prepared, new Random(500 + i), plan);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { journalName } from '../disk/journal-name.ts';
 import { MemoryStorage } from '../disk/memory-storage.ts';
 import { openChain, openImage } from '../disk/open.ts';
-import { Random, TEST_DEPTH } from '../disk/testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
 import { encodeHeader } from '../format/header.ts';
 import { GIB, MIB } from '../units.ts';
 import { checkImage } from './check.ts';
@@ -476,7 +476,9 @@ describe('check and repair', () => {
     expect((await repairImage(leaf, { storage, isChain: true })).left).toEqual([]);
     expect(storage.stat(names[0] ?? '')?.isWritable).toBe(false);
   });
-  test('any byte changed in the metadata is answered with findings or a sound image, never with a crash', async () => {
+  test('any byte changed in the metadata is answered with findings or a sound image, never with a crash', {
+    timeout: DEEP_TIMEOUT_MS,
+  }, async () => {
     const storage = new MemoryStorage();
     const { leaf } = await makeKnownChain(storage, new Random(27), { links: 2, sizeBytes: SIZE_BYTES });
     const size = storage.stat(leaf)?.sizeBytes ?? 0;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryStorage } from '../../disk/memory-storage.ts';
 import { replayPowerCuts } from '../../disk/testing/power-cuts.ts';
-import { Random, TEST_DEPTH } from '../../disk/testing/random.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../../disk/testing/random.ts';
 import { RecordingStorage } from '../../disk/testing/recording-storage.ts';
 import { makeKnownChain } from './chains.ts';
 import { type Scenario, SIZE_BYTES } from './scenarios.ts';
@@ -15,7 +15,7 @@ export function cutScenarios(name: string, scenarios: readonly Scenario[]): void
   describe(name, () => {
     let total = 0;
     for (const [i, scenario] of scenarios.entries()) {
-      test(`${scenario.it} survives a power cut at any write`, async () => {
+      test(`${scenario.it} survives a power cut at any write`, { timeout: DEEP_TIMEOUT_MS }, async () => {
         const inner = new MemoryStorage();
         const plan = { links: 3, sizeBytes: SIZE_BYTES, ...scenario.plan };
         const chain = await makeKnownChain(inner, new Random(301 + i), plan);
