@@ -1,7 +1,7 @@
 // The NBD servers that the nbd bench compares, each on a hot 64 MiB file, and the tools that load them.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectDiskService } from '@oriel/vhd';
 
@@ -51,8 +51,15 @@ export async function ourService(folder) {
   const { pid } = await startServer(
     process.execPath,
     [
-      ...[join(import.meta.dirname, 'nbd-service.mjs'), 'disks', 'serve', '--storage', join(folder, 'storage')],
-      ...['--socket', socketPath, '--run-dir', join(folder, 'run')],
+      join(import.meta.dirname, 'nbd-service.mjs'),
+      'disks',
+      'serve',
+      '--storage',
+      join(folder, 'storage'),
+      '--socket',
+      socketPath,
+      '--run-dir',
+      join(folder, 'run'),
     ],
     socketPath,
   );
@@ -82,8 +89,18 @@ export function fill(uri, raw) {
 /** One fio run over NBD; IOPS and MiB/s. */
 export function fio(uri, { rw, blockBytes, depth, seconds }) {
   const args = [
-    ...['--name=bench', '--ioengine=nbd', `--uri=${uri}`, `--rw=${rw}`, `--bs=${blockBytes}`, `--iodepth=${depth}`],
-    ...[`--size=${SET_BYTES}`, '--time_based', `--runtime=${seconds}`, '--output-format=json', '--norandommap', '--randrepeat=1'],
+    '--name=bench',
+    '--ioengine=nbd',
+    `--uri=${uri}`,
+    `--rw=${rw}`,
+    `--bs=${blockBytes}`,
+    `--iodepth=${depth}`,
+    `--size=${SET_BYTES}`,
+    '--time_based',
+    `--runtime=${seconds}`,
+    '--output-format=json',
+    '--norandommap',
+    '--randrepeat=1',
   ];
   return new Promise((resolve, reject) => {
     const child = spawn('fio', args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/tmp' });
@@ -107,7 +124,21 @@ export function fio(uri, { rw, blockBytes, depth, seconds }) {
 /** Seconds of `qemu-img bench` for writes of 4 KiB, one in each block of 2 MiB. */
 export function allocate(format, target) {
   const startedAt = performance.now();
-  execFileSync('qemu-img', ['bench', '-w', '-c', '512', '-d', '1', '-s', '4096', '-S', String(2 * MIB), '-f', format, target]);
+  execFileSync('qemu-img', [
+    'bench',
+    '-w',
+    '-c',
+    '512',
+    '-d',
+    '1',
+    '-s',
+    '4096',
+    '-S',
+    String(2 * MIB),
+    '-f',
+    format,
+    target,
+  ]);
   return (performance.now() - startedAt) / 1000;
 }
 

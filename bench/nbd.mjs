@@ -1,8 +1,9 @@
 // `npm run bench -- nbd`: the disk service against nbdkit and qemu-nbd, all in one run, on hot 64 MiB sets.
-import { connectNbd } from '@oriel/vhd';
+
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { connectNbd } from '@oriel/vhd';
 import { allocate, fill, fio, MIB, ourDisk, ourService, peers, residentMiB } from './nbd-servers.mjs';
 
 export const title = 'the disk service over NBD';
@@ -14,12 +15,25 @@ const SNAPSHOTS = 200;
 const ONLY = (process.env.ORIEL_BENCH_ONLY ?? '').split(',').filter((part) => part !== '');
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
+const quantile = (values, q) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
 
 /** What fio does, whom it is compared with, and the target. */
 const LOADS = [
-  { measure: '4 KiB random read, QD32', rw: 'randread', blockBytes: 4096, depth: 32, against: { nbdkit: 1, qemuVpc: 3 } },
-  { measure: '4 KiB random write, QD32', rw: 'randwrite', blockBytes: 4096, depth: 32, against: { nbdkit: 0.8, qemuVpc: 20 } },
+  {
+    measure: '4 KiB random read, QD32',
+    rw: 'randread',
+    blockBytes: 4096,
+    depth: 32,
+    against: { nbdkit: 1, qemuVpc: 3 },
+  },
+  {
+    measure: '4 KiB random write, QD32',
+    rw: 'randwrite',
+    blockBytes: 4096,
+    depth: 32,
+    against: { nbdkit: 0.8, qemuVpc: 20 },
+  },
   { measure: '4 KiB random read, QD1', rw: 'randread', blockBytes: 4096, depth: 1, against: { qemuRaw: 1 } },
   { measure: '4 KiB random write, QD1', rw: 'randwrite', blockBytes: 4096, depth: 1, against: { qemuRaw: 1 } },
   { measure: '1 MiB sequential read, QD8', rw: 'read', blockBytes: MIB, depth: 8, against: { nbdkit: 0.9 } },
@@ -47,7 +61,8 @@ export async function run({ rounds, log }) {
       snapshots: () => snapshots(service.client, disks, log),
     };
     const rows = [];
-    for (const [name, part] of Object.entries(parts)) if (ONLY.length === 0 || ONLY.includes(name)) rows.push(...(await part()));
+    for (const [name, part] of Object.entries(parts))
+      if (ONLY.length === 0 || ONLY.includes(name)) rows.push(...(await part()));
     return rows;
   } finally {
     await service.client.stop().catch(() => undefined);
@@ -106,16 +121,18 @@ async function allocating(client, folder, rounds, log) {
   }
   const ratio = median(theirs.map((seconds, round) => seconds / ours[round]));
   log(`allocating: ours ${median(ours).toFixed(3)} s, qcow2 ${median(theirs).toFixed(3)} s`);
-  return [{
-    measure: '512 allocating 4 KiB writes, one a block',
-    value: median(ours),
-    unit: 's',
-    peer: 'qemu-img bench on qcow2',
-    peerValue: median(theirs),
-    ratio,
-    target: '>= 2',
-    met: 2 <= ratio,
-  }];
+  return [
+    {
+      measure: '512 allocating 4 KiB writes, one a block',
+      value: median(ours),
+      unit: 's',
+      peer: 'qemu-img bench on qcow2',
+      peerValue: median(theirs),
+      ratio,
+      target: '>= 2',
+      met: 2 <= ratio,
+    },
+  ];
 }
 
 /** Four disks at once against one, and how the same load scales on nbdkit with four clients. */
@@ -152,7 +169,14 @@ async function four(disks, servers, rounds, log) {
       target: `>= ${target}`,
       met: target <= ratio,
     });
-    rows.push({ measure: `nbdkit, four clients, ${name}`, value: median(kitAll), unit: 'IOPS', peer: 'one client', peerValue: median(kitOne), ratio: kitRatio });
+    rows.push({
+      measure: `nbdkit, four clients, ${name}`,
+      value: median(kitAll),
+      unit: 'IOPS',
+      peer: 'one client',
+      peerValue: median(kitOne),
+      ratio: kitRatio,
+    });
     log(`four disks, ${name}: ratio ${ratio.toFixed(2)}; nbdkit ${kitRatio.toFixed(2)}`);
   }
   return rows;
@@ -164,7 +188,13 @@ async function memory({ client, pid }, disks, log) {
   log(`memory with ${disks.length} disks after the load: ${rss.toFixed(0)} MiB`);
   const health = await client.health();
   return [
-    { measure: `memory, ${health.openDisks} disks open, after the load`, value: rss, unit: 'MiB RSS', target: `<= ${limit} MiB`, met: rss <= limit },
+    {
+      measure: `memory, ${health.openDisks} disks open, after the load`,
+      value: rss,
+      unit: 'MiB RSS',
+      target: `<= ${limit} MiB`,
+      met: rss <= limit,
+    },
   ];
 }
 
@@ -192,7 +222,9 @@ async function snapshots(client, disks, log) {
     await load.stop();
   }
   const p99 = quantile(stalls, 0.99);
-  log(`snapshot stall: median ${median(stalls).toFixed(1)}, p99 ${p99.toFixed(1)} ms; without: p99 ${quantile(calm, 0.99).toFixed(1)} ms`);
+  log(
+    `snapshot stall: median ${median(stalls).toFixed(1)}, p99 ${p99.toFixed(1)} ms; without: p99 ${quantile(calm, 0.99).toFixed(1)} ms`,
+  );
   return [
     {
       measure: `live snapshot under QD32 writes: longest write, p99 of ${stalls.length}`,
@@ -203,7 +235,13 @@ async function snapshots(client, disks, log) {
       target: '<= 5 ms',
       met: p99 <= 5,
     },
-    { measure: 'live snapshot under QD32 writes: longest write, median', value: median(stalls), unit: 'ms', peer: 'as long without a snapshot', peerValue: median(calm) },
+    {
+      measure: 'live snapshot under QD32 writes: longest write, median',
+      value: median(stalls),
+      unit: 'ms',
+      peer: 'as long without a snapshot',
+      peerValue: median(calm),
+    },
     { measure: 'live snapshot, verb to answer, median', value: median(durations), unit: 'ms' },
   ];
 }

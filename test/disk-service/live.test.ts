@@ -200,7 +200,7 @@ describe('live changes under write load', () => {
     const first = await clientOf((await api.openDisk({ id })).uri);
     await first.write(Buffer.alloc(4096, 1), 0);
     const task = await done(api, api.snapshotDisks({ ids: [id], name: 'monday' }));
-    const snapshotId = (task.result?.['snapshots'] as Record<string, string>)[id] ?? '';
+    const snapshotId = (task.result?.['snapshots'] as Record<string, string> | undefined)?.[id] ?? '';
     await first.write(Buffer.alloc(512, 2), 4 * MIB);
     await first.write(Buffer.alloc(8192, 3), 9 * MIB);
     const context = `oriel:changed:${snapshotId}`;

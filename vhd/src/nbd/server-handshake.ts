@@ -4,7 +4,6 @@
  */
 import { NBD_LIMITS } from './limits.ts';
 import {
-  BASE_ALLOCATION,
   GREETING,
   HANDSHAKE_FLAG,
   INFO,
@@ -338,6 +337,3 @@ function decodeMetaContextRequest(data: Buffer): { exportName: string; queries: 
   }
   return at === data.byteLength ? { exportName: data.toString('utf8', 4, 4 + nameBytes), queries } : undefined;
 }
-
-/** The contexts every export has. */
-export const BASE_CONTEXTS: readonly string[] = [BASE_ALLOCATION];

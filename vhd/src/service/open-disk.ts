@@ -53,6 +53,15 @@ export interface OpenDiskReport {
   readonly fault: Fault | null;
 }
 
+/** The old leaf is nobody's to write to once what went into it is on stable storage. */
+async function unlockAfter(pushed: Promise<void>, lock: ImageLock | undefined): Promise<void> {
+  try {
+    await pushed;
+  } finally {
+    await lock?.release();
+  }
+}
+
 export class OpenDisk {
   readonly gate: Gate;
   #chain: ChainDisk;
@@ -165,7 +174,7 @@ export class OpenDisk {
       await Promise.race([pushed, new Promise((resolve) => setImmediate(resolve))]);
     }
     this.#lock = lock;
-    this.#pushed = pushed.finally(() => before?.release());
+    this.#pushed = unlockAfter(pushed, before);
     this.#pushed.catch(() => undefined); // Told to whoever awaits `pushed`.
   }
 
