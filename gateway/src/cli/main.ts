@@ -54,7 +54,8 @@ export async function run(cli: Cli, argv: readonly string[]): Promise<number> {
 }
 
 function report(cli: Cli, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // It has printed its own line.
+  // It has printed its own line. `oriel vhd` says 64 for wrong usage: its 2 means that an image has problems.
+  if (error instanceof CommanderError) return error.exitCode === 1 ? EXIT.usage : error.exitCode;
   if (error instanceof ApiError) {
     const details = (error.problem.errors ?? []).map((one) => `\n  ${one.path}: ${one.message}`).join('');
     cli.terminal.err(`oriel: ${error.message}${details}\n`);
