@@ -293,6 +293,14 @@ describe('resize', () => {
     await disk.close();
     await expect(resizeImage(leaf, { storage, sizeBytes: 2041 * GIB })).rejects.toMatchObject({ code: 'TOO_LARGE' });
   });
+  test('quirk 17: all entries that a grown table gets are ones, not a quarter of them', async () => {
+    const storage = new MemoryStorage();
+    await createImage('/d/a.vhd', { storage, sizeBytes: 100 * BLOCK_BYTES, blockBytes: BLOCK_BYTES });
+    await resizeImage('/d/a.vhd', { storage, sizeBytes: 5000 * BLOCK_BYTES });
+    const table = Buffer.alloc(5000 * 4);
+    storage.open('/d/a.vhd', 'read').readSync(table, 0, table.length, 64 * 1024);
+    expect(table.every((byte) => byte === 0xff)).toBe(true);
+  });
   test('quirks 16 and 19: a table without room moves behind the data, and no batmap is expected any more', async () => {
     const storage = new MemoryStorage();
     const { leaf, content } = await makeKnownChain(storage, new Random(16), { links: 1, sizeBytes: SIZE_BYTES });
@@ -351,6 +359,16 @@ describe('compact', () => {
       await disk.write(bytes, offset);
       await disk.close();
     }
+  });
+  test('quirk 12: zeros over data of a parent stay zeros, also in a block that the child did not have', async () => {
+    const storage = new MemoryStorage();
+    const { leaf, content } = await makeKnownChain(storage, new Random(31), { links: 2, sizeBytes: SIZE_BYTES });
+    const disk = await openChain(leaf, { storage, isReadOnly: false });
+    await disk.writeZeroes(0, SIZE_BYTES, { mayUnmap: true });
+    await disk.close();
+    expect(content.some((byte) => byte !== 0)).toBe(true);
+    await compactImage(leaf, { storage });
+    expect((await readAll(leaf, storage)).every((byte) => byte === 0)).toBe(true);
   });
   test('keeps identity and parent', async () => {
     const storage = new MemoryStorage();
