@@ -65,6 +65,8 @@ async function stopDiskService(folder: DataFolder): Promise<void> {
   try {
     const { pid } = await client.health();
     await client.stop();
+    // First our connection: the service waits for the ones that are open.
+    client.disconnect();
     for (
       let waitedMs = 0;
       existsSync(`/proc/${pid}`) && waitedMs < SERVICE_END.forMs;
