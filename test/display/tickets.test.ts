@@ -137,11 +137,11 @@ test('S5: caps per user, desktop and address; one more is 429, or close code 442
 test.for([
   {
     it: 'the account',
-    take: ({ gateway }: Started, userId: string) => gateway.auth.revocations.publish({ kind: 'user', userId }),
+    take: async ({ gateway }: Started, userId: string) => gateway.auth.revocations.publish({ kind: 'user', userId }),
   },
   {
     it: 'the desktop',
-    take: ({ gateway }: Started) => gateway.auth.revocations.publish({ kind: 'desktop', desktopId: 'd1' }),
+    take: async ({ gateway }: Started) => gateway.auth.revocations.publish({ kind: 'desktop', desktopId: 'd1' }),
   },
   {
     it: 'the assignment',

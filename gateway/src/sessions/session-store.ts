@@ -56,14 +56,14 @@ export class SessionStore {
           .insertInto('sessions')
           .values(rows.slice(at, at + LIMITS.rowsPerWrite))
           .onConflict((conflict) =>
-            conflict.column('id').doUpdateSet(({ ref }) => ({
-              address: ref('excluded.address'),
-              state: ref('excluded.state'),
-              ended_by: ref('excluded.ended_by'),
-              live_at: ref('excluded.live_at'),
-              ended_at: ref('excluded.ended_at'),
-              bytes_in: ref('excluded.bytes_in'),
-              bytes_out: ref('excluded.bytes_out'),
+            conflict.column('id').doUpdateSet((e) => ({
+              address: e.ref('excluded.address'),
+              state: e.ref('excluded.state'),
+              ended_by: e.ref('excluded.ended_by'),
+              live_at: e.ref('excluded.live_at'),
+              ended_at: e.ref('excluded.ended_at'),
+              bytes_in: e.ref('excluded.bytes_in'),
+              bytes_out: e.ref('excluded.bytes_out'),
             })),
           )
           .execute();
