@@ -172,6 +172,51 @@ describe('live changes under write load', () => {
     expect(grown.subarray(SIZE).every((byte) => byte === 0)).toBe(true);
   });
 
+  test('a commit makes the leaf permanent in the link below, and adds neither links nor snapshots', async () => {
+    const setup = await clone();
+    const { api, id } = setup;
+    const { uri } = await api.openDisk({ id });
+    const model = await contentOf(uri);
+    await done(api, api.snapshotDisks({ ids: [id], name: 'before the session' }));
+    for (let session = 0; session < 3; session++) {
+      const load = await writer(uri, model, session + 70);
+      await done(api, api.commitLeaf({ id }));
+      await load.stop();
+      expect(await api.getDisk({ id })).toMatchObject({ chainLength: 3, snapshots: [] });
+    }
+    expect(same(await contentOf(uri), model)).toBe(-1);
+    const blank = await api.createDisk({ name: 'alone', source: { from: 'blank', sizeBytes: MIB } });
+    await expect((async () => api.commitLeaf({ id: blank.id }))()).rejects.toMatchObject({ code: 'NO_PARENT' });
+  });
+
+  test('a fold that is cancelled is taken up again, and the disk is right in between', async () => {
+    const setup = await clone();
+    const { api, id } = setup;
+    const { uri } = await api.openDisk({ id });
+    const model = await contentOf(uri);
+    const client = await clientOf(uri);
+    const ids: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (let at = 0; at + 64_000 < SIZE; at += 2 * MIB) {
+        const bytes = Buffer.alloc(64_000, round * 50 + (at >> 20) + 1);
+        await client.write(bytes, at + round * 20_000);
+        bytes.copy(model, at + round * 20_000);
+      }
+      const task = await done(api, api.snapshotDisks({ ids: [id], name: `s${round}` }));
+      ids.push((task.result?.['snapshots'] as Record<string, string> | undefined)?.[id] ?? '');
+    }
+    const task = await api.mergeDown({ id, snapshotId: ids[1] ?? '', bytesPerSecond: 200_000 });
+    await api.cancelTask({ id: task.id });
+    await expect(done(api, task)).rejects.toThrow('CANCELLED');
+    expect(same(await contentOf(uri), model)).toBe(-1);
+    expect((await api.getDisk({ id })).snapshots.map((snapshot) => snapshot.id)).toEqual(ids.slice(1));
+    await done(api, api.mergeDown({ id, snapshotId: ids[1] ?? '' }));
+    expect(same(await contentOf(uri), model)).toBe(-1);
+    expect(await api.getDisk({ id })).toMatchObject({ chainLength: 4 });
+    await api.closeDisk({ id });
+    expect(same(await onDisk(setup), model)).toBe(-1);
+  });
+
   test('a disk moves to another base of the same content, and to no other', async () => {
     const setup = await clone();
     const { api, id, folder } = setup;

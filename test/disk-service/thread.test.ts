@@ -7,14 +7,14 @@ import { MIB, onCleanup, tempFolder } from './setup.ts';
 
 test('its disks are served again by another thread, under the same lease and address, with all that was flushed', async () => {
   const built = new URL('../../vhd/dist/service/start.js', import.meta.url).href;
-  const { runDiskService } = (await import(built)) as {
+  const module = (await import(built)) as {
     runDiskService(options: RunDiskServiceOptions): Promise<RunningDiskService>;
   };
   const folder = tempFolder();
   const events: string[] = [];
   const posted = vi.spyOn(Worker.prototype, 'postMessage');
   onCleanup(() => posted.mockRestore());
-  const running = await runDiskService({
+  const running = await module.runDiskService({
     storage: join(folder, 'storage'),
     socketPath: join(folder, 'control.sock'),
     runFolder: join(folder, 'run'),

@@ -87,10 +87,20 @@ export class Folding {
     }
     // A link that the steps removed has to leave the record too, or the chain seems to miss a file.
     const gone = record.links.filter((file) => fileSystem.stat(records.diskPath(record, file)) === undefined);
-    const fold = this.#shared.tasks
-      .interrupted()
-      .find(({ input }) => (input as FoldInput | null)?.id === record.id)?.input;
-    if (gone.length === 1 && gone[0] === (fold as FoldInput | undefined)?.link) this.#record(fold as FoldInput);
+    const fold = this.#interruptedFold(record.id);
+    if (fold !== undefined && gone.length === 1 && gone[0] === fold.link) this.#record(fold);
+  }
+
+  /** The fold that a killed service was at: a task of its own, or the second half of a commit. */
+  #interruptedFold(id: string): FoldInput | undefined {
+    for (const { info, input, step } of this.#shared.tasks.interrupted()) {
+      if ((input as { readonly id?: string } | null)?.id !== id) continue;
+      if (info.kind.startsWith('disk.fold')) return input as FoldInput;
+      const [commit] = (step ?? []) as readonly { readonly link: string; readonly into: string }[];
+      if (info.kind === 'disk.commit' && commit !== undefined)
+        return { id, direction: 'down', link: commit.link, into: commit.into };
+    }
+    return undefined;
   }
 
   async #down(record: DiskRecord, input: FoldInput, context: TaskContext): Promise<void> {
@@ -110,7 +120,10 @@ export class Folding {
     };
     if (fileSystem.stat(path) !== undefined) {
       const journal = hasJournal(into, fileSystem) ? readJournal(into, fileSystem, options.policy) : undefined;
-      if (journal?.kind === 'merge') await finishMerge(journal.plan, options);
+      // A fold that was cancelled left its journal. Another link has come above since: its copy hides what was begun.
+      const isThis = journal?.kind === 'merge' && journal.plan.links.some(({ file }) => file === path);
+      if (journal !== undefined && !isThis) await removeJournal(into, fileSystem);
+      if (isThis) await finishMerge(journal.plan, options);
       else await mergeImage(path, { ...options, into });
     }
     await this.#leave(input, true);

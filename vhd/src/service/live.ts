@@ -14,6 +14,7 @@ import { type FoldInput, Folding } from './fold.ts';
 import type { Shared } from './images.ts';
 import { type DiskRecord, idFrom } from './records.ts';
 import { type ReparentInput, reparent } from './reparent.ts';
+import type { TaskContext } from './task-book.ts';
 
 export interface SnapshotRef {
   readonly id: string;
@@ -25,6 +26,17 @@ export interface SnapshotRef {
 interface NewLeafStep {
   readonly disk: string;
   readonly file: string;
+}
+
+interface CommitInput {
+  readonly id: string;
+  readonly bytesPerSecond?: number;
+}
+
+/** The new leaf, and what is folded into what once it is there. */
+interface CommitStep extends NewLeafStep {
+  readonly link: string;
+  readonly into: string;
 }
 
 export class LiveChanges {
@@ -42,7 +54,7 @@ export class LiveChanges {
   async recover(): Promise<void> {
     const { tasks, records } = this.#shared;
     for (const { info, step } of tasks.interrupted()) {
-      if (info.kind !== 'disk.snapshot' && info.kind !== 'disk.discard') continue;
+      if (!['disk.snapshot', 'disk.discard', 'disk.commit'].includes(info.kind)) continue;
       for (const { disk, file } of (step ?? []) as readonly NewLeafStep[]) {
         const record = records.disks().find(({ id }) => id === disk);
         if (record === undefined || record.links.includes(file)) continue;
@@ -54,13 +66,18 @@ export class LiveChanges {
 
   /** After the disks are served again: folds go on where they were. */
   resume(): void {
-    for (const { info, input } of this.#shared.tasks.interrupted()) {
-      if (!info.kind.startsWith('disk.fold')) continue;
-      const fold = input as FoldInput;
-      this.#disks.busy.set(fold.id, info.kind);
-      this.#shared.tasks.resume(info.id, (context) =>
-        this.#folding.run(fold, context).finally(() => this.#disks.busy.delete(fold.id)),
-      );
+    const { tasks, records } = this.#shared;
+    for (const { info, input, step } of tasks.interrupted()) {
+      const { id } = input as { readonly id: string };
+      const resume = (work: (context: TaskContext) => Promise<void>): void => {
+        this.#disks.busy.set(id, info.kind);
+        tasks.resume(info.id, (context) => work(context).finally(() => this.#disks.busy.delete(id)));
+      };
+      if (info.kind.startsWith('disk.fold')) resume((context) => this.#folding.run(input as FoldInput, context));
+      const [sealed] = (step ?? []) as readonly NewLeafStep[];
+      const isSealed =
+        sealed !== undefined && records.disks().some((one) => one.id === id && one.links.includes(sealed.file));
+      if (info.kind === 'disk.commit' && isSealed) resume((context) => this.#commit(input as CommitInput, context));
     }
   }
 
@@ -93,29 +110,35 @@ export class LiveChanges {
   }
 
   /** The leaf is sealed under a new one first, so that the VM has something to write to while it is folded. */
-  async commitLeaf({
-    id,
-    bytesPerSecond,
-  }: {
-    readonly id: string;
-    readonly bytesPerSecond?: number;
-  }): Promise<TaskInfo> {
-    const { records, tasks } = this.#shared;
-    const before = records.disk(id);
-    const leaf = before.links.at(-1);
-    const below = before.links.at(-2);
-    if (leaf === undefined || below === undefined)
-      throw new VhdError('NO_PARENT', `disk ${id} has no link of its own below its leaf`);
-    const sealed = await this.snapshot([id], 'commit');
-    const task = await tasks.ended(sealed.id);
-    if (task.state !== 'done') throw new VhdError('SERVICE', task.error?.message ?? 'the leaf could not be sealed');
-    return this.#fold({
-      id,
-      direction: 'down',
-      link: leaf,
-      into: below,
-      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-    });
+  commitLeaf(input: CommitInput): Promise<TaskInfo> {
+    const { links } = this.#shared.records.disk(input.id);
+    if (links.length < 2) {
+      throw new VhdError('NO_PARENT', `disk ${input.id} has no link of its own below its leaf`);
+    }
+    return this.#task('disk.commit', [input.id], input, (context) => this.#commit(input, context), false);
+  }
+
+  async #commit({ id, bytesPerSecond }: CommitInput, context: TaskContext): Promise<void> {
+    const { records } = this.#shared;
+    let [step] = (context.step ?? []) as readonly CommitStep[];
+    if (step === undefined) {
+      const { links } = records.disk(id);
+      step = { disk: id, file: records.newLink(records.disk(id)), link: links.at(-1) ?? '', into: links.at(-2) ?? '' };
+      context.reached([step]);
+      try {
+        await this.#makeChild(id, step.file);
+        records.putDisk({ ...records.disk(id), links: [...links, step.file] });
+        await this.#swapAll([step]);
+      } catch (error) {
+        await this.#undoSnapshot(id, step.file);
+        throw error;
+      }
+    }
+    const { link, into } = step;
+    await this.#folding.run(
+      { id, direction: 'down', link, into, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) },
+      context,
+    );
   }
 
   discardLeaf(id: string): Promise<TaskInfo> {
