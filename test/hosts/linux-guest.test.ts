@@ -92,8 +92,12 @@ describe.runIf(image !== undefined)('the agent of the Linux guest', () => {
   test('the guard thaws a freeze that nobody ends, and says that it is lost', async () => {
     const freeze = await agent.freeze(id, { guardMs: 1_000 });
     await new Promise((resolve) => freeze.lost.addEventListener('abort', resolve));
+    const isThawed = waitUntil(async () => {
+      const result = await agent.exec(id, { path: '/bin/touch', args: ['/data/guarded'] }).catch(() => undefined);
+      return result?.exitCode === 0;
+    });
+    expect(await isThawed).toBe(true); // Before anybody calls thaw.
     await expect(freeze.thaw()).rejects.toMatchObject({ code: 'FREEZE_LOST' });
-    expect((await agent.exec(id, { path: '/bin/touch', args: ['/data/guarded'] })).exitCode).toBe(0);
   });
 
   test('a freeze whose driver is gone is thawed by the next one', async () => {

@@ -2,6 +2,7 @@
 // the scratch folder's check finds no process, socket, file or descriptor left.
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bootsOnDisk, guestSays, type NbdServer, processesWith, run, Scratch } from './harness.ts';
 
 const id = vmId('one');
-const quick = { quitMs: 300, commandMs: 300, connectMs: 300, startMs: 8_000 } as const;
+const quick = { quitMs: 300, commandMs: 300, connectMs: 300, startMs: 8_000, shotMs: 300 } as const;
 let scratch: Scratch;
 let disk: NbdServer;
 let driver: HostDriver;
@@ -66,9 +67,11 @@ describe('QEMU', () => {
   test('powered off by its guest while nobody looked: not called dead', async () => {
     await start();
     await guestSays(driver, id, 'oriel-toy boot 1');
-    await driver.screen?.keys(id, [['ctrl', 'p']]);
     await driver.close();
+    const serial = connect({ path: join(scratch.runDir, id, 'ser') }).on('error', () => undefined);
+    serial.write('\u0010'); // ctrl-p, typed on its console by nobody of ours
     await waitUntil(async () => processesWith(scratch.folder).every(({ words }) => !words.includes('qemu-system')));
+    serial.destroy();
     driver = scratch.driver();
     await driver.connect();
     expect((await one()).state).toEqual({ state: 'stopped', reason: 'guest' });
@@ -241,6 +244,27 @@ test('sockets have mode 0600 and their folder 0700', async () => {
     ((await stat(join(scratch.runDir, id, ...path))).mode & 0o777).toString(8);
   expect(await mode()).toBe('700');
   expect(await Promise.all(['qmp', 'vnc', 'ser'].map((name) => mode(name)))).toEqual(['600', '600', '600']);
+});
+
+test('OUTLIVE: a stop that is cut off by the end of its driver forces nothing; the next driver goes on with it', async () => {
+  const image = join(scratch.folder, 'deaf.raw');
+  await writeFile(image, Buffer.alloc(1 << 20)); // Nothing boots from it, so nothing answers the button.
+  const deaf = await scratch.serve('deaf', image);
+  await driver.apply(vmSpec({ ...scratch.bootable(id, disk), disks: [{ id: 'none', uri: deaf.uri }] })).done;
+  await driver.power(id, 'start').done;
+  const pid = qemu();
+  const stop = driver.power(id, 'stop', { graceMs: 600_000 });
+  await expect.poll(() => stop.status()).toMatchObject({ step: 'waiting for the guest' });
+  await driver.close();
+  await expect(stop.done).rejects.toMatchObject({ code: 'HOST_CLOSED' });
+  expect(qemu()).toBe(pid);
+  driver = scratch.driver({ timing: quick });
+  await driver.connect();
+  const taken = driver.tasks().find((task) => task.id === stop.id);
+  expect(taken?.status().state).toBe('running');
+  await driver.power(id, 'kill').done;
+  await taken?.done;
+  expect((await one()).state.state).toBe('stopped');
 });
 
 test('OUTLIVE: the process that drives is killed while the guest writes; the next one finds the same guest, writing', async () => {
