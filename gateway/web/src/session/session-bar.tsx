@@ -87,9 +87,19 @@ export function SessionBar(props: SessionBarProps) {
 }
 
 function Tools(props: SessionBarProps) {
-  const { used, desktop, panel, onPanel } = props;
+  return (
+    <>
+      <KeyTools {...props} />
+      <ViewTools {...props} />
+      <SideTools {...props} />
+    </>
+  );
+}
+
+/** What is pressed on the desktop. */
+function KeyTools({ used, isViewOnly }: SessionBarProps) {
   const { display } = used;
-  const cannotType = props.isViewOnly || used.link.kind !== 'connected';
+  const cannotType = isViewOnly || used.link.kind !== 'connected';
   const keys: BarMenuItem[] = COMBINATIONS.map(({ label, keys: pressed }) => ({
     key: label,
     label,
@@ -114,6 +124,15 @@ function Tools(props: SessionBarProps) {
         items={cannotType ? [] : keys}
         className="oriel-bar__tight"
       />
+    </>
+  );
+}
+
+/** How the screen is shown here. */
+function ViewTools(props: SessionBarProps) {
+  const { used } = props;
+  return (
+    <>
       <BarMenu label="Fit" icon={<ExpandArrowsAltIcon />} hasWord items={fitItems(props)} />
       <BarButton
         label="Full screen"
@@ -130,6 +149,15 @@ function Tools(props: SessionBarProps) {
           onClick={() => props.onDragging(!props.isDragging)}
         />
       )}
+    </>
+  );
+}
+
+/** What is beside the screen. */
+function SideTools(props: SessionBarProps) {
+  const { desktop, panel, onPanel } = props;
+  return (
+    <>
       {props.hasClipboard && (
         <BarButton
           label="Clipboard"
