@@ -14,10 +14,13 @@ async function openQemu(): Promise<ContractHost> {
     },
     close: async () => {
       const driver = scratch.driver();
-      await driver.connect();
-      await scratch.removeAll(driver);
-      await driver.close();
-      await scratch.close();
+      try {
+        await driver.connect();
+        await scratch.removeAll(driver);
+      } finally {
+        await driver.close();
+        await scratch.close(); // Kills what is left, then fails for it.
+      }
     },
   };
 }

@@ -18,9 +18,12 @@ beforeEach(async () => {
   disk = await scratch.toyDisk('one');
 });
 afterEach(async () => {
-  await scratch.removeAll(driver);
-  await driver.close();
-  await scratch.close();
+  try {
+    await scratch.removeAll(driver);
+  } finally {
+    await driver.close();
+    await scratch.close(); // Kills what is left, then fails for it.
+  }
 });
 
 async function start(change: Partial<VmSpecInput>, options: Partial<QemuOptions> = {}): Promise<void> {

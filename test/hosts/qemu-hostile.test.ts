@@ -27,9 +27,12 @@ afterEach(async () => {
   await driver.close();
   driver = scratch.driver({ timing: quick });
   await driver.connect();
-  await scratch.removeAll(driver);
-  await driver.close();
-  await scratch.close();
+  try {
+    await scratch.removeAll(driver);
+  } finally {
+    await driver.close();
+    await scratch.close(); // Kills what is left, then fails for it.
+  }
 });
 
 const define = (): Promise<unknown> => driver.apply(vmSpec(scratch.bootable(id, disk))).done;
