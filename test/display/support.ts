@@ -222,7 +222,9 @@ export interface TestDesktop extends Partial<DesktopFacts> {
 
 export async function startDisplayGateway(
   desktops: Readonly<Record<string, TestDesktop>>,
-  options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress'>> & { readonly webFolder?: string } = {},
+  options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress' | 'workers' | 'workerEntry'>> & {
+    readonly webFolder?: string;
+  } = {},
 ): Promise<DisplayGateway> {
   const known = new Map(Object.entries(desktops));
   const features: SessionFeature[] = [];

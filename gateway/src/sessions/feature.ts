@@ -2,6 +2,7 @@
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Auth } from '../auth/auth.ts';
 import { RelayShare } from '../display/display.ts';
+import { WorkerPool } from '../display/workers/pool.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { BoundRoute, ObjectLookup, UpgradeHandler } from '../http/bind.ts';
 import type { Logger } from '../log.ts';
@@ -26,10 +27,15 @@ export interface SessionFeatureDeps {
   readonly now?: () => number;
   readonly caps?: SessionCaps;
   readonly isTiedToAddress?: boolean;
+  /** Processes that relay; 0 or absent: this one does. */
+  readonly workers?: number;
+  /** Where the program of a worker lies, when not beside the built gateway. */
+  readonly workerEntry?: string;
 }
 
 export interface SessionFeature {
   readonly sessions: Sessions;
+  readonly workers: WorkerPool | undefined;
   readonly routes: readonly BoundRoute[];
   readonly lookups: { readonly session: ObjectLookup };
   readonly upgrades: readonly UpgradeHandler[];
@@ -53,15 +59,18 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
   const joins = new Joins({ sessions, announcer, now });
   const share = new RelayShare();
   const consoles = new Consoles(share);
+  const workers = 0 < (deps.workers ?? 0) ? new WorkerPool(deps.workers ?? 0, deps.workerEntry) : undefined;
   return {
     sessions,
+    workers,
     routes: sessionRoutes({ sessions, joins, store, announcer, now }),
     lookups: { session: sessionLookup(sessions, store) },
-    upgrades: [sessionSocket({ sessions, desktops, consoles, share, audit, log, now })],
+    upgrades: [sessionSocket({ sessions, desktops, consoles, workers, share, audit, log, now })],
     start: () => store.closeLeftovers(now()),
     close: async () => {
       joins.close();
       await sessions.close();
+      workers?.close();
     },
   };
 }

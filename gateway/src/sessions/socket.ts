@@ -3,12 +3,15 @@
  * session connected. A page cannot read the status of a refused upgrade, so what it should know comes as a close code.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { DisplayEndpoint } from '@oriel/hosts';
 import { SESSION_CLOSE, SESSION_PROTOCOL, SESSION_SOCKET_PATH, ticketOf } from '../../shared/ticket.ts';
 import { type OpenChannel } from '../display/conduit.ts';
 import { openDisplay, type RelayShare } from '../display/display.ts';
 import { encodeClose } from '../display/relay/frame.ts';
 import { acceptResponse, answerUpgrade, refuseResponse } from '../display/relay/handshake.ts';
 import { sayLast, WsChannel } from '../display/relay/ws-channel.ts';
+import type { WorkerPool } from '../display/workers/pool.ts';
 import type { UpgradeHandler, UpgradeRequest } from '../http/bind.ts';
 import type { Logger } from '../log.ts';
 import type { Consoles } from '../terminal/consoles.ts';
@@ -21,6 +24,8 @@ export interface SessionSocketDeps {
   readonly sessions: Sessions;
   readonly desktops: DesktopPort;
   readonly consoles: Consoles;
+  /** Relay workers; without them every session is relayed in this process. */
+  readonly workers: WorkerPool | undefined;
   readonly share: RelayShare;
   readonly audit: AuditLines;
   readonly log: Logger;
@@ -65,25 +70,32 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
   });
   if (redeemed.kind === 'refused') return refuse(SESSION_CLOSE.TICKET, 'ticket', redeemed.why);
   if (!deps.sessions.hasRoomFor(request.address)) return refuse(SESSION_CLOSE.LIMIT, 'limit', 'address');
+  const { workers } = deps;
   const opened = deps.sessions.open(redeemed.grant, request.address, (session, events) => {
     const openChannel: OpenChannel = (channelEvents) => new WsChannel(socket, request.head, channelEvents);
     const { facts } = session;
-    const options = {
-      openChannel,
-      events,
-      bandwidthBytesPerSecond: facts.policy.bandwidthBytesPerSecond,
-      endpoint: () => deps.desktops.endpoint(facts.desktopId, facts.kind),
-      now: deps.now,
-    };
+    const isDriving = (): boolean => session.isDriving;
+    const endpoint = (): Promise<DisplayEndpoint> => deps.desktops.endpoint(facts.desktopId, facts.kind);
+    const common = { events, endpoint, isDriving };
+    const { desktopName, policy } = facts;
+    // A TLS connection cannot be handed over; a console is shared between its viewers, here.
+    const canHandOver = facts.kind === 'display' && !(socket instanceof TLSSocket);
+    if (workers !== undefined && canHandOver) {
+      session.conduit = workers.open({ ...common, viewer: socket, head: request.head, desktopName, policy });
+      if (session.conduit !== undefined) return;
+    }
     session.conduit =
       facts.kind === 'serial'
-        ? deps.consoles.open({ ...options, desktopId: facts.desktopId, isDriving: () => session.isDriving })
+        ? deps.consoles.open({ ...common, openChannel, desktopId: facts.desktopId })
         : openDisplay({
-            ...options,
+            ...common,
+            openChannel,
             share: deps.share,
-            desktopName: facts.desktopName,
-            policy: rfbPolicy(facts.policy, () => session.isDriving),
+            desktopName,
+            policy: rfbPolicy(policy, isDriving),
             isWalked: true,
+            bandwidthBytesPerSecond: policy.bandwidthBytesPerSecond,
+            now: deps.now,
           });
   });
   if (opened === undefined) refuse(SESSION_CLOSE.ENDED, 'ended', 'ended');
