@@ -27,6 +27,7 @@ export const packages = {
     { name: 'python3-libnbd', probe: '/usr/bin/nbdsh', why: 'an independent NBD client that scripts can drive' },
     { name: 'nbdkit', probe: '/usr/bin/nbdkit', why: 'NBD filters that delay, fail and shrink requests' },
     { name: 'fio', probe: '/usr/bin/fio', why: 'writes and verifies over NBD' },
+    { name: 'openssl', probe: '/usr/bin/openssl', why: 'makes certificates for NBD over TLS' },
     { name: 'tigervnc-standalone-server', probe: '/usr/bin/Xtigervnc', why: 'a VNC server that is not QEMU' },
     { name: 'postgresql', probe: '/usr/lib/postgresql', why: 'the second database of the store' },
     { name: 'slapd', probe: '/usr/sbin/slapd', why: 'a directory to sign in against' },
