@@ -2,7 +2,7 @@
  * What the gateway is told from outside (the environment, checked with zod) and the numbers it keeps to. Only main.ts
  * calls `parseConfig`; everything else is handed what it needs.
  */
-import { homedir, hostname, networkInterfaces } from 'node:os';
+import { availableParallelism, homedir, hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { StartError } from './errors.ts';
@@ -52,6 +52,11 @@ const ENVIRONMENT = z.object({
   ORIEL_TLS_KEY: z.string().min(1).optional(),
   /** Addresses of reverse proxies whose X-Forwarded-For and -Proto count, comma-separated. */
   ORIEL_TRUSTED_PROXY: z.string().default(''),
+  /** Processes that relay sessions beside the gateway itself: a number, or `auto` for what the machine has cores for. */
+  ORIEL_WORKERS: z
+    .string()
+    .regex(/^(auto|\d{1,2})$/, 'must be a number or auto')
+    .default('0'),
   ORIEL_LOG: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   ORIEL_OIDC_ISSUER: z.url().optional(),
   ORIEL_OIDC_CLIENT_ID: z.string().min(1).optional(),
@@ -105,6 +110,7 @@ export interface Config {
     readonly keyFile: string | undefined;
   };
   readonly trustedProxies: readonly string[];
+  readonly relayWorkers: number;
   readonly logLevel: string;
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
@@ -144,6 +150,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     databaseUrl: given.ORIEL_DATABASE_URL,
     tls: { enabled, certFile: given.ORIEL_TLS_CERT, keyFile: given.ORIEL_TLS_KEY },
     trustedProxies,
+    relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, enabled, availableParallelism()),
     logLevel: given.ORIEL_LOG,
     oidc:
       given.ORIEL_OIDC_ISSUER === undefined
@@ -166,6 +173,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
             caFile: given.ORIEL_LDAP_CA,
           },
   };
+}
+
+/** A TLS connection cannot change its process, so under TLS in our own process there is nothing for workers to do. */
+export function relayWorkersOf(text: string, hasTls: boolean, cores: number): number {
+  if (text !== 'auto') return Number(text);
+  return hasTls || cores <= 2 ? 0 : Math.min(4, cores - 1);
 }
 
 function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {

@@ -167,7 +167,16 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   cleanup.add(() => tasks.close());
   const linuxDemo = linuxDemoKind({ client: diskService, library, vms, hosts, cacheFolder: given.cacheFolder });
   tasks.register(linuxDemo);
-  const sessions = sessionFeature({ auth, audit, events, store, log, now, desktops: desktopPort(vms, hosts) });
+  const sessions = sessionFeature({
+    auth,
+    audit,
+    events,
+    store,
+    log,
+    now,
+    desktops: desktopPort(vms, hosts),
+    workers: config.relayWorkers,
+  });
   const registry = new Registry();
   const monitor = new Monitor({ hosts, vms, registry, log });
   cleanup.add(() => monitor.close());
