@@ -27,13 +27,13 @@ export async function run({ rounds, log }) {
     const seconds = LOAD.seconds / rounds;
     await load(gateway, people, agent, 5, []); // Warm: code compiled, caches filled.
     const memory = [residentMiB(gateway.pid)];
+    const sampler = setInterval(() => memory.push(residentMiB(gateway.pid)), 500);
     const results = [];
     for (let round = 1; round <= rounds; round += 1) {
       const times = [];
       const cpuBefore = cpuSeconds(gateway.pid);
       const { errors, sent, statuses } = await load(gateway, people, agent, seconds, times);
       times.sort((a, b) => a - b);
-      memory.push(residentMiB(gateway.pid));
       results.push({
         errors,
         sent,
@@ -42,23 +42,24 @@ export async function run({ rounds, log }) {
         cpu: (cpuSeconds(gateway.pid) - cpuBefore) / seconds,
       });
       log(
-        `round ${round}: ${sent} requests, ${errors} errors, p99 ${at(times, 0.99).toFixed(1)} ms, ${JSON.stringify(statuses)}`,
+        `round ${round}: ${sent} requests, ${errors} errors, p99 ${at(times, 0.99).toFixed(1)} ms, ${memory.at(-1).toFixed(0)} MiB, ${JSON.stringify(statuses)}`,
       );
     }
+    clearInterval(sampler);
     const heard = listeners.reduce((sum, one) => sum + one.events, 0);
     const lost = listeners.filter((one) => one.ended).length;
     for (const one of listeners) one.stop();
     agent.destroy();
     const row = (measure, value, unit, target) => ({ measure, value, unit, ...target });
     const errors = results.reduce((sum, one) => sum + one.errors, 0);
-    const growth = memory.at(-1) - memory[0];
+    // A heap breathes, and the first third still fills caches and the ring of events: what counts is whether it goes on.
+    const third = Math.floor(memory.length / 3);
+    const growth = mean(memory.slice(-third)) - mean(memory.slice(-2 * third, -third));
     return [
-      row(
-        'requests answered wrongly or not at all',
-        errors,
-        'of ' + results.reduce((sum, one) => sum + one.sent, 0),
-        { target: '0', met: errors === 0 },
-      ),
+      row('requests answered wrongly or not at all', errors, 'of ' + results.reduce((sum, one) => sum + one.sent, 0), {
+        target: '0',
+        met: errors === 0,
+      }),
       row('time to answer, p50', median(results.map((one) => one.p50)), 'ms'),
       row(
         'time to answer, p99',
@@ -69,7 +70,10 @@ export async function run({ rounds, log }) {
       ),
       row('listeners cut off', lost, `of ${listeners.length}`, { target: '0', met: lost === 0 }),
       row('events delivered', heard, 'events'),
-      row('memory of the gateway, growth over the run', growth, 'MiB', { target: '< 32', met: growth < 32 }),
+      row('memory of the gateway, last third of the run against the middle one', growth, 'MiB', {
+        target: '< 32',
+        met: growth < 32,
+      }),
       row('CPU of the gateway', median(results.map((one) => one.cpu)), 'cores'),
     ];
   } finally {
@@ -202,6 +206,7 @@ const median = (values) =>
     values.toSorted((a, b) => a - b),
     0.5,
   );
+const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
 const residentMiB = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 /** User and system time so far; a tick is a hundredth of a second on Linux. */
