@@ -296,6 +296,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
         const after = await one();
         expect(after.state).toEqual({ state: 'running' });
         expect(after.boots).toBe(before.boots);
+        expect(after.since).toBeLessThanOrEqual(before.since);
         await fails(driver.power(id, 'start').done, 'VM_STATE');
       });
 

@@ -109,6 +109,8 @@ async function takeOver(vm: QemuVm, record: ProcessRecord, isStarting: boolean):
   vm.found(starting, record.startedAt);
   vm.attach(qmp, record.ref);
   await vm.refresh();
+  // Since its start, as far as anybody knows: pauses in between are not written down.
+  if (vm.state.state === 'running') vm.found(vm.state, record.startedAt);
 }
 
 function connectNow(vm: QemuVm): Promise<QmpClient> {
