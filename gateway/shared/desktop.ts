@@ -57,8 +57,6 @@ export const getThumbnail = route({
   errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });
 
-export const desktopRoutes = [listDesktops, getDesktop, getThumbnail] as const;
-
 /**
  * The topics of live events about what vm.ts, host.ts, disk.ts, task.ts and this file describe. Each has the kinds
  * `changed`, whose `data` is the whole new object (a Desktop without its rights: they are the listener's own), and

@@ -194,17 +194,3 @@ export const deleteSnapshot = route({
   reply: Task,
   status: 202,
 });
-
-export const diskRoutes = [
-  listDisks,
-  getDisk,
-  createDisk,
-  deleteDisk,
-  importImage,
-  sealDisk,
-  growDisk,
-  revertDisk,
-  listSnapshots,
-  createSnapshot,
-  deleteSnapshot,
-] as const;

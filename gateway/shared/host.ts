@@ -110,5 +110,3 @@ export const deleteHost = route({
   status: 204,
   errors: ['CONFLICT'],
 });
-
-export const hostRoutes = [listHosts, getHost, createHost, editHost, deleteHost] as const;

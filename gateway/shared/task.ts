@@ -59,5 +59,3 @@ export const cancelTask = route({
   status: 202,
   errors: ['CONFLICT'],
 });
-
-export const taskRoutes = [listTasks, getTask, cancelTask] as const;

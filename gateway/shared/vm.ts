@@ -262,18 +262,3 @@ export const getVmLog = route({
   params: VmParams,
   reply: z.object({ items: z.array(VmLogEntry) }),
 });
-
-export const vmRoutes = [
-  listVms,
-  getVm,
-  createVm,
-  editVm,
-  deleteVm,
-  startVm,
-  stopVm,
-  resetVm,
-  pauseVm,
-  resumeVm,
-  saveVm,
-  getVmLog,
-] as const;
