@@ -49,6 +49,5 @@ export const packages = {
     { name: 'fio', probe: '/usr/bin/fio', why: 'the load on the NBD servers' },
     { name: 'libssl-dev', probe: '/usr/include/openssl/ssl.h', why: 'the load generator of the relay bench speaks TLS' },
     { name: 'openssl', probe: '/usr/bin/openssl', why: 'makes the certificate of the relay bench' },
-    { name: 'gcc', probe: '/usr/bin/gcc', why: 'builds the load generator of the relay bench' },
   ],
 };
