@@ -185,7 +185,9 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   vms.subscribe((desktopId, view) => {
     if (view !== undefined) return;
     thumbnails.forget(desktopId);
-    auth.revocations.publish({ kind: 'desktop', desktopId });
+    auth.assignments
+      .forgetDesktop(desktopId)
+      .catch((error: unknown) => log.error({ err: error, desktopId }, 'assignments-kept'));
   });
 
   const server = await listen({

@@ -2,18 +2,17 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * `style-src` has 'unsafe-inline' because xterm.js and PatternFly set style attributes and elements; script has not.
+ * Style attributes are allowed because xterm.js sets them for 24-bit colours; style elements and script are not.
  * `connect-src 'self'` covers our own WebSockets in every current browser.
  */
 export const CONTENT_SECURITY_POLICY: string = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
+  "style-src-attr 'unsafe-inline'",
   "img-src 'self' data: blob:",
   "font-src 'self'",
   "connect-src 'self'",
-  "manifest-src 'self'",
-  "worker-src 'self' blob:",
   "base-uri 'none'",
   "form-action 'self'",
   "frame-ancestors 'none'",

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import compression from 'compression';
 import express, { type RequestHandler } from 'express';
 import { GatewayError } from '../errors.ts';
 
@@ -27,8 +28,13 @@ export function webFiles(folder: string): RequestHandler[] {
     response.setHeader('cache-control', 'no-cache');
     response.sendFile(index);
   };
-  return [refuseOddPaths, files, page];
+  // Only what everybody gets is compressed: an answer of the API may hold a secret beside somebody's own words (S20).
+  return [refuseOddPaths, compressed, files, page];
 }
+
+const compress = compression();
+const compressed: RequestHandler = (request, response, next) =>
+  /^\/(api|ws)(\/|$)/.test(request.path) ? next() : compress(request, response, next);
 
 /** `//host/..`, `/\host`, encoded slashes and dots, control characters: no file of ours has such a name. */
 const refuseOddPaths: RequestHandler = (request, _response, next) => {
