@@ -6,7 +6,12 @@ export default defineConfig({
   resolve: { conditions: ['oriel-source'] },
   ssr: { resolve: { conditions: ['oriel-source'] } },
   test: {
-    include: ['{vhd,hosts}/src/**/*.test.ts', 'gateway/{src,shared,web}/**/*.test.{ts,tsx}', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: [
+      '{vhd,hosts}/src/**/*.test.ts',
+      'gateway/{src,shared,web}/**/*.test.{ts,tsx}',
+      'test/**/*.test.ts',
+      'tools/**/*.test.ts',
+    ],
     exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks',
     testTimeout: 30_000,
