@@ -152,16 +152,19 @@ test('Xtigervnc with VeNCrypt and X509: the certificate is checked by CA and nam
   }
 });
 
-test('S16: a VM that only offers anonymous TLS, or none, where a certificate is expected is refused', async () => {
-  const { port } = await startXvnc('-SecurityTypes', 'TLSNone,TLSVnc,VncAuth,None');
-  const tls = { ca: (await certificates(tempFolder(), 'vm')).ca, serverName: 'vm' };
-  const gateway = await startDisplayGateway({
-    d1: { endpoint: () => tcpEndpoint(port, { oneTimeSecret: 'secret12', tls }) },
-  });
-  const ann = await gateway.user('ann');
-  const browser = gateway.socket(ann, (await gateway.ticket(ann)).ticket);
-  expect((await browser.closed).code).toBe(SESSION_CLOSE.VM_PROTOCOL);
-});
+test.for(['TLSNone,TLSVnc', 'TLSNone,VncAuth,None', 'VncAuth', 'None'])(
+  'S16: a VM that offers %s where a certificate is expected is refused',
+  async (offered) => {
+    const { port } = await startXvnc('-SecurityTypes', offered);
+    const tls = { ca: (await certificates(tempFolder(), 'vm')).ca, serverName: 'vm' };
+    const gateway = await startDisplayGateway({
+      d1: { endpoint: () => tcpEndpoint(port, { oneTimeSecret: 'secret12', tls }) },
+    });
+    const ann = await gateway.user('ann');
+    const browser = gateway.socket(ann, (await gateway.ticket(ann)).ticket);
+    expect((await browser.closed).code).toBe(SESSION_CLOSE.VM_PROTOCOL);
+  },
+);
 
 interface Rfb2 {
   readonly width: number;

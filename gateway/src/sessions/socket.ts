@@ -48,6 +48,8 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     return;
   }
   const hasBinary = answer.protocols.includes(SESSION_PROTOCOL);
+  socket.cork(); // The answer and the first frame leave together.
+  process.nextTick(() => socket.uncork());
   socket.write(acceptResponse(answer.accept, hasBinary ? SESSION_PROTOCOL : undefined));
   const refuse = (code: number, reason: string, why: string): void => {
     const entry = {

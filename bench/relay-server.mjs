@@ -1,0 +1,137 @@
+// The relay under test, from the built gateway: `node bench/relay-server.mjs '{"mode":…,"vm":…}'`. Prints its port.
+//   plain     the relay alone, nothing looked at          walked    the RFB broker with every policy, both ways parsed
+//   unwalked  the RFB broker, only the viewer parsed      sessions  tickets, sessions, store and audit log in front
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openDisplay, RelayShare } from '../gateway/dist/src/display/display.js';
+import { Backend } from '../gateway/dist/src/display/relay/backend.js';
+import { PlainConversation } from '../gateway/dist/src/display/relay/conversation.js';
+import { acceptResponse, answerUpgrade } from '../gateway/dist/src/display/relay/handshake.js';
+import { Relay } from '../gateway/dist/src/display/relay/relay.js';
+import { WsChannel } from '../gateway/dist/src/display/relay/ws-channel.js';
+import { DEFAULT_POLICY, rfbPolicy } from '../gateway/dist/src/sessions/policy.js';
+
+const options = JSON.parse(process.argv[2]);
+const share = new RelayShare();
+const dial = ({ onread } = {}) =>
+  new Promise((resolve, reject) => {
+    const socket = connect(
+      onread === undefined || options.generic ? { path: options.vm } : { path: options.vm, onread },
+    );
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+const endpoint = async () => ({ kind: 'rfb', expires: Date.now() + 30_000, dial });
+
+/** The relay and nothing else. */
+function plain(openChannel) {
+  const relay = new Relay(share.pool, new PlainConversation(), { onEnd: () => channel.destroy() });
+  const backend = new Backend(share.pool, share.turns, relay);
+  const channel = openChannel(relay);
+  relay.setChannel(channel);
+  channel.pause();
+  dial({ onread: backend.onread }).then(
+    (socket) => {
+      backend.attach(socket);
+      relay.setBackend(backend);
+      channel.resume();
+    },
+    () => channel.destroy(),
+  );
+}
+
+function broker(openChannel, isWalked) {
+  const conduit = openDisplay({
+    share,
+    openChannel,
+    endpoint,
+    desktopName: 'bench',
+    policy: rfbPolicy(DEFAULT_POLICY, () => true),
+    isWalked,
+    bandwidthBytesPerSecond: null,
+    now: Date.now,
+    events: { onReady: () => {}, onInput: () => {}, onEnd: () => conduit.close(1000, 'end') },
+  });
+}
+
+async function sessions() {
+  const { sessionFeature } = await import('../gateway/dist/src/sessions/feature.js');
+  const { openStore } = await import('../gateway/dist/src/store/store.js');
+  const { AuditLog } = await import('../gateway/dist/src/audit/audit-log.js');
+  const { Auth } = await import('../gateway/dist/src/auth/auth.js');
+  const { EventHub } = await import('../gateway/dist/src/events/hub.js');
+  const { openLog } = await import('../gateway/dist/src/log.js');
+  const folder = mkdtempSync(path.join(tmpdir(), 'oriel-bench-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const log = openLog({ level: 'silent' });
+  const store = await openStore({ folder });
+  const events = new EventHub();
+  const audit = new AuditLog({ store, folder, events });
+  const auth = new Auth({ store, audit, events, log });
+  const caps = { perUser: 1e6, perDesktop: 1e6, perAddress: 1e6, inAll: 1e6 };
+  const desktops = {
+    describe: async (id) => ({
+      name: id,
+      kinds: ['display', 'serial'],
+      isOn: true,
+      policy: { ...DEFAULT_POLICY, graceMs: 1000 },
+    }),
+    endpoint,
+  };
+  const feature = sessionFeature({ auth, audit, events, store, log, desktops, caps });
+  await feature.start();
+  let tickets = '';
+  for (let i = 0; i < options.tickets; i++) {
+    const via = { kind: 'token', tokenId: `t${i}`, scopes: [] };
+    const rights = new Set(['see', 'view', 'open']);
+    const principal = {
+      userId: `u${i}`,
+      name: `u${i}`,
+      roles: [],
+      groupIds: [],
+      via,
+      everywhere: rights,
+      onDesktop: new Map(),
+    };
+    tickets += `${(await feature.sessions.create(principal, `d${i}`, { kind: 'display', mode: 'control' }, '127.0.0.1')).ticket}\n`;
+  }
+  writeFileSync(options.ticketFile, tickets);
+  const [upgrade] = feature.upgrades;
+  return (incoming, socket, head) =>
+    upgrade.handle({
+      incoming,
+      socket,
+      head,
+      origin: 'absent',
+      principal: undefined,
+      address: '127.0.0.1',
+      requestId: 'r',
+      log,
+      refuse: () => socket.destroy(),
+    });
+}
+
+const brokered = options.mode === 'sessions' ? await sessions() : undefined;
+const server = options.tls
+  ? https.createServer({
+      key: readFileSync(options.tls.key),
+      cert: readFileSync(options.tls.cert),
+      minVersion: 'TLSv1.3',
+    })
+  : http.createServer();
+server.on('upgrade', (request, socket, head) => {
+  socket.on('error', () => socket.destroy());
+  if (brokered !== undefined) return void brokered(request, socket, head);
+  const answer = answerUpgrade(request);
+  if (answer.kind === 'refuse') return void socket.destroy();
+  socket.write(acceptResponse(answer.accept, 'binary'));
+  const openChannel = (events) => new WsChannel(socket, head, events);
+  if (options.mode === 'plain') plain(openChannel);
+  else broker(openChannel, options.mode === 'walked');
+});
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${server.address().port}`));
+process.stdin.resume().on('end', () => process.exit(0));
