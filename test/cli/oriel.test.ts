@@ -90,11 +90,11 @@ describe('VMs', () => {
 describe('exit statuses', () => {
   test.for([
     { it: 'something that is not there', args: ['vm', 'show', 'nothing'], status: 4, err: 'oriel: no VM nothing\n' },
-    { it: 'a missing argument', args: ['vm', 'show'], status: 2, err: "error: missing required argument 'vm'\n" },
+    { it: 'a missing argument', args: ['vm', 'show'], status: 64, err: "error: missing required argument 'vm'\n" },
     {
       it: 'an option that says what must be said',
       args: ['vm', 'delete', 'toy'],
-      status: 2,
+      status: 64,
       err: /--disks <what>' not specified/,
     },
     {
@@ -112,10 +112,10 @@ describe('exit statuses', () => {
     {
       it: 'a value that cannot be',
       args: ['vm', 'create', 'x', '--memory', '1M'],
-      status: 2,
+      status: 64,
       err: /body.hardware.memoryMiB/,
     },
-    { it: 'an unknown verb', args: ['vm', 'explode'], status: 2, err: /unknown command/ },
+    { it: 'an unknown verb', args: ['vm', 'explode'], status: 64, err: /unknown command/ },
   ])('$status for $it', async ({ args, status, err }) => {
     const ran = await run(...args);
     expect(ran.status).toBe(status);
@@ -191,9 +191,9 @@ describe('the rest of the gateway', () => {
     writeFileSync(path.join(gateway.dataDir, 'import', 'disk.raw'), Buffer.alloc(2 << 20, 7));
     expect(await run('image', 'import', 'disk.raw')).toMatchObject({ status: 0, out: 'import disk.raw: done\n' });
     expect(await json('task', 'list')).toMatchObject([{ kind: 'image.import', state: 'done', progress: 1 }]);
-    expect(await run('image', 'import', '../gateway.db')).toMatchObject({ status: 2 });
+    expect(await run('image', 'import', '../gateway.db')).toMatchObject({ status: 64 });
     expect(await run('image', 'import', 'nothing.raw')).toMatchObject({
-      status: 2,
+      status: 64,
       err: expect.stringContaining('no file nothing.raw'),
     });
     expect(await run('template', 'seal', 'disk')).toMatchObject({ status: 0, out: 'disk is a template now\n' });
@@ -286,6 +286,6 @@ describe('help and completion', () => {
   test('zsh and fish get scripts too', async () => {
     expect((await run('completion', 'zsh')).out).toMatch(/^#compdef oriel\n/);
     expect((await run('completion', 'fish')).out).toContain("complete -c oriel -n '__fish_seen_subcommand_from vm");
-    expect(await run('completion', 'tcsh')).toMatchObject({ status: 2 });
+    expect(await run('completion', 'tcsh')).toMatchObject({ status: 64 });
   });
 });

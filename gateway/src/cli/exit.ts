@@ -4,8 +4,8 @@ import type { ErrorCode } from '../../shared/problem.ts';
 export const EXIT = {
   ok: 0,
   failed: 1,
-  /** The command line itself is wrong. */
-  usage: 2,
+  /** The command line itself is wrong: EX_USAGE of sysexits.h, also below `oriel vhd`, where 2 says that an image has problems. */
+  usage: 64,
   /** Not signed in, or not allowed. */
   denied: 3,
   notFound: 4,

@@ -54,8 +54,8 @@ export async function run(cli: Cli, argv: readonly string[]): Promise<number> {
 }
 
 function report(cli: Cli, error: unknown): number {
-  // It has printed its own line. `oriel vhd` says 64 for wrong usage: its 2 means that an image has problems.
-  if (error instanceof CommanderError) return error.exitCode === 1 ? EXIT.usage : error.exitCode;
+  // It has printed its own line, and the help that was asked for or was missing a verb.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof ApiError) {
     const details = (error.problem.errors ?? []).map((one) => `\n  ${one.path}: ${one.message}`).join('');
     cli.terminal.err(`oriel: ${error.message}${details}\n`);

@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import type { Cli } from './context.ts';
 
 const EXIT_HELP = `
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
+Exit status: 0 done, 1 failed, 64 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
 present state, 6 the gateway does not answer.`;
 
 export interface ProgramOptions {
