@@ -28,6 +28,8 @@ export interface NbdServer {
 export class Scratch {
   readonly folder: string;
   readonly #servers: NbdServer[] = [];
+  /** Whatever lies below one of these, a driver has made. */
+  readonly #driven = new Set<string>();
   readonly #descriptors = openDescriptors();
 
   private constructor(folder: string) {
@@ -44,7 +46,9 @@ export class Scratch {
   }
 
   driver(options: Partial<QemuOptions> = {}): HostDriver {
-    return qemuDriver({ runDir: this.runDir, accelerator: 'tcg', ...options });
+    const settled = { runDir: this.runDir, accelerator: 'tcg', ...options } as const;
+    for (const folder of [settled.runDir, settled.stateDir]) if (folder !== undefined) this.#driven.add(folder);
+    return qemuDriver(settled);
   }
 
   async toyDisk(name: string): Promise<NbdServer> {
@@ -64,18 +68,18 @@ export class Scratch {
     return { id, memoryMiB: 64, disks: [{ id: 'system', uri: disk.uri }], rng: false, tablet: false, agent: false };
   }
 
-  /** Kills what a test left, then fails the test for it. */
+  /** Kills what a test left, then fails the test for it: looks for processes, files and sockets, and descriptors, always. */
   async close(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
-    const left = processesWith(this.folder);
-    for (const { pid } of left) process.kill(pid, 'SIGKILL');
-    const sockets = await socketsBelow(this.runDir);
+    const processes = processesWith(this.folder);
+    for (const { pid } of processes) process.kill(pid, 'SIGKILL');
+    const files = (await Promise.all([...this.#driven].map(leftBelow))).flat();
     await rm(this.folder, { recursive: true, force: true });
     const isOpen = (): boolean => this.#descriptors < openDescriptors();
     for (let look = 0; look < 100 && isOpen(); look++) await delay(10); // Closing is not done when close() returns.
     const problems = [
-      ...left.map(({ pid, words }) => `process ${pid}: ${words.slice(0, 100)}`),
-      ...sockets.filter((path) => left.length === 0 && path !== '').map((path) => `socket ${path}`),
+      ...processes.map(({ pid, words }) => `process ${pid}: ${words.slice(0, 100)}`),
+      ...files,
       ...(isOpen() ? [`${openDescriptors() - this.#descriptors} descriptors`] : []),
     ];
     if (0 < problems.length) throw new Error(`left behind: ${problems.join(', ')}`);
@@ -144,10 +148,18 @@ function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-async function socketsBelow(folder: string): Promise<string[]> {
+/** Kept on purpose: what the probe found holds until the machine boots again. */
+const KEPT: readonly string[] = ['kvm-probe.json'];
+
+async function leftBelow(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isSocket()).map((entry) => join(entry.parentPath, entry.name));
+  return entries
+    .filter((entry) => !(entry.parentPath === folder && KEPT.includes(entry.name)))
+    .map((entry) => {
+      const kind = entry.isSocket() ? 'socket' : entry.isDirectory() ? 'folder' : 'file';
+      return `${kind} ${join(entry.parentPath, entry.name)}`;
+    });
 }
 
 /** Waits until the guest has said it on its serial port, in this run or an earlier one. */

@@ -1,7 +1,7 @@
 // The QEMU driver when things go wrong: hung, killed, damaged, refused. Every case ends with an error that has a code, and
 // the scratch folder's check finds no process, socket, file or descriptor left.
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -333,7 +333,8 @@ test('two hundred folders, half of them broken in every way: all are listed, non
     if (at % 6 === 0) await writeFile(join(scratch.runDir, name, 'pid'), `${process.pid}\n`);
     if (at % 10 === 0) await writeFile(join(scratch.runDir, name, 'task.json'), 'nonsense');
   }
-  await mkdir(join(scratch.runDir, 'Not A VM'));
+  const stranger = join(scratch.runDir, 'Not A VM');
+  await mkdir(stranger);
   driver = scratch.driver();
   await driver.connect();
   const vms = await driver.list();
@@ -346,4 +347,5 @@ test('two hundred folders, half of them broken in every way: all are listed, non
   const mended = broken[1] as VmObservation;
   await driver.apply(vmSpec(scratch.bootable(mended.id, disk))).done;
   expect((await driver.list()).find((vm) => vm.id === mended.id)?.state.state).toBe('stopped');
+  await rmdir(stranger); // Untouched: it is not the driver's.
 });
