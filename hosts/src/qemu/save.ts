@@ -19,12 +19,17 @@ export async function saveVm(vm: QemuVm, control: TaskControl): Promise<void> {
     if (vm.state.state === 'saved') return;
     throw vm.wrongState('save');
   }
+  // INVARIANT: the guest does not run again beside a memory that is recorded as saved: all that is left is to end QEMU.
+  if (vm.known('save').rest.state.state === 'saved') return forceOff(vm, 'requested');
+  vm.checkHeld();
   const qmp = vm.connection('save');
   vm.become({ state: 'saving' });
   try {
-    await settle(qmp);
-    await receiveMemory(vm, qmp, control);
+    await settle(qmp, vm.host.timing.connectMs);
+    await vm.whileHeld(receiveMemory(vm, qmp, control));
+    vm.checkHeld();
   } catch (error) {
+    vm.checkHeld(); // Our own end is no failure of the save: the next driver begins it again.
     // The guest goes on as if nothing had been asked.
     await qmp.execute('cont').catch(() => undefined);
     await vm.refreshAfterVerb().catch(() => undefined);
@@ -42,10 +47,21 @@ export async function saveVm(vm: QemuVm, control: TaskControl): Promise<void> {
   await forceOff(vm, 'requested');
 }
 
-async function settle(qmp: QmpClient): Promise<void> {
+/** Where an earlier driver began: its migration has lost its reader and has to be over before ours can begin. */
+async function settle(qmp: QmpClient, withinMs: number): Promise<void> {
+  const end = Date.now() + withinMs;
+  while (isUnderWay((await qmp.execute('query-migrate')).status)) {
+    if (end < Date.now()) throw new HostError('HOST_TIMEOUT', `an earlier save did not end within ${withinMs} ms`);
+    await qmp.execute('migrate_cancel');
+    await delay(POLL_MS);
+  }
   const { status } = await qmp.execute('query-status');
   if (status === 'postmigrate') await qmp.execute('cont'); // An earlier driver got as far as that.
   await qmp.execute('stop');
+}
+
+function isUnderWay(status: string | undefined): boolean {
+  return status !== undefined && !['none', 'completed', 'failed', 'cancelled'].includes(status);
 }
 
 async function receiveMemory(vm: QemuVm, qmp: QmpClient, control: TaskControl): Promise<void> {

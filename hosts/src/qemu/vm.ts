@@ -33,6 +33,7 @@ export class QemuVm {
   #ending: Promise<void> | undefined;
   #writes: Promise<void> = Promise.resolve();
   #letGo = false;
+  #held: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => undefined;
   readonly #watchers = new Set<() => void>();
 
@@ -136,7 +137,13 @@ export class QemuVm {
     this.#wake();
     this.agent.close();
     this.qmp?.close();
-    await this.#exit;
+    await Promise.all([this.#exit, this.#held]);
+  }
+
+  /** Work on files of this VM that fails at once without QMP: `letGo` waits for it, so that the next driver finds them alone. */
+  async whileHeld(work: Promise<void>): Promise<void> {
+    this.#held = work.catch(() => undefined);
+    await work;
   }
 
   /** INVARIANT OUTLIVE: a verb that was cut off by our own end must not take that for a VM that needs force. */
