@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openDisplay, RelayShare } from '../gateway/dist/src/display/display.js';
 import { Backend } from '../gateway/dist/src/display/relay/backend.js';
-import { PlainConversation } from '../gateway/dist/src/display/relay/conversation.js';
 import { acceptResponse, answerUpgrade } from '../gateway/dist/src/display/relay/handshake.js';
 import { Relay } from '../gateway/dist/src/display/relay/relay.js';
 import { WsChannel } from '../gateway/dist/src/display/relay/ws-channel.js';
@@ -26,6 +25,18 @@ const dial = ({ onread } = {}) =>
     socket.once('error', reject);
   });
 const endpoint = async () => ({ kind: 'rfb', expires: Date.now() + 30_000, dial });
+
+/** Raw bytes both ways. */
+class PlainConversation {
+  forVm = [];
+  forViewer = [];
+  fromViewer(bytes) {
+    return bytes.byteLength;
+  }
+  fromVm(_whole, _from, to) {
+    return to;
+  }
+}
 
 /** The relay and nothing else. */
 function plain(openChannel) {

@@ -240,20 +240,6 @@ export const setControl = route({
   errors: ['CONFLICT', 'FORBIDDEN'],
 });
 
-export const sessionRoutes = [
-  listSessions,
-  getSession,
-  endSession,
-  resumeSession,
-  listParticipants,
-  sendMessage,
-  askToJoin,
-  getJoin,
-  answerJoin,
-  createJoinTicket,
-  setControl,
-] as const;
-
 /**
  * Live events (shared/events.ts). On topic `session`, kind `changed`, data Session: one's own, and all for those with the
  * right `watch`; kind `join`, data Join: for who asked to join. On topic `session:<id>`, for the person whose session it

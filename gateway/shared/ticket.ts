@@ -112,5 +112,3 @@ export function shouldReconnect(code: number): boolean {
       return true;
   }
 }
-
-export const ticketRoutes = [createTicket] as const;

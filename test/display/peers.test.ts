@@ -10,10 +10,10 @@ import { expect, test } from 'vitest';
 import { resumeSession } from '../../gateway/shared/session.ts';
 import { SESSION_CLOSE, ticketProtocol } from '../../gateway/shared/ticket.ts';
 import { openDisplay, RelayShare } from '../../gateway/src/display/display.ts';
-import { StreamChannel } from '../../gateway/src/display/relay/stream-channel.ts';
 import { answerChallenge } from '../../gateway/src/display/rfb/vnc-auth.ts';
 import { DEFAULT_POLICY, rfbPolicy } from '../../gateway/src/sessions/policy.ts';
 import { openBrowser } from '../support/browser.ts';
+import { StreamChannel } from './stream-channel.ts';
 import {
   atEnd,
   guestAnswers,

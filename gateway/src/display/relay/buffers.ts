@@ -8,7 +8,7 @@
 export const BUFFERS = {
   /** Free bytes in front, so that a frame header can be written there. */
   headroomBytes: 10,
-  smallBytes: 1024,
+  smallBytes: 512,
   largeBytes: 131_072,
   /** Kept for later, of each size; what is given back beyond it is left to the collector. */
   freeSmall: 2048,

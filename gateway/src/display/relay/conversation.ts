@@ -12,19 +12,6 @@ export interface Conversation {
   readonly forViewer: Buffer[];
 }
 
-/** Raw bytes both ways: a serial console, or a relay with nothing to see to. */
-export class PlainConversation implements Conversation {
-  readonly forVm: Buffer[] = [];
-  readonly forViewer: Buffer[] = [];
-
-  fromViewer(bytes: Buffer): number {
-    return bytes.byteLength;
-  }
-  fromVm(_whole: Buffer, _from: number, to: number): number {
-    return to;
-  }
-}
-
 /** One side broke what it speaks, or asked for what policy refuses. The relay ends with it. */
 export class ConversationError extends Error {
   override readonly name = 'ConversationError';

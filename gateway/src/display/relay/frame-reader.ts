@@ -45,7 +45,7 @@ const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
 export class FrameReader {
   readonly #limits: FrameReaderLimits;
   /** Of the frame header that is not complete yet. */
-  readonly #header = Buffer.alloc(FRAME.maxHeaderBytes);
+  readonly #header: Buffer = Buffer.allocUnsafe(FRAME.maxHeaderBytes);
   #headerBytes = 0;
   /** Of the frame whose payload is being read. */
   #opcode: number = OPCODE.continuation;

@@ -18,7 +18,7 @@ import {
   u16,
   u32,
   viewer,
-} from './testing.ts';
+} from './test-messages.ts';
 import { ViewerMessages } from './viewer-messages.ts';
 
 const DEPTH = Number(process.env['ORIEL_TEST_DEPTH'] ?? '1');
