@@ -14,6 +14,7 @@ export const VM_LIMITS = {
   disks: 16,
   nics: 8,
   logEntries: 500,
+  serialLines: 10_000,
 } as const;
 
 /** What somebody asked for. The reconciler works until the observed state is this. */
@@ -261,4 +262,23 @@ export const getVmLog = route({
   access: { right: 'see', on: 'desktop', by: 'vmId' },
   params: VmParams,
   reply: z.object({ items: z.array(VmLogEntry) }),
+});
+
+export const VmSerialLog = z.object({
+  /** What the guest said on its serial port in this run or the last, its end; control characters and all. */
+  text: z.string(),
+});
+export type VmSerialLog = z.infer<typeof VmSerialLog>;
+
+/** `manage`: it holds what others did on the console, so that the right to open the desktop is not enough. */
+export const getVmSerialLog = route({
+  id: 'vm.serial-log',
+  method: 'get',
+  path: '/vms/{vmId}/serial-log',
+  summary: 'The last lines that the guest wrote to its serial port',
+  access: { right: 'manage', on: 'desktop', by: 'vmId' },
+  params: VmParams,
+  query: z.object({ lines: z.coerce.number().int().min(1).max(VM_LIMITS.serialLines).default(200) }),
+  reply: VmSerialLog,
+  errors: ['UNAVAILABLE', 'UNPROCESSABLE'],
 });

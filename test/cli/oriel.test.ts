@@ -57,14 +57,18 @@ describe('VMs', () => {
     expect(await run('vm', 'start', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: running\n' });
     expect(await run('vm', 'edit', 'one', '--description', 'mine')).toMatchObject({ status: 0 });
     expect(await run('vm', 'stop', 'one', '--force', '--wait')).toMatchObject({ status: 0, out: 'one: stopped\n' });
-    expect((await run('vm', 'log', 'one')).out).toMatch(/info +kill +it was forced off/);
+    expect((await run('vm', 'log', 'one', '--events')).out).toMatch(/info +kill +it was forced off/);
     expect(await run('vm', 'delete', 'one', '--disks', 'delete')).toMatchObject({ status: 0, out: 'one: deleting\n' });
   });
 
   test('have a console: what is piped in is typed, what the guest says comes out', async () => {
     expect(await run('vm', 'start', 'toy', '--wait')).toMatchObject({ status: 0 });
     const [toy] = (await json<Row[]>('vm', 'list')).filter((vm) => vm.name === 'toy');
-    await untilSerial(gateway.dataDir, toy?.id ?? '', /oriel-toy boot 1/);
+    await untilSerial(gateway.dataDir, toy?.id ?? '', /oriel-toy boot 1\r\n/);
+    expect(await run('vm', 'log', 'toy', '--lines', '1')).toMatchObject({ status: 0, out: 'oriel-toy boot 1\n' });
+    expect(await json('vm', 'log', 'toy')).toEqual({ text: expect.stringContaining('oriel-toy boot 1\r\n') });
+    expect(await json('vm', 'log', 'toy', '--events')).toContainEqual(expect.objectContaining({ event: 'start' }));
+    expect(await run('vm', 'log', 'toy', '--events', '--lines', '1')).toMatchObject({ status: 64 });
     const env = { ...process.env, ORIEL_DATA: gateway.dataDir };
     const child = spawn(process.execPath, [ORIEL, 'vm', 'console', 'toy'], { env });
     let out = '';

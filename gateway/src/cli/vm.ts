@@ -11,6 +11,7 @@ import {
   editVm,
   getVm,
   getVmLog,
+  getVmSerialLog,
   listVms,
   pauseVm,
   resetVm,
@@ -352,25 +353,41 @@ function console1(cli: Cli): Command {
 
 function log(cli: Cli): Command {
   return new Command('log')
-    .description('what happened to a VM, newest first')
+    .description('what the guest wrote to its serial port, its last lines; or with --events what happened to the VM')
     .argument('<vm>', 'name or id')
-    .action(async (called: string, _: unknown, self: Command) => {
+    .addOption(new Option('--lines <n>', 'how many lines of the serial log').argParser(wholeNumber).conflicts('events'))
+    .option('--events', 'what happened to the VM, newest first')
+    .addHelpText('after', '\nExamples:\n  oriel vm log desk-7 --lines 50\n  oriel vm log desk-7 --events --json')
+    .action(async (called: string, options: { lines?: number; events?: boolean }, self: Command) => {
       const client = await clientFor(cli, self);
       const vm = await findVm(client, called);
-      const { items } = await client.call(getVmLog, { params: { vmId: vm.id } });
-      show(cli, self, items, (rows) =>
-        table(
-          rows,
-          [
-            { title: 'at', value: (row) => row.at },
-            { title: 'level', value: (row) => row.level },
-            { title: 'event', value: (row) => row.event },
-            { title: 'message', value: (row) => row.message },
-          ],
-          cli.terminal.columns,
-        ),
-      );
+      if (options.events === true) return await showEvents(cli, self, client, vm);
+      const query = options.lines === undefined ? {} : { lines: options.lines };
+      const serial = await client.call(getVmSerialLog, { params: { vmId: vm.id }, query });
+      show(cli, self, serial, ({ text }) => printable(text));
     });
+}
+
+async function showEvents(cli: Cli, command: Command, client: Client, vm: Vm): Promise<void> {
+  const { items } = await client.call(getVmLog, { params: { vmId: vm.id } });
+  show(cli, command, items, (rows) =>
+    table(
+      rows,
+      [
+        { title: 'at', value: (row) => row.at },
+        { title: 'level', value: (row) => row.level },
+        { title: 'event', value: (row) => row.event },
+        { title: 'message', value: (row) => row.message },
+      ],
+      cli.terminal.columns,
+    ),
+  );
+}
+
+/** A guest wrote it: nothing of it may steer the terminal of who reads it. `--json` has it as it was. */
+function printable(text: string): string {
+  const plain = text.replaceAll('\r\n', '\n').replace(/[^\P{Cc}\n\t]/gu, '');
+  return plain === '' || plain.endsWith('\n') ? plain : `${plain}\n`;
 }
 
 export async function findVm(client: Client, called: string): Promise<Vm> {

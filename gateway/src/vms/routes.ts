@@ -5,6 +5,7 @@ import {
   editVm,
   getVm,
   getVmLog,
+  getVmSerialLog,
   listVms,
   pauseVm,
   resetVm,
@@ -66,5 +67,6 @@ export function vmRoutes(vms: Vms): BoundRoute[] {
     bind(resumeVm, async ({ params }) => await vms.resume(params.vmId)),
     bind(saveVm, async ({ params }) => await vms.save(params.vmId)),
     bind(getVmLog, async ({ params }) => ({ items: await vms.log(params.vmId) })),
+    bind(getVmSerialLog, async ({ params, query }) => ({ text: await vms.serialLog(params.vmId, query.lines) })),
   ];
 }

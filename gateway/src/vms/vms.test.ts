@@ -285,3 +285,20 @@ describe('events', () => {
     expect(seen.filter((state) => state === 'removed')).toHaveLength(1);
   });
 });
+
+test('the serial log of a VM is the last lines that its host has, empty before it ran, and needs the host', async () => {
+  const host = await addHost('logs');
+  const { id } = await vms.create(body('talks', host.id, 'stopped'));
+  expect(await vms.serialLog(id, 5)).toBe('');
+  await vms.start(id);
+  await untilState(id, 'running');
+  host.fake.find(id as VmId).serial = 'one\r\ntwo\r\nthree\r\n';
+  expect(await vms.serialLog(id, 2)).toBe('two\r\nthree\r\n');
+  host.fake.find(id as VmId).serial += '# ';
+  expect(await vms.serialLog(id, 2)).toBe('three\r\n# ');
+  expect(await vms.serialLog(id, 100)).toBe('one\r\ntwo\r\nthree\r\n# ');
+  await expect(vms.serialLog('none', 2)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  host.fake.unplug();
+  await untilState(id, 'unknown');
+  await expect(vms.serialLog(id, 2)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});

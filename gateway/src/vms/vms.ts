@@ -1,6 +1,6 @@
 /** The VMs: what people ask of them becomes rows, and the reconciler does the rest. */
 import { randomUUID } from 'node:crypto';
-import type { VmId } from '@oriel/hosts';
+import { HostError, type VmId } from '@oriel/hosts';
 import { LIVE_TOPICS } from '../../shared/desktop.ts';
 import type { Vm, VmCreate, VmEdit, VmLogEntry, WantedState } from '../../shared/vm.ts';
 import { GatewayError } from '../errors.ts';
@@ -26,7 +26,7 @@ export interface VmsOptions {
 /** A VM changed as a person sees it, or (without a view) it is gone. */
 export type VmListener = (vmId: string, view: Vm | undefined) => void;
 
-const VM_BOUNDS = { vms: 10_000, resetMs: 10_000 } as const;
+const VM_BOUNDS = { vms: 10_000, resetMs: 10_000, serialBytes: 1 << 18 } as const;
 
 export class Vms {
   readonly #options: VmsOptions;
@@ -69,6 +69,21 @@ export class Vms {
   async log(id: string): Promise<VmLogEntry[]> {
     await this.#options.store.require(id);
     return await this.#options.store.readLog(id);
+  }
+
+  /** The end of what the guest said on its serial port; empty where it never ran. */
+  async serialLog(id: string, lines: number): Promise<string> {
+    const vm = await this.#options.store.require(id);
+    const { logs } = this.#options.hosts.requireDriver(vm.hostId);
+    if (logs === undefined) throw new GatewayError('UNPROCESSABLE', `the host of VM ${vm.name} keeps no serial logs`);
+    try {
+      const bytes = await logs.read(vm.id as VmId, 'serial', VM_BOUNDS.serialBytes);
+      return lastLines(Buffer.from(bytes).toString('utf8'), lines);
+    } catch (error) {
+      // A VM that was never started is not known to its host yet.
+      if (error instanceof HostError && error.code === 'VM_NOT_FOUND') return '';
+      throw error;
+    }
   }
 
   async holderOf(diskId: string): Promise<{ id: string; name: string } | undefined> {
@@ -273,4 +288,10 @@ async function withTimeout<T>(done: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A line feed at the end ends the last line and begins none. */
+function lastLines(text: string, count: number): string {
+  const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+  return lines.slice(-count).join('');
 }
