@@ -7,6 +7,7 @@ import type { QemuVm } from './vm.ts';
 /** Presses the power button until the guest is off or `forceAt` has come; then forces it. */
 export async function stopVm(vm: QemuVm, forceAt: number, control: TaskControl): Promise<void> {
   if (vm.process === undefined) {
+    await vm.ended(); // A kill that overtook us may be about to say so.
     if (vm.state.state === 'stopped') return;
     throw vm.wrongState('stop');
   }
