@@ -47,7 +47,11 @@ export const packages = {
     { name: 'libnbd-bin', probe: '/usr/bin/nbdcopy', why: 'copies over NBD' },
     { name: 'nbdkit', probe: '/usr/bin/nbdkit', why: 'a peer of the NBD server' },
     { name: 'fio', probe: '/usr/bin/fio', why: 'the load on the NBD servers' },
-    { name: 'libssl-dev', probe: '/usr/include/openssl/ssl.h', why: 'the load generator of the relay bench speaks TLS' },
+    {
+      name: 'libssl-dev',
+      probe: '/usr/include/openssl/ssl.h',
+      why: 'the load generator of the relay bench speaks TLS',
+    },
     { name: 'openssl', probe: '/usr/bin/openssl', why: 'makes the certificate of the relay bench' },
   ],
 };
