@@ -77,15 +77,23 @@ export class BlockTable {
 
   /** True where any of the blocks from `first` to `last` is in the file. */
   hasAny(first: number, last: number): boolean {
+    return this.nextUsed(first, last) <= last;
+  }
+
+  /** The first block from `first` to `last` that is in the file; `last + 1` where none is. */
+  nextUsed(first: number, last: number): number {
     for (let block = first; block <= last; ) {
-      if (this.#chunks[block >>> CHUNK_SHIFT] === EMPTY) {
-        block = ((block >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+      const chunk = this.#chunks[block >>> CHUNK_SHIFT] ?? EMPTY;
+      const chunkEnd = ((block >>> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+      if (chunk === EMPTY) {
+        block = chunkEnd;
         continue;
       }
-      if (this.get(block) !== BAT_UNUSED) return true;
-      block++;
+      const end = Math.min(chunkEnd, last + 1);
+      while (block < end && chunk[block & CHUNK_MASK] === BAT_UNUSED) block++;
+      if (block < end) return block;
     }
-    return false;
+    return last + 1;
   }
 
   /** Calls `visit` for each block that is in the file, in order, until it returns something; returns that. */

@@ -269,12 +269,18 @@ export class ChainLinks {
   #extentsNear(list: ExtentList, offset: number, { until, links }: Near): void {
     const first = Math.floor(offset / this.grainBytes);
     const last = Math.floor((until - 1) / this.grainBytes);
+    const only = links.length === 1 ? this.#links[links[0] ?? 0] : undefined;
+    const sole = only?.blockBytes === this.grainBytes ? only : undefined;
     let at = offset;
     let before: number = OWNER.unknown;
     for (let block = first; block <= last && !list.isFull; block++) {
       const known = this.owners.blocks[block] ?? OWNER.unknown;
       const owner = known === OWNER.unknown ? this.#ownerForMap(block, links) : known;
-      if (owner === before && owner !== OWNER.mixed) continue;
+      if (owner === before && owner !== OWNER.mixed) {
+        // What the one link near does not have, nobody has.
+        if (owner === OWNER.none && sole !== undefined) block = sole.nextBlock(block + 1, last) - 1;
+        continue;
+      }
       const start = Math.max(offset, block * this.grainBytes);
       if (at < start) list.add(at, start - at, this.#linkOf(before));
       at = start;

@@ -125,6 +125,10 @@ export class DynamicImage implements Image {
     return this.table.hasAny(Math.floor(offset / this.blockBytes), last);
   }
 
+  nextBlock(first: number, last: number): number {
+    return this.table.nextUsed(first, last);
+  }
+
   claimSectors(owners: Uint8Array, count: number, offset: number, slot: number, none: number): number {
     const end = Math.min(count, (this.sizeBytes - offset) / SECTOR_BYTES);
     const perBlock = this.blockBytes / SECTOR_BYTES;

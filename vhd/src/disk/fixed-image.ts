@@ -50,6 +50,10 @@ export class FixedImage implements Image {
     return offset < this.sizeBytes;
   }
 
+  nextBlock(first: number): number {
+    return first;
+  }
+
   claimSectors(owners: Uint8Array, count: number, offset: number, slot: number, none: number): number {
     const end = Math.min(count, (this.sizeBytes - offset) / SECTOR_BYTES);
     let taken = 0;

@@ -92,6 +92,8 @@ describe('the block table', () => {
         expect(table.hasAny(0, length - 1)).toBe(0 < used.length);
         const half = Math.floor(length / 2);
         expect(table.hasAny(half, length - 1)).toBe(bat.subarray(half).some((value) => value !== BAT_UNUSED));
+        const next = bat.findIndex((value, block) => half <= block && value !== BAT_UNUSED);
+        expect(table.nextUsed(half, length - 1)).toBe(next < 0 ? length : next);
       }),
       { numRuns: 100 * TEST_DEPTH, seed: 1 },
     );
