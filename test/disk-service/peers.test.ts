@@ -191,14 +191,17 @@ print(h.pread(1001, 4099) == b"x" * 1001)
     const { disk, model, folder } = await chain();
     const { uri } = await serve(disk);
     const socket = join(folder, 'k');
+    const pidFile = join(folder, 'k.pid'); // Written once it accepts connections; the socket is there a moment before.
     const [name = '', ...parameters] = filter;
-    const kit = spawn('nbdkit', ['-f', '-U', socket, name, 'nbd', `uri=${uri}`, ...parameters], { stdio: 'ignore' });
+    const kit = spawn('nbdkit', ['-f', '-P', pidFile, '-U', socket, name, 'nbd', `uri=${uri}`, ...parameters], {
+      stdio: 'ignore',
+    });
     onCleanup(async () => {
       const exited = once(kit, 'exit');
       kit.kill();
       await exited;
     });
-    while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 5));
     const through = await clientOf(`nbd+unix:///?socket=${socket}`);
     const random = seeded(3);
     for (let round = 0; round < 30; round++) {

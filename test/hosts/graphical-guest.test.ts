@@ -1,5 +1,5 @@
 // The graphical guest: built by one command, comes up with a terminal that has the keyboard. Heavy (a minute to build, up to
-// a minute to boot under TCG), so only where ORIEL_TEST_GRAPHICAL=1 asks for it.
+// a minute to boot under TCG), so vitest.config.ts takes it in only where ORIEL_TEST_GRAPHICAL=1 asks for it.
 import { copyFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { waitUntil } from '@oriel/hosts/contract';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { guestSays, Scratch } from './harness.ts';
 
-describe.runIf(process.env['ORIEL_TEST_GRAPHICAL'] === '1')('the graphical guest', () => {
+describe('the graphical guest', () => {
   test('boots to a desktop; what is typed reaches the terminal without a click', { timeout: 400_000 }, async () => {
     const id = vmId('gui');
     const image = await buildGraphicalGuest(

@@ -30,5 +30,5 @@ test('the state comes back as it was saved, with an audit log that is whole, and
   expect((await again.call(listUsers, {})).items.map((user) => user.name)).toEqual(['admin', 'before']);
   expect(await again.call(verifyAudit, {})).toMatchObject({ isIntact: true });
   const missing = await oriel(gateway.dataDir, ['admin', 'backup', '/no/such/folder/x']);
-  expect([missing.status, missing.err.includes('cannot write the backup')]).toEqual([2, true]);
+  expect([missing.status, missing.err.includes('cannot write the backup')]).toEqual([64, true]);
 });
