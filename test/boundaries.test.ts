@@ -29,7 +29,7 @@ const GATEWAY_BASE = ['gateway/src/config.ts', 'gateway/src/log.ts', 'gateway/sr
 const ZONES: readonly Zone[] = [
   { at: 'vhd/src/format/', inside: VHD_BASE, isPure: true },
   { at: 'vhd/src/disk/', inside: [...VHD_BASE, 'vhd/src/format/'] },
-  { at: 'vhd/src/ops/', inside: [...VHD_BASE, 'vhd/src/format/', 'vhd/src/disk/', 'vhd/src/nbd/'] },
+  { at: 'vhd/src/ops/', inside: [...VHD_BASE, 'vhd/src/format/', 'vhd/src/disk/'] },
   { at: 'vhd/src/nbd/', inside: [...VHD_BASE, 'vhd/src/disk/disk.ts'] },
   { at: 'vhd/src/service/', inside: [...VHD_BASE, 'vhd/src/format/', 'vhd/src/disk/', 'vhd/src/ops/', 'vhd/src/nbd/'] },
   { at: 'vhd/src/cli/', inside: ['vhd/src/'] },
