@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 // Source is the truth in tests: the private export condition makes a workspace import resolve to src, so that no
 // build stands between an edit and its test. (Tests that start the `oriel` command use dist, which pretest builds.)
+const depth = Math.max(1, Number(process.env['ORIEL_TEST_DEPTH'] ?? 1) || 1);
+
 export default defineConfig({
   resolve: { conditions: ['oriel-source'] },
   ssr: { resolve: { conditions: ['oriel-source'] } },
@@ -19,7 +21,8 @@ export default defineConfig({
       ...(process.env['ORIEL_TEST_GRAPHICAL'] === '1' ? [] : ['test/hosts/graphical-guest.test.ts']),
     ],
     pool: 'forks',
-    testTimeout: 30_000,
+    // `npm run test:deep` runs programs that many times as long.
+    testTimeout: 30_000 * depth,
     hookTimeout: 60_000,
   },
 });

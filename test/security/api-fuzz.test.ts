@@ -109,7 +109,7 @@ async function shoot(one: Case, shot: Shot, headers: Record<string, string>): Pr
 }
 
 describe('the API, fuzzed from its own description', () => {
-  test.for(['an admin', 'nobody'])('answers %s as it says', { timeout: 120_000 }, async (who) => {
+  test.for(['an admin', 'nobody'])('answers %s as it says', { timeout: 120_000 * DEPTH }, async (who) => {
     const isAdmin = who === 'an admin';
     const headers: Record<string, string> = isAdmin ? { cookie, origin: gateway.origin } : { origin: gateway.origin };
     expect(cases.length).toBeGreaterThan(60);
