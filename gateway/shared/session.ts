@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DesktopView } from './desktop.ts';
 import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
+import { Clipboard } from './session-rules.ts';
 import { SessionMode, Ticket } from './ticket.ts';
 
 export const SESSION_LIMITS = { messageChars: 500, joinLifeMs: 60_000 } as const;
@@ -29,9 +30,6 @@ export const SessionEnd = z.enum([
   'gateway-stopped',
 ]);
 export type SessionEnd = z.infer<typeof SessionEnd>;
-
-export const Clipboard = z.enum(['off', 'in', 'out', 'both']);
-export type Clipboard = z.infer<typeof Clipboard>;
 
 /** What the server enforces. `null` is no limit. `in` is towards the VM. */
 export const SessionPolicy = z.object({

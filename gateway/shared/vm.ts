@@ -4,6 +4,7 @@ import { DISK_LIMITS } from './disk.ts';
 import { AcceleratorName } from './host.ts';
 import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
+import { SessionRules } from './session-rules.ts';
 
 export const VM_LIMITS = {
   nameChars: 64,
@@ -95,6 +96,8 @@ export const Vm = z.object({
   disks: z.array(VmDisk),
   /** The image in the CD drive. */
   cdImageId: z.string().nullable(),
+  /** For sessions that are opened from now on. */
+  sessionRules: SessionRules,
   /** What it runs on now; null while it does not run. */
   accelerator: AcceleratorName.nullable(),
   /** Changes that take effect at the next start. */
@@ -134,6 +137,7 @@ export const VmCreate = z.object({
   bus: DiskBus.default('virtio-blk'),
   hardware: VmHardware.prefault({}),
   cdImageId: z.string().max(128).nullable().default(null),
+  sessionRules: SessionRules.prefault({}),
   wanted: z.enum(['running', 'stopped']).default('stopped'),
 });
 export type VmCreate = z.infer<typeof VmCreate>;
@@ -145,6 +149,8 @@ export const VmEdit = z.object({
   hardware: VmHardware.optional(),
   disks: z.array(VmDisk).max(VM_LIMITS.disks).optional(),
   cdImageId: z.string().max(128).nullable().optional(),
+  /** All of them: what is not named goes back to the default. */
+  sessionRules: SessionRules.optional(),
 });
 export type VmEdit = z.infer<typeof VmEdit>;
 

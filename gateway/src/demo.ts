@@ -70,6 +70,7 @@ async function addRows(trx: Transaction<Database>, at: number): Promise<void> {
     deleting: null,
     hardware: JSON.stringify(VmHardware.parse({ memoryMiB: 32, machine: 'pc', agent: false })),
     cd_image_id: null,
+    session_rules: '{}',
     generation: 1,
     revision: 1,
     created_at: at,

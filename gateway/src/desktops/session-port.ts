@@ -1,5 +1,7 @@
 /** Desktops as sessions need them: what they are, and the way to their screens and consoles. */
 import type { VmId } from '@oriel/hosts';
+import type { SessionPolicy } from '../../shared/session.ts';
+import type { SessionRules } from '../../shared/session-rules.ts';
 import { GatewayError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { DEFAULT_POLICY } from '../sessions/policy.ts';
@@ -13,7 +15,7 @@ export function desktopPort(vms: Vms, hosts: Hosts): DesktopPort {
       if (!(await vms.has(desktopId))) return undefined;
       const vm = await vms.get(desktopId);
       const kinds = vm.hardware.video === 'none' ? (['serial'] as const) : (['display', 'serial'] as const);
-      return { name: vm.name, kinds, isOn: isOn(vm), policy: DEFAULT_POLICY };
+      return { name: vm.name, kinds, isOn: isOn(vm), policy: policyOf(vm.sessionRules) };
     },
     endpoint: async (desktopId, kind) => {
       const vm = await vms.get(desktopId);
@@ -23,4 +25,9 @@ export function desktopPort(vms: Vms, hosts: Hosts): DesktopPort {
         .display(vm.id as VmId, { kind: kind === 'display' ? 'rfb' : 'serial' });
     },
   };
+}
+
+/** Pure. What the admin left out is the default. */
+export function policyOf(rules: SessionRules): SessionPolicy {
+  return { ...DEFAULT_POLICY, ...rules };
 }

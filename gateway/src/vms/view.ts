@@ -26,6 +26,7 @@ export function vmView(vm: StoredVm, facts: VmFacts): Vm {
     hardware: vm.hardware,
     disks: vm.disks.map(({ diskId, bus }) => ({ diskId, bus })),
     cdImageId: vm.cdImageId,
+    sessionRules: vm.sessionRules,
     accelerator: observation?.accelerator ?? null,
     pendingRestart: [...(observation?.pendingRestart ?? [])],
     boots: observation?.boots ?? 0,

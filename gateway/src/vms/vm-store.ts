@@ -1,5 +1,6 @@
 /** The rows of VMs, their disks and their logs. ONE-WRITER begins here: a disk is in one VM's row or in none. */
 import type { Kysely, Transaction } from 'kysely';
+import type { SessionRules } from '../../shared/session-rules.ts';
 import type { VmDisk, VmHardware, VmLogEntry, WantedState } from '../../shared/vm.ts';
 import { VM_LIMITS } from '../../shared/vm.ts';
 import { GatewayError } from '../errors.ts';
@@ -20,6 +21,7 @@ export interface StoredVm {
   readonly hardware: VmHardware;
   readonly disks: readonly StoredVmDisk[];
   readonly cdImageId: string | null;
+  readonly sessionRules: SessionRules;
   readonly generation: number;
   readonly revision: number;
   readonly createdAt: number;
@@ -30,7 +32,10 @@ export interface StoredVmDisk extends VmDisk {
   readonly deviceId: string;
 }
 
-export type NewVm = Pick<StoredVm, 'id' | 'name' | 'description' | 'hostId' | 'wanted' | 'hardware' | 'cdImageId'>;
+export type NewVm = Pick<
+  StoredVm,
+  'id' | 'name' | 'description' | 'hostId' | 'wanted' | 'hardware' | 'cdImageId' | 'sessionRules'
+>;
 
 export interface VmChange {
   readonly name?: string | undefined;
@@ -38,6 +43,7 @@ export interface VmChange {
   readonly hardware?: VmHardware | undefined;
   readonly disks?: readonly VmDisk[] | undefined;
   readonly cdImageId?: string | null | undefined;
+  readonly sessionRules?: SessionRules | undefined;
 }
 
 export class VmStore {
@@ -103,6 +109,7 @@ export class VmStore {
           deleting: null,
           hardware: JSON.stringify(vm.hardware),
           cd_image_id: vm.cdImageId,
+          session_rules: JSON.stringify(vm.sessionRules),
           generation: 1,
           revision: 1,
           created_at: at,
@@ -134,6 +141,7 @@ export class VmStore {
           description: change.description ?? row.description,
           hardware: change.hardware === undefined ? row.hardware : JSON.stringify(change.hardware),
           cd_image_id: change.cdImageId === undefined ? row.cd_image_id : change.cdImageId,
+          session_rules: change.sessionRules === undefined ? row.session_rules : JSON.stringify(change.sessionRules),
           generation: row.generation + (isSpecChange ? 1 : 0),
           revision: row.revision + 1,
           updated_at: this.#now(),
@@ -270,6 +278,7 @@ function storedOf(row: VmRow, disks: readonly VmDiskRow[]): StoredVm {
     hardware: JSON.parse(row.hardware) as VmHardware,
     disks: disks.map((disk) => ({ diskId: disk.disk_id, deviceId: disk.device_id, bus: disk.bus as VmDisk['bus'] })),
     cdImageId: row.cd_image_id,
+    sessionRules: JSON.parse(row.session_rules) as SessionRules,
     generation: row.generation,
     revision: row.revision,
     createdAt: row.created_at,

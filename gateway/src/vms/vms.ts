@@ -112,6 +112,7 @@ export class Vms {
           wanted: asked.wanted,
           hardware: asked.hardware,
           cdImageId: asked.cdImageId,
+          sessionRules: asked.sessionRules,
         },
         made === undefined ? [] : [{ diskId: made.id, bus: asked.bus }],
       );

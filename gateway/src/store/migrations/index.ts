@@ -8,10 +8,11 @@ import { auth } from './0001-auth.ts';
 import { ceremonies } from './0002-ceremonies.ts';
 import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
+import { sessionRules } from './0201-session-rules.ts';
 
 export interface StoreMigration {
   readonly name: string;
   readonly up: (db: Kysely<unknown>) => Promise<void>;
 }
 
-export const migrations: readonly StoreMigration[] = [auth, ceremonies, vms, sessions];
+export const migrations: readonly StoreMigration[] = [auth, ceremonies, vms, sessions, sessionRules];

@@ -1,5 +1,5 @@
 /** Which way the clipboard may go, and the moves between this device's clipboard and the desktop's. */
-import type { Clipboard } from '../../../shared/session.ts';
+import type { Clipboard } from '../../../shared/session-rules.ts';
 
 export interface ClipboardWays {
   /** From this device to the desktop. */
