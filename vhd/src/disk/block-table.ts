@@ -41,13 +41,13 @@ export class BlockTable {
     for (let first = 0; first < length; first += READ_ENTRIES) {
       const count = Math.min(READ_ENTRIES, length - first);
       file.readSync(bytes, 0, count * 4, position + first * 4);
+      const piece = decodeBat(bytes, count);
       for (let at = 0; at < count; at += CHUNK_ENTRIES) {
-        const entries = Math.min(CHUNK_ENTRIES, count - at);
-        const chunk = bytes.subarray(at * 4, (at + entries) * 4);
-        if (chunk.compare(EMPTY_BYTES, 0, entries * 4) === 0) continue;
-        const decoded = EMPTY.slice();
-        decoded.set(decodeBat(chunk, entries));
-        table.#chunks[(first + at) >>> CHUNK_SHIFT] = decoded;
+        const end = Math.min(count, at + CHUNK_ENTRIES);
+        if (bytes.compare(EMPTY_BYTES, 0, (end - at) * 4, at * 4, end * 4) === 0) continue;
+        const chunk = end - at < CHUNK_ENTRIES ? EMPTY.slice() : new Uint32Array(CHUNK_ENTRIES);
+        chunk.set(piece.subarray(at, end));
+        table.#chunks[(first + at) >>> CHUNK_SHIFT] = chunk;
       }
     }
     return table;
@@ -96,24 +96,28 @@ export class BlockTable {
     return last + 1;
   }
 
-  /** Calls `visit` for each block that is in the file, in order, until it returns something; returns that. */
-  find<T>(visit: (block: number, entry: number) => T | undefined): T | undefined {
-    for (const [index, chunk] of this.#chunks.entries()) {
-      if (chunk === EMPTY) continue;
-      const end = Math.min(CHUNK_ENTRIES, this.length - index * CHUNK_ENTRIES);
-      for (let i = 0; i < end; i++) {
-        const entry = chunk[i] ?? BAT_UNUSED;
-        const found = entry === BAT_UNUSED ? undefined : visit(index * CHUNK_ENTRIES + i, entry);
-        if (found !== undefined) return found;
-      }
-    }
-    return undefined;
+  /** The first block from `first` to `last` that is not in the file; `last + 1` where all are. */
+  nextUnused(first: number, last: number): number {
+    let block = first;
+    while (block <= last && this.get(block) !== BAT_UNUSED) block++;
+    return block;
+  }
+
+  /** How many blocks are in the file. */
+  get used(): number {
+    const last = this.length - 1;
+    let count = 0;
+    for (let block = this.nextUsed(0, last); block <= last; block = this.nextUsed(block + 1, last)) count++;
+    return count;
   }
 
   /** The starts of all blocks in the file, in the order of the file. */
   sortedEntries(): Uint32Array {
+    const last = this.length - 1;
     const entries: number[] = [];
-    this.find((_, entry) => void entries.push(entry));
+    for (let block = this.nextUsed(0, last); block <= last; block = this.nextUsed(block + 1, last)) {
+      entries.push(this.get(block));
+    }
     return Uint32Array.from(entries).sort();
   }
 

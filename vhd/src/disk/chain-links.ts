@@ -267,10 +267,15 @@ export class ChainLinks {
 
   /** Blocks of one owner go to the list as one run: a million of them must not take longer than they have to. */
   #extentsNear(list: ExtentList, offset: number, { until, links }: Near): void {
+    const [link = 0] = links;
+    const image = this.#links[link];
+    const isSole = links.length === 1 && image?.blockBytes === this.grainBytes;
+    if (isSole && image.kind === 'dynamic' && until <= image.sizeBytes) {
+      this.#extentsOfTable(list, offset, until, image, link);
+      return;
+    }
     const first = Math.floor(offset / this.grainBytes);
     const last = Math.floor((until - 1) / this.grainBytes);
-    const only = links.length === 1 ? this.#links[links[0] ?? 0] : undefined;
-    const sole = only?.blockBytes === this.grainBytes ? only : undefined;
     let at = offset;
     let before: number = OWNER.unknown;
     for (let block = first; block <= last && !list.isFull; block++) {
@@ -278,7 +283,7 @@ export class ChainLinks {
       const owner = known === OWNER.unknown ? this.#ownerForMap(block, links) : known;
       if (owner === before && owner !== OWNER.mixed) {
         // What the one link near does not have, nobody has.
-        if (owner === OWNER.none && sole !== undefined) block = sole.nextBlock(block + 1, last) - 1;
+        if (owner === OWNER.none && isSole) block = image.nextBlock(block + 1, last) - 1;
         continue;
       }
       const start = Math.max(offset, block * this.grainBytes);
@@ -293,9 +298,22 @@ export class ChainLinks {
   }
 
   /**
-   * The owner of a block that nobody has looked at, for a map of the disk; `near` has the links that may store it. A
-   * block that only an image without parent has is told from tables alone: of 100,000 blocks, no bitmap is read.
+   * What only an image without parent may store is told from its table alone: of 100,000 blocks no bitmap is read, and
+   * no owner is worked out.
    */
+  #extentsOfTable(list: ExtentList, offset: number, until: number, image: Image, link: number): void {
+    const last = Math.floor((until - 1) / this.grainBytes);
+    let at = offset;
+    while (at < until && !list.isFull) {
+      const stored = image.nextBlock(Math.floor(at / this.grainBytes), last);
+      const start = Math.max(at, Math.min(until, stored * this.grainBytes));
+      if (at < start) list.add(at, start - at, undefined);
+      at = Math.min(until, image.nextGap(stored, last) * this.grainBytes);
+      if (start < at) list.add(start, at - start, link);
+    }
+  }
+
+  /** The owner of a block that nobody has looked at, for a map of the disk; `near` has the links that may store it. */
   #ownerForMap(block: number, near: readonly number[]): number {
     const offset = block * this.grainBytes;
     for (const link of near) {

@@ -129,6 +129,10 @@ export class DynamicImage implements Image {
     return this.table.nextUsed(first, last);
   }
 
+  nextGap(first: number, last: number): number {
+    return this.table.nextUnused(first, last);
+  }
+
   claimSectors(owners: Uint8Array, count: number, offset: number, slot: number, none: number): number {
     const end = Math.min(count, (this.sizeBytes - offset) / SECTOR_BYTES);
     const perBlock = this.blockBytes / SECTOR_BYTES;

@@ -54,6 +54,10 @@ export class FixedImage implements Image {
     return first;
   }
 
+  nextGap(_first: number, last: number): number {
+    return last + 1;
+  }
+
   claimSectors(owners: Uint8Array, count: number, offset: number, slot: number, none: number): number {
     const end = Math.min(count, (this.sizeBytes - offset) / SECTOR_BYTES);
     let taken = 0;

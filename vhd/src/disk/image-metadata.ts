@@ -134,7 +134,9 @@ function findTableProblem(table: BlockTable, footer: Footer, header: Header, fil
   // Blocks are equally long, so two that overlap start in the same stretch of that length or in neighbouring ones.
   const stretches = Math.min(Math.ceil(fileBytes / span), Math.ceil(2 ** 32 / spanSectors)) + 2;
   const starts = new Uint32Array(stretches).fill(BAT_UNUSED);
-  return table.find((block, entry) => {
+  const last = table.length - 1;
+  for (let block = table.nextUsed(0, last); block <= last; block = table.nextUsed(block + 1, last)) {
+    const entry = table.get(block);
     const at = entry * SECTOR_BYTES;
     if (fileBytes < at + span) return `block ${block} at ${at} reaches behind the end of the file at ${fileBytes}`;
     if (at < FOOTER_BYTES) return `block ${block} at ${at} lies on the footer copy`;
@@ -149,8 +151,8 @@ function findTableProblem(table: BlockTable, footer: Footer, header: Header, fil
       return `block ${block} at ${at} overlaps another block`;
     }
     starts[stretch] = entry;
-    return undefined;
-  });
+  }
+  return undefined;
 }
 
 interface Attempt {

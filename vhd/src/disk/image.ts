@@ -30,6 +30,8 @@ export interface Image {
   hasBlocks(offset: number, length: number): boolean;
   /** The first block from `first` to `last` that is in the file; `last + 1` where none is. */
   nextBlock(first: number, last: number): number;
+  /** The first block from `first` to `last` that is not in the file; `last + 1` where all are. */
+  nextGap(first: number, last: number): number;
   /**
    * Writes `slot` into `owners` for each sector that the image stores and that has no owner yet (is `none`).
    * `owners[0]` stands for the sector at `offset`. Returns how many it took. Errors: IO.

@@ -7,7 +7,6 @@ import { openImage, openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { findChildren } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
-import { BAT_UNUSED } from '../format/bat.ts';
 import { type DiskType, qemuSizeBytes } from '../format/footer.ts';
 import type { Geometry } from '../format/geometry.ts';
 import { decodeLocatorPath } from '../format/locator.ts';
@@ -106,11 +105,8 @@ function infoOf(image: Image, storage: Storage, policy: ChainPolicy = {}): Image
 }
 
 function blocksOf(image: Image): Partial<ImageInfo> {
-  if (image.header === undefined) return {};
-  const bat = image instanceof DynamicImage ? image.bat : new Uint32Array();
-  let allocatedBlocks = 0;
-  for (let block = 0; block < bat.length; block++) if (bat[block] !== BAT_UNUSED) allocatedBlocks++;
-  return { blockBytes: image.blockBytes, blocks: bat.length, allocatedBlocks };
+  if (!(image instanceof DynamicImage)) return {};
+  return { blockBytes: image.blockBytes, blocks: image.table.length, allocatedBlocks: image.table.used };
 }
 
 function parentOf(image: Image): Partial<ImageInfo> {
