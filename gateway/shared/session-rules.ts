@@ -23,6 +23,7 @@ const KEY =
 /** Pressed together, such as `Control+Alt+Delete`. */
 export const KeyCombination = z
   .string()
+  .max(64)
   .regex(new RegExp(`^${KEY}(?:\\+${KEY}){0,4}$`), 'must be key names joined by +, such as Control+Alt+Delete');
 
 export const SessionRules = z.object({

@@ -10,7 +10,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser } from '../support/browser.ts';
 import { oriel, startGateway, type TestGateway } from '../support/gateway.ts';
-import { readToyScreen, type ToyScreen } from '../support/toy-screen.ts';
+import type { ToyScreen } from '../support/toy-screen.ts';
+import { screenOf } from '../web/support.ts';
 
 /** The sector in which the toy guest counts its boots: "ORIELTOY", then a little-endian u32. */
 const COUNTER_OFFSET = 15 * 512;
@@ -24,19 +25,7 @@ let templateHash: string;
 const templatePath = (): string => path.join(gateway.dataDir, 'disks/images/toy.vhd');
 const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
-/** The guest's screen as the canvas of the session page shows it, once `isAwaited` holds. */
-async function screenWhen(isAwaited: (screen: ToyScreen) => boolean): Promise<ToyScreen> {
-  const started = Date.now();
-  for (;;) {
-    const canvas = page.getByTestId('screen').locator('canvas');
-    const url = await canvas.evaluate((element) => (element as unknown as { toDataURL(): string }).toDataURL());
-    const png = Buffer.from(url.split(',')[1] ?? '', 'base64');
-    const screen = 0 < png.byteLength ? readToyScreen(png) : undefined; // A canvas without size has no picture yet.
-    if (screen !== undefined && isAwaited(screen)) return screen;
-    if (SCREEN_MS < Date.now() - started) throw new Error(`the screen shows ${JSON.stringify(screen)}`);
-    await page.evaluate('new Promise((drawn) => requestAnimationFrame(drawn))');
-  }
-}
+const screenWhen = (isAwaited: (screen: ToyScreen) => boolean): Promise<ToyScreen> => screenOf(page, isAwaited);
 
 describe('the main job', () => {
   beforeAll(async () => {

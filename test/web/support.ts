@@ -1,9 +1,12 @@
 /** A real gateway and a signed-in page of real Chromium, for the tests of the pages. */
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { type Client, createClient } from '../../gateway/shared/client.ts';
 import { listDesktops } from '../../gateway/shared/desktop.ts';
+import { createAssignment, createUser, linkUser } from '../../gateway/shared/people.ts';
+import type { DesktopRight, Role } from '../../gateway/shared/rights.ts';
 import { openBrowser } from '../support/browser.ts';
 import { fetchWith, type StartGatewayOptions, startGateway, type TestGateway } from '../support/gateway.ts';
+import { readToyScreen, type ToyScreen } from '../support/toy-screen.ts';
 
 export interface Web {
   readonly gateway: TestGateway;
@@ -52,4 +55,45 @@ export async function demoDesktop(client: Client): Promise<{ readonly id: string
 /** Waits for the status of the session page to begin with `text`. */
 export async function untilStatus(page: Page, text: string): Promise<void> {
   await page.getByRole('status').filter({ hasText: text }).waitFor();
+}
+
+export interface NewPerson {
+  readonly roles?: Role[];
+  /** What they may do with the desktop. */
+  readonly desktopId?: string;
+  readonly rights?: DesktopRight[];
+}
+
+/** Makes an account and gives the address that signs it in, once. */
+export async function invite(client: Client, name: string, person: NewPerson = {}): Promise<string> {
+  const { roles = ['user'], desktopId, rights = ['open'] } = person;
+  const user = await client.call(createUser, { body: { name, roles } });
+  if (desktopId !== undefined) await client.call(createAssignment, { body: { desktopId, userId: user.id, rights } });
+  return (await client.call(linkUser, { params: { userId: user.id } })).url;
+}
+
+/** A browser of its own, signed in by that address and on the list of desktops. */
+export async function enter(web: Pick<Web, 'browser'>, link: string, more: BrowserContextOptions = {}): Promise<Page> {
+  const context = await web.browser.newContext({ reducedMotion: 'reduce', ...more });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  await page.goto(link);
+  await page.getByRole('heading', { name: 'Desktops' }).waitFor();
+  return page;
+}
+
+const SCREEN_MS = 20_000;
+
+/** The toy guest's screen as the canvas of the session page shows it, once `isAwaited` holds. */
+export async function screenOf(page: Page, isAwaited: (screen: ToyScreen) => boolean): Promise<ToyScreen> {
+  const started = Date.now();
+  for (;;) {
+    const canvas = page.getByTestId('screen').locator('canvas');
+    const url = await canvas.evaluate((element) => (element as unknown as { toDataURL(): string }).toDataURL());
+    const png = Buffer.from(url.split(',')[1] ?? '', 'base64');
+    const screen = 0 < png.byteLength ? readToyScreen(png) : undefined; // A canvas without size has no picture yet.
+    if (screen !== undefined && isAwaited(screen)) return screen;
+    if (SCREEN_MS < Date.now() - started) throw new Error(`the screen shows ${JSON.stringify(screen)}`);
+    await page.evaluate('new Promise((drawn) => requestAnimationFrame(drawn))');
+  }
 }

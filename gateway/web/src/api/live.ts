@@ -9,6 +9,7 @@ import { queryClient } from './query-client.ts';
 type Listener = (event: ApiEvent) => void;
 
 const listeners = new Set<Listener>();
+const returns = new Set<() => void>();
 let source: EventSource | undefined;
 let lastId: string | undefined;
 let reopen: ReturnType<typeof setTimeout> | undefined;
@@ -20,6 +21,12 @@ const PAUSE_AFTER_MS = 10_000;
 export function listenLive(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+/** Calls `listener` when the stream is back after it was lost: the gateway answers again. */
+export function onLiveBack(listener: () => void): () => void {
+  returns.add(listener);
+  return () => returns.delete(listener);
 }
 
 /**
@@ -56,8 +63,14 @@ function open(): void {
     lastId = message.lastEventId;
     handle(message.data);
   };
+  let wasLost = false;
+  opened.onopen = () => {
+    if (wasLost) for (const listener of returns) listener();
+    wasLost = false;
+  };
   opened.addEventListener('reset', () => void queryClient.invalidateQueries());
   opened.onerror = () => {
+    wasLost = true;
     // The browser tries again by itself after a network loss, but not after an HTTP error: those we try again, slowly.
     if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
     reopen = setTimeout(open, REOPEN_MS);

@@ -1,4 +1,5 @@
 /** What the end of a session's socket means to the person in front of it. The codes are shared/ticket.ts's. */
+import type { SessionEnd } from '../../../shared/session.ts';
 import { SESSION_CLOSE, type SessionCloseName, shouldReconnect } from '../../../shared/ticket.ts';
 
 export type AfterClose =
@@ -33,4 +34,15 @@ export function afterClose(code: number): AfterClose {
   const why = name === undefined ? 'The connection was lost.' : WHY[name];
   if (shouldReconnect(code)) return { kind: 'retry', why };
   return { kind: 'ended', why, canReopen: code !== SESSION_CLOSE.REVOKED };
+}
+
+/** What the gateway's event says is more exact than a close code; where it says no more, the code's words stay. */
+const ENDS: Partial<Readonly<Record<SessionEnd, string>>> = {
+  operator: 'An operator ended this session.',
+  owner: 'You ended this session.',
+  'too-long': 'The session has reached its time limit.',
+};
+
+export function whyEnded(end: SessionEnd | undefined, why: string): string {
+  return (end === undefined ? undefined : ENDS[end]) ?? why;
 }

@@ -4,6 +4,7 @@
  */
 import type RFB from '@novnc/novnc';
 import type { Ticket } from '../../../shared/ticket.ts';
+import { onLiveBack } from '../api/live.ts';
 import type { FitChoice } from './fit.ts';
 import { KEYS, type Key, strokesOf } from './keys.ts';
 import { Link, type LinkState } from './link.ts';
@@ -16,6 +17,8 @@ import { afterRefusal, type TicketSource } from './tickets.ts';
 export interface DisplaySnapshot {
   readonly link: LinkState;
   readonly sessionId: string | undefined;
+  /** Somebody else's session: its owner has been asked and has not answered yet. */
+  readonly isAsking: boolean;
   /** What the server lets this page do: `view` cannot type. */
   readonly mode: 'control' | 'view';
   /** The last text that the desktop put on its clipboard. */
@@ -53,9 +56,11 @@ export class Display {
   #rfb: RFB | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #silentSince = 0;
+  #unlisten: () => void = () => undefined;
   #snapshot: DisplaySnapshot = {
     link: { kind: 'opening' },
     sessionId: undefined,
+    isAsking: false,
     mode: 'control',
     remoteClipboard: undefined,
     framesPerSecond: 0,
@@ -96,10 +101,12 @@ export class Display {
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     window.addEventListener('online', this.#retryNow);
     document.addEventListener('visibilitychange', this.#retryNow);
+    this.#unlisten = onLiveBack(this.#retryNow);
   }
 
   stop(): void {
     clearInterval(this.#ticker);
+    this.#unlisten();
     window.removeEventListener('online', this.#retryNow);
     document.removeEventListener('visibilitychange', this.#retryNow);
     this.#link.stop();
@@ -139,7 +146,13 @@ export class Display {
 
   /** Input that changes nothing in the guest, so that the idle clock starts over. */
   stayAwake(): void {
+    const rfb = this.#rfb;
+    if (rfb === undefined) return;
+    // Also from who only looks: the gateway drops the key, but has heard that somebody is there.
+    const { viewOnly } = rfb;
+    rfb.viewOnly = false;
     this.press([KEYS.shift]);
+    rfb.viewOnly = viewOnly;
     this.focus();
   }
 
@@ -164,9 +177,14 @@ export class Display {
   };
 
   async #nextTicket(signal: AbortSignal): Promise<Ticket> {
-    const [ticket] = await Promise.all([this.#tickets.next(signal), novnc]);
-    this.#change({ sessionId: ticket.sessionId, mode: ticket.mode });
-    return ticket;
+    const onAsked = () => this.#change({ isAsking: true });
+    try {
+      const [ticket] = await Promise.all([this.#tickets.next(signal, onAsked), novnc]);
+      this.#change({ sessionId: ticket.sessionId, mode: ticket.mode });
+      return ticket;
+    } finally {
+      this.#change({ isAsking: false });
+    }
   }
 
   #attach(socket: WebSocket, ready: () => void): void {
@@ -181,7 +199,7 @@ export class Display {
       rfb.addEventListener('connect', () => {
         this.#ghost.replaceChildren();
         ready();
-        this.#nameCanvas();
+        this.#completeCanvas();
         // Not away from a field or the terminal that somebody types into while the screen comes back.
         if (document.activeElement === null || document.activeElement === document.body) this.focus();
       });
@@ -192,11 +210,13 @@ export class Display {
     });
   }
 
-  /** A screen reader should hear what this is; noVNC leaves its canvas without a name. */
-  #nameCanvas(): void {
+  /** What noVNC leaves out on its canvas: a name for screen readers, and letting go of keys when the focus moves on. */
+  #completeCanvas(): void {
     const canvas = this.#screen.querySelector('canvas');
     canvas?.setAttribute('role', 'application');
     canvas?.setAttribute('aria-label', 'Screen of the desktop');
+    // A key let go over a button of ours would stay down in the guest: noVNC releases all when the window loses the focus.
+    canvas?.addEventListener('blur', () => window.dispatchEvent(new Event('blur')));
   }
 
   #detach(): void {

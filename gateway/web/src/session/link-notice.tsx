@@ -7,6 +7,8 @@ import type { LinkState } from './link.ts';
 interface LinkNoticeProps {
   readonly what: string;
   readonly link: LinkState;
+  /** What is waited for, where it is not only the connection. */
+  readonly wait?: string | undefined;
   readonly onRetry: () => void;
   readonly onReopen: () => void;
 }
@@ -14,7 +16,7 @@ interface LinkNoticeProps {
 /** A first connection is given a moment before the page says that it waits; a loss is said at once. */
 const PATIENCE_MS = 400;
 
-export function LinkNotice({ what, link, onRetry, onReopen }: LinkNoticeProps) {
+export function LinkNotice({ what, link, wait, onRetry, onReopen }: LinkNoticeProps) {
   const isLate = useIsLate(link);
   switch (link.kind) {
     case 'connected':
@@ -24,7 +26,7 @@ export function LinkNotice({ what, link, onRetry, onReopen }: LinkNoticeProps) {
       return (
         <div className="oriel-notice">
           <Spinner size="lg" aria-label={`Opening the ${what}`} />
-          <p>Opening the {what}…</p>
+          <p>{wait ?? `Opening the ${what}…`}</p>
         </div>
       );
     case 'waiting':

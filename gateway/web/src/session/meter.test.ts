@@ -37,3 +37,19 @@ test('the meter keeps a bounded number of bursts and frames', () => {
   }
   expect(meter.takeBursts(2_000_000).length).toBeLessThanOrEqual(METER.maxBursts);
 });
+
+test('a frame that a narrow link brings in pieces far apart is one burst; the wait for the next frame is none', () => {
+  const meter = new Meter();
+  meter.sent(request, 0);
+  for (const ms of [10, 300, 600, 900]) meter.received(100_000, ms);
+  meter.sent(request, 910);
+  meter.received(50_000, 1500);
+  expect(meter.takeBursts(1550)).toEqual([{ bytes: 300_000, ms: 890 }]);
+});
+
+test('frames that the server sends unasked are counted by the silence before them', () => {
+  const meter = new Meter();
+  meter.sent(Uint8Array.of(150, 1, 0, 0, 0, 0, 4, 0, 3, 0), 0);
+  for (let ms = 0; ms < 2000; ms += 50) for (const piece of [0, 1, 2]) meter.received(1000, ms + piece);
+  expect(meter.framesPerSecond(1999)).toBe(20);
+});

@@ -1,24 +1,44 @@
 /**
  * Counts what passes on the display socket: frames a second, bytes a second, and the bursts that bandwidth is read from.
  * noVNC has no event for a finished frame, but it answers each with one FramebufferUpdateRequest (RFC 6143 7.5.3), which
- * is what `sent` looks for. Time is passed in.
+ * is what `sent` looks for; a server with continuous updates is not asked, and what comes after a silence is a frame then.
+ * Time is passed in.
  */
 import type { Burst } from './quality.ts';
 
-export const METER = { windowMs: 2_000, burstGapMs: 40, maxBursts: 24, maxFrames: 512 } as const;
+export const METER = {
+  windowMs: 2_000,
+  /** A longer silence ends a burst, */
+  burstGapMs: 40,
+  /** but not in the middle of a frame: a narrow link may rest for so long. */
+  frameGapMs: 2_000,
+  /** Frames that nobody asked for are at least so far apart. */
+  silenceMs: 8,
+  maxBursts: 24,
+  maxFrames: 512,
+} as const;
 
 const UPDATE_REQUEST = { type: 3, SIZE: 10 } as const;
+const ENABLE_CONTINUOUS_UPDATES = { type: 150, SIZE: 10 } as const;
 
 export class Meter {
   #frames: number[] = [];
   #arrivals: { at: number; bytes: number }[] = [];
   #bursts: Burst[] = [];
+  #isContinuous = false;
+  /** Something of a frame that was asked for has come, and the next one was not asked for yet. */
+  #isMidFrame = false;
+  #hasAsked = false;
   #burst: { from: number; to: number; bytes: number } | undefined;
 
   received(bytes: number, nowMs: number): void {
+    const silenceMs = nowMs - (this.#arrivals.at(-1)?.at ?? Number.NEGATIVE_INFINITY);
+    if (this.#isContinuous && METER.silenceMs <= silenceMs) this.#frames.push(nowMs);
     this.#arrivals.push({ at: nowMs, bytes });
     this.#forget(nowMs);
-    if (this.#burst !== undefined && nowMs - this.#burst.to < METER.burstGapMs) {
+    const gapMs = this.#isMidFrame ? METER.frameGapMs : METER.burstGapMs;
+    this.#isMidFrame = this.#hasAsked && !this.#isContinuous;
+    if (this.#burst !== undefined && nowMs - this.#burst.to < gapMs) {
       this.#burst.to = nowMs;
       this.#burst.bytes += bytes;
       return;
@@ -29,8 +49,13 @@ export class Meter {
   }
 
   sent(data: Uint8Array, nowMs: number): void {
+    if (data.byteLength === ENABLE_CONTINUOUS_UPDATES.SIZE && data[0] === ENABLE_CONTINUOUS_UPDATES.type) {
+      this.#isContinuous = data[1] === 1;
+    }
     if (data.byteLength !== UPDATE_REQUEST.SIZE || data[0] !== UPDATE_REQUEST.type || data[1] !== 1) return;
     this.#frames.push(nowMs);
+    this.#hasAsked = true;
+    this.#isMidFrame = false;
     this.#forget(nowMs);
   }
 
@@ -47,7 +72,8 @@ export class Meter {
 
   /** The bursts since the last call. */
   takeBursts(nowMs: number): readonly Burst[] {
-    if (this.#burst !== undefined && METER.burstGapMs <= nowMs - this.#burst.to) this.#endBurst();
+    const gapMs = this.#isMidFrame ? METER.frameGapMs : METER.burstGapMs;
+    if (this.#burst !== undefined && gapMs <= nowMs - this.#burst.to) this.#endBurst();
     return this.#bursts.splice(0);
   }
 

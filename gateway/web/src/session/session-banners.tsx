@@ -20,12 +20,12 @@ export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps)
       {asked.map((join) => (
         <JoinQuestion key={join.id} join={join} sessionId={sessionId} onDone={() => dropJoin(join.id)} />
       ))}
-      {arrived.map(({ id, userName, mode }) => (
+      {arrived.map(({ id, userName, mode, wasHere }) => (
         <Alert
           key={id}
           component="p"
           variant="info"
-          title={`${userName} ${mode === 'view' ? 'is watching' : 'has joined'}`}
+          title={`${userName} ${mode === 'view' ? 'is watching' : wasHere ? 'is here too' : 'has joined'}`}
           actionClose={<AlertActionCloseButton title="Close" onClose={() => dropArrival(id)} />}
         />
       ))}

@@ -178,6 +178,7 @@ function SideTools(props: SessionBarProps) {
       <BarButton
         label="On-screen keys"
         icon={<KeyboardIcon />}
+        isDisabled={props.isViewOnly}
         isPressed={props.areKeysOpen}
         onClick={() => props.onKeys(!props.areKeysOpen)}
       />

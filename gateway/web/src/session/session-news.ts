@@ -1,5 +1,5 @@
 /** What a session page has been told so far, and how each event of the gateway changes that. Pure. */
-import type { Join, Participant, SessionEvent } from '../../../shared/session.ts';
+import type { Join, Participant, SessionEnd, SessionEvent } from '../../../shared/session.ts';
 
 export interface SessionNews {
   readonly messages: readonly { readonly from: string; readonly text: string; readonly at: string }[];
@@ -9,10 +9,22 @@ export interface SessionNews {
   /** Who is on the desktop, this page included. */
   readonly people: readonly Participant[];
   /** Who has come and was not waved away yet: nobody looks on unseen. */
-  readonly arrived: readonly Participant[];
+  readonly arrived: readonly Arrival[];
+  /** Why the session ended, once it has. */
+  readonly end: SessionEnd | undefined;
 }
 
-export const NO_NEWS: SessionNews = { messages: [], warning: undefined, asked: [], people: [], arrived: [] };
+/** `wasHere`: before this page came. */
+export type Arrival = Participant & { readonly wasHere: boolean };
+
+export const NO_NEWS: SessionNews = {
+  messages: [],
+  warning: undefined,
+  asked: [],
+  people: [],
+  arrived: [],
+  end: undefined,
+};
 const MAX_SHOWN = 5;
 
 /** `sessionId` is the page's own. */
@@ -34,19 +46,22 @@ export function withEvent(now: SessionNews, event: SessionEvent, sessionId: stri
     case 'session.participants':
       return withPeople(now, event.items, sessionId);
     case 'session.ended':
-      return NO_NEWS;
+      return { ...NO_NEWS, end: event.end };
   }
 }
 
-function withPeople(now: SessionNews, items: readonly Participant[], sessionId: string): SessionNews {
+export function withPeople(now: SessionNews, items: readonly Participant[], sessionId: string): SessionNews {
   const people = items.filter(isHere);
   const isIn = (all: readonly Participant[], one: Participant) => all.some((each) => each.id === one.id);
-  const fresh = people.filter((each) => each.id !== sessionId && !isIn(now.people, each));
+  const wasHere = now.people.length === 0;
+  const fresh = people
+    .filter((each) => each.id !== sessionId && !isIn(now.people, each))
+    .map((each) => ({ ...each, wasHere }));
   const stillHere = now.arrived.filter((each) => isIn(people, each));
   return { ...now, people, arrived: [...stillHere, ...fresh].slice(-MAX_SHOWN) };
 }
 
 /** A session that waits for its ticket to be used, or that was left, is nobody who looks on. */
-function isHere({ state }: Participant): boolean {
+export function isHere({ state }: Participant): boolean {
   return state === 'live' || state === 'connecting';
 }

@@ -7,6 +7,7 @@ import { apiQuery } from '../api/query.ts';
 import { useNotices } from '../shell/notices.tsx';
 import { clipboardWays } from './clipboard.ts';
 import { ClipboardPanel } from './clipboard-panel.tsx';
+import { whyEnded } from './close-reason.ts';
 import type { FitChoice } from './fit.ts';
 import { LinkNotice } from './link-notice.tsx';
 import { LinkStatus } from './link-status.tsx';
@@ -53,7 +54,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const settings = useMemo(() => ({ fit, quality, isViewOnly, isDragging }), [fit, quality, isViewOnly, isDragging]);
   const used = useDisplay(target, screen, ghost, settings);
   const { display, link, mode, sessionId } = used;
-  const news = useSessionEvents(sessionId);
+  const news = useSessionEvents(sessionId, link.kind === 'connected');
   const session = useQuery({
     ...apiQuery(getSession, { params: { sessionId: sessionId ?? '' } }),
     enabled: sessionId !== undefined && link.kind === 'connected',
@@ -61,6 +62,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const ways = clipboardWays(session?.policy.clipboard, mode);
   useClipboardSync(used, ways, sync === 'on');
 
+  const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
   const name = desktop?.name ?? session?.desktopName ?? 'Desktop';
   // It has been started meanwhile, here or elsewhere: no need to wait for the next attempt.
   const state = desktop?.state;
@@ -74,6 +76,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   };
   const serialTarget: SessionTarget = { kind: 'desktop', desktopId, view: 'serial', mode: 'control' };
 
+  const isLooking = isViewOnly || mode === 'view';
   return (
     <div className="oriel-session">
       <SessionBar
@@ -84,7 +87,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         onFit={setFit}
         quality={quality}
         onQuality={setQuality}
-        isViewOnly={isViewOnly || mode === 'view'}
+        isViewOnly={isLooking}
         onViewOnly={mode === 'view' ? undefined : setViewOnly}
         isDragging={isDragging}
         onDragging={setDragging}
@@ -116,7 +119,8 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             ) : (
               <LinkNotice
                 what="desktop"
-                link={link}
+                link={shown}
+                wait={used.isAsking ? 'Waiting for the owner of the session to let you in…' : undefined}
                 onRetry={() => display?.retryNow()}
                 onReopen={() => display?.reopen()}
               />
@@ -137,9 +141,9 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             )}
           </div>
         </SerialSplit>
-        {areKeysOpen && display !== undefined && <TouchKeys display={display} />}
+        {areKeysOpen && !isLooking && display !== undefined && <TouchKeys display={display} />}
       </main>
-      <LinkStatus link={link} name={name} isViewOnly={isViewOnly || mode === 'view'} />
+      <LinkStatus link={shown} name={name} isViewOnly={isLooking} />
     </div>
   );
 }

@@ -29,7 +29,8 @@ export type SessionTarget =
 export interface TicketSource {
   /** The session of the last ticket. */
   readonly sessionId: () => string | undefined;
-  readonly next: (signal: AbortSignal) => Promise<Ticket>;
+  /** `onAsked`: the owner has been asked and has not answered yet. */
+  readonly next: (signal: AbortSignal, onAsked?: () => void) => Promise<Ticket>;
   /** Forget the session: the next ticket is for a new one. */
   readonly startOver: () => void;
   /**
@@ -41,7 +42,8 @@ export interface TicketSource {
 
 export function ticketSource(target: SessionTarget): TicketSource {
   let sessionId: string | undefined;
-  const fresh = (signal: AbortSignal) => (target.kind === 'desktop' ? open(target, signal) : join(target, signal));
+  const fresh = (signal: AbortSignal, onAsked: () => void) =>
+    target.kind === 'desktop' ? open(target, signal) : join(target, signal, onAsked);
   return {
     sessionId: () => sessionId,
     startOver: () => {
@@ -53,9 +55,9 @@ export function ticketSource(target: SessionTarget): TicketSource {
       if (sessionId !== undefined) client.call(endSession, { params: { sessionId } }).catch(() => undefined);
       sessionId = undefined;
     },
-    next: async (signal) => {
-      const ticket =
-        sessionId === undefined ? await fresh(signal) : await resumeOr(sessionId, () => fresh(signal), signal);
+    next: async (signal, onAsked = () => undefined) => {
+      const ask = () => fresh(signal, onAsked);
+      const ticket = sessionId === undefined ? await ask() : await resumeOr(sessionId, ask, signal);
       sessionId = ticket.sessionId;
       return ticket;
     },
@@ -100,9 +102,14 @@ async function resumeOr(sessionId: string, fresh: () => Promise<Ticket>, signal:
 const JOIN_POLL_MS = 1_000;
 
 /** Asks, waits for the owner's answer (operators need none), and takes the ticket. */
-async function join(target: SessionTarget & { kind: 'join' }, signal: AbortSignal): Promise<Ticket> {
+async function join(
+  target: SessionTarget & { kind: 'join' },
+  signal: AbortSignal,
+  onAsked: () => void,
+): Promise<Ticket> {
   const { sessionId } = target;
   let asked = await client.call(askToJoin, { params: { sessionId }, body: { mode: target.mode }, signal });
+  if (asked.state === 'asked') onAsked();
   while (asked.state === 'asked') {
     await new Promise((resolve) => setTimeout(resolve, JOIN_POLL_MS));
     signal.throwIfAborted();

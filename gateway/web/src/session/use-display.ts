@@ -6,6 +6,7 @@ import { type SessionTarget, ticketSource } from './tickets.ts';
 const NOTHING: DisplaySnapshot = {
   link: { kind: 'opening' },
   sessionId: undefined,
+  isAsking: false,
   mode: 'control',
   remoteClipboard: undefined,
   framesPerSecond: 0,

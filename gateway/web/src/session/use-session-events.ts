@@ -1,8 +1,9 @@
 /** What the gateway tells the page about its own session: messages, warnings, who asks to join. */
 import { useCallback, useEffect, useState } from 'react';
-import { SESSION_TOPICS, SessionEvent } from '../../../shared/session.ts';
+import { listParticipants, SESSION_TOPICS, SessionEvent } from '../../../shared/session.ts';
+import { client } from '../api/client.ts';
 import { listenLive } from '../api/live.ts';
-import { NO_NEWS, type SessionNews, withEvent } from './session-news.ts';
+import { NO_NEWS, type SessionNews, withEvent, withPeople } from './session-news.ts';
 
 export interface UsedSessionEvents extends SessionNews {
   readonly dropMessage: (at: string) => void;
@@ -10,7 +11,8 @@ export interface UsedSessionEvents extends SessionNews {
   readonly dropArrival: (id: string) => void;
 }
 
-export function useSessionEvents(sessionId: string | undefined): UsedSessionEvents {
+/** `isConnected`: who is here is asked for once then, for the stream of events may have begun too late to tell. */
+export function useSessionEvents(sessionId: string | undefined, isConnected: boolean): UsedSessionEvents {
   const [news, setNews] = useState<SessionNews>(NO_NEWS);
   useEffect(() => {
     setNews(NO_NEWS);
@@ -24,6 +26,15 @@ export function useSessionEvents(sessionId: string | undefined): UsedSessionEven
       if (parsed.success) setNews((now) => withEvent(now, parsed.data, sessionId));
     });
   }, [sessionId]);
+  useEffect(() => {
+    if (sessionId === undefined || !isConnected) return undefined;
+    const abort = new AbortController();
+    client.call(listParticipants, { params: { sessionId }, signal: abort.signal }).then(
+      ({ items }) => setNews((now) => withPeople(now, items, sessionId)),
+      () => undefined, // The next event tells.
+    );
+    return () => abort.abort();
+  }, [sessionId, isConnected]);
   const dropMessage = useCallback(
     (at: string) => setNews((now) => ({ ...now, messages: now.messages.filter((each) => each.at !== at) })),
     [],

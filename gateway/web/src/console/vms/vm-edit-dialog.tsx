@@ -1,16 +1,16 @@
-/** Changing a VM. It is fetched anew with its ETag, so that nobody's change is overwritten unseen (412). */
+/** Changing a VM. */
 import { Alert, FormGroup, TextArea } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Disk, listDisks } from '../../../../shared/disk.ts';
-import { editVm, getVm, VM_LIMITS, type Vm } from '../../../../shared/vm.ts';
+import { editVm, VM_LIMITS, type Vm } from '../../../../shared/vm.ts';
 import { client } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
-import { Failure } from '../../shell/failure.tsx';
 import { FormDialog } from '../../shell/form-dialog.tsx';
 import { SelectField } from '../../shell/select-field.tsx';
 import { TextField } from '../../shell/text-field.tsx';
 import { refetch } from '../../shell/use-action.ts';
+import { FreshVm } from './fresh-vm.tsx';
 
 interface VmEditDialogProps {
   readonly vmId: string;
@@ -18,16 +18,10 @@ interface VmEditDialogProps {
 }
 
 export function VmEditDialog({ vmId, onClose }: VmEditDialogProps) {
-  const fresh = useQuery({
-    queryKey: ['vm-edit', vmId],
-    queryFn: ({ signal }) => client.send(getVm, { params: { vmId }, signal }),
-    gcTime: 0,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
   const images = useQuery(apiQuery(listDisks, { query: { kind: 'image', limit: 500 } })).data?.items ?? [];
-  if (fresh.isError) return <Failure title="The machine could not be read" error={fresh.error} />;
-  if (fresh.data === undefined) return null;
-  return <Fields vm={fresh.data.body} etag={fresh.data.etag} images={images} onClose={onClose} />;
+  return (
+    <FreshVm vmId={vmId}>{(vm, etag) => <Fields vm={vm} etag={etag} images={images} onClose={onClose} />}</FreshVm>
+  );
 }
 
 interface FieldsProps {

@@ -10,11 +10,12 @@ import { RowMenu } from '../../shell/row-menu.tsx';
 import { useAction } from '../../shell/use-action.ts';
 import { VmDeleteDialog } from './vm-delete-dialog.tsx';
 import { VmEditDialog } from './vm-edit-dialog.tsx';
+import { VmRulesDialog } from './vm-rules-dialog.tsx';
 
 export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const [asking, setAsking] = useState<PowerVerb>();
-  const [isEditing, setEditing] = useState(false);
-  const [isDeleting, setDeleting] = useState(false);
+  const [dialog, setDialog] = useState<'edit' | 'rules' | 'delete'>();
+  const close = () => setDialog(undefined);
   const navigate = useNavigate();
   const act = useAction('vm.', 'desktop.');
   const run = (verb: PowerVerb) => act(`${vm.name}: ${verb.done}`, () => runPower(vm.id, verb.id));
@@ -27,13 +28,18 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
       }))
     : [];
   const open = { key: 'open', label: 'Open', onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`) };
-  const edit = { key: 'edit', label: 'Change…', onSelect: () => setEditing(true) };
-  const remove = { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDeleting(true) };
+  const edit = { key: 'edit', label: 'Change…', onSelect: () => setDialog('edit') };
+  const rules = { key: 'rules', label: 'Session rules…', onSelect: () => setDialog('rules') };
+  const remove = { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDialog('delete') };
   return (
     <>
       <RowMenu
         name={vm.name}
-        actions={[...(holds(me, 'open') ? [open] : []), ...power, ...(holds(me, 'manage') ? [edit, remove] : [])]}
+        actions={[
+          ...(holds(me, 'open') ? [open] : []),
+          ...power,
+          ...(holds(me, 'manage') ? [edit, rules, remove] : []),
+        ]}
       />
       {asking !== undefined && (
         <FormDialog
@@ -46,8 +52,9 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
           <p>What is not saved inside the machine is lost, as when the plug is pulled.</p>
         </FormDialog>
       )}
-      {isEditing && <VmEditDialog vmId={vm.id} onClose={() => setEditing(false)} />}
-      {isDeleting && <VmDeleteDialog vm={vm} onClose={() => setDeleting(false)} />}
+      {dialog === 'edit' && <VmEditDialog vmId={vm.id} onClose={close} />}
+      {dialog === 'rules' && <VmRulesDialog vmId={vm.id} onClose={close} />}
+      {dialog === 'delete' && <VmDeleteDialog vm={vm} onClose={close} />}
     </>
   );
 }

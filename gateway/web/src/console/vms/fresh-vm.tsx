@@ -1,0 +1,22 @@
+/** A VM as it is now, with its ETag, for a dialog that changes it: nobody's change is overwritten unseen (412). */
+import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { getVm, type Vm } from '../../../../shared/vm.ts';
+import { client } from '../../api/client.ts';
+import { Failure } from '../../shell/failure.tsx';
+
+interface FreshVmProps {
+  readonly vmId: string;
+  readonly children: (vm: Vm, etag: string | undefined) => ReactNode;
+}
+
+export function FreshVm({ vmId, children }: FreshVmProps) {
+  const fresh = useQuery({
+    queryKey: ['vm-edit', vmId],
+    queryFn: ({ signal }) => client.send(getVm, { params: { vmId }, signal }),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  if (fresh.isError) return <Failure title="The machine could not be read" error={fresh.error} />;
+  return fresh.data === undefined ? null : children(fresh.data.body, fresh.data.etag);
+}

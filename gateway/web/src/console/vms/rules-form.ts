@@ -1,0 +1,50 @@
+/** The rules of sessions as a form has them (texts), and back. Pure. Empty is the gateway's default, 0 is no limit. */
+import type { Clipboard, SessionRules } from '../../../../shared/session-rules.ts';
+
+export interface RulesForm {
+  readonly clipboard: Clipboard | '';
+  readonly idleMinutes: string;
+  readonly absoluteHours: string;
+  readonly mbit: string;
+  readonly refusedKeys: string;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const MBIT_BYTES = 125_000;
+
+export function formOf(rules: SessionRules): RulesForm {
+  return {
+    clipboard: rules.clipboard ?? '',
+    idleMinutes: textOf(rules.idleMs, MINUTE_MS),
+    absoluteHours: textOf(rules.absoluteMs, HOUR_MS),
+    mbit: textOf(rules.bandwidthBytesPerSecond, MBIT_BYTES),
+    refusedKeys: (rules.refusedKeys ?? []).join(', '),
+  };
+}
+
+/** `before`: what the form does not show stays. */
+export function rulesOf(form: RulesForm, before: SessionRules): SessionRules {
+  const { clipboard: _, idleMs: _i, absoluteMs: _a, bandwidthBytesPerSecond: _b, refusedKeys: _k, ...kept } = before;
+  const refusedKeys = form.refusedKeys
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+  return {
+    ...kept,
+    ...(form.clipboard === '' ? {} : { clipboard: form.clipboard }),
+    ...(form.idleMinutes === '' ? {} : { idleMs: numberOf(form.idleMinutes, MINUTE_MS) }),
+    ...(form.absoluteHours === '' ? {} : { absoluteMs: numberOf(form.absoluteHours, HOUR_MS) }),
+    ...(form.mbit === '' ? {} : { bandwidthBytesPerSecond: numberOf(form.mbit, MBIT_BYTES) }),
+    ...(refusedKeys.length === 0 ? {} : { refusedKeys }),
+  };
+}
+
+function textOf(value: number | null | undefined, unit: number): string {
+  if (value === undefined) return '';
+  return value === null ? '0' : String(value / unit);
+}
+function numberOf(text: string, unit: number): number | null {
+  const value = Math.round(Number(text) * unit);
+  return value === 0 ? null : value;
+}

@@ -1,0 +1,164 @@
+/**
+ * Keys from the browser to what the guest makes of them: layouts, dead keys, AltGr, combinations. Chromium gets its key
+ * events as from a keyboard of that layout (DevTools `Input.dispatchKeyEvent`); xev on Xtigervnc says which keysyms came,
+ * the toy guest on QEMU which scancodes.
+ */
+import type { CDPSession, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { untilSerial } from '../support/live.ts';
+import { openStage, type Stage, startXServer, type XClient, type XServer } from './stage.ts';
+import { demoDesktop, openWeb, untilStatus } from './support.ts';
+
+interface Stroke {
+  readonly code: string;
+  readonly key: string;
+  /** What the key is called on a US keyboard decides this number. */
+  readonly keyCode: number;
+  /** 1 Alt, 2 Ctrl, 8 Shift. */
+  readonly modifiers?: number;
+}
+
+async function stroke(cdp: CDPSession, { code, key, keyCode, modifiers = 0 }: Stroke): Promise<void> {
+  const common = { code, key, windowsVirtualKeyCode: keyCode, modifiers };
+  const text = [...key].length === 1 ? { text: key } : {};
+  await cdp.send('Input.dispatchKeyEvent', { type: key.length === 1 ? 'keyDown' : 'rawKeyDown', ...common, ...text });
+  await cdp.send('Input.dispatchKeyEvent', { type: 'keyUp', ...common });
+}
+
+const canvas = (page: Page) => page.getByTestId('screen').locator('canvas');
+
+describe('a VNC server that maps keysyms (Xtigervnc)', () => {
+  let x: XServer;
+  let stage: Stage;
+  let page: Page;
+  let cdp: CDPSession;
+  let xev: XClient;
+
+  beforeAll(async () => {
+    x = await startXServer();
+    xev = x.client('stdbuf', ['-oL', 'xev', '-geometry', '640x400+0+0', '-event', 'keyboard']);
+    stage = await openStage(x.endpoint);
+    page = await stage.open();
+    cdp = await page.context().newCDPSession(page);
+    // The pointer is on xev's window, so keys go to it.
+    await canvas(page).click({ position: { x: 60, y: 60 } });
+    // The first keysym that Xtigervnc's keyboard lacks makes it a new keyboard, and xev prints that one key by the old.
+    await seenAfter(() => stroke(cdp, { code: 'KeyO', key: 'ø', keyCode: 79 }));
+  });
+  afterAll(async () => {
+    await stage?.close();
+    await x?.close();
+  });
+
+  /** The keysyms of the presses that xev saw since, modifiers aside. */
+  async function seenAfter(type: () => Promise<void>): Promise<readonly string[]> {
+    const before = xev.out().length;
+    await type();
+    // The end mark: what was typed before it has come when it has.
+    await stroke(cdp, { code: 'F9', key: 'F9', keyCode: 120 });
+    const text = (): string => xev.out().slice(before);
+    await xev.says(/KeyRelease[^]*?keysym 0x[0-9a-f]+, F9\)/, before);
+    const names = [...text().matchAll(/KeyPress event[^]*?keysym 0x[0-9a-f]+, (\w+)\)/g)].map(([, name]) => name ?? '');
+    return names.filter((name) => !/^(F9|Shift_L|Control_[LR]|Alt_L|ISO_Level3_Shift|NoSymbol)$/.test(name));
+  }
+
+  test.for([
+    { it: 'ö and ß of a German keyboard', keys: ['Semicolon ö 186', 'Minus ß 189'], seen: ['odiaeresis', 'ssharp'] },
+    { it: 'z where a US keyboard has y', keys: ['KeyY z 90'], seen: ['z'] },
+    { it: 'é and ç of a French one', keys: ['Digit2 é 50', 'Digit9 ç 57'], seen: ['eacute', 'ccedilla'] },
+    { it: 'Cyrillic', keys: ['KeyF а 65', 'KeyZ я 90'], seen: ['Cyrillic_a', 'Cyrillic_ya'] },
+    { it: 'Greek', keys: ['KeyA α 65'], seen: ['Greek_alpha'] },
+  ])('$it: the character that the key makes here is the one that comes', async ({ keys, seen }) => {
+    const came: string[] = [];
+    // One at a time: Xtigervnc gives a new keysym a spare place on its keyboard, and xev looks there when it prints.
+    for (const [code = '', key = '', keyCode] of keys.map((each) => each.split(' '))) {
+      came.push(...(await seenAfter(() => stroke(cdp, { code, key, keyCode: Number(keyCode) }))));
+    }
+    expect(came).toEqual(seen);
+  });
+
+  test('AltGr on Linux: the third level comes as its character', async () => {
+    const type = async (): Promise<void> => {
+      const altGr = { code: 'AltRight', key: 'AltGraph', windowsVirtualKeyCode: 225 };
+      await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...altGr });
+      await stroke(cdp, { code: 'KeyQ', key: '@', keyCode: 81 });
+      await stroke(cdp, { code: 'KeyE', key: '€', keyCode: 69 });
+      await cdp.send('Input.dispatchKeyEvent', { type: 'keyUp', ...altGr });
+    };
+    expect(await seenAfter(type)).toEqual(['at', 'EuroSign']);
+  });
+
+  test('a dead key and its letter come as the composed character, once', async () => {
+    const type = async (): Promise<void> => {
+      // What Chromium tells of ´ and then e: a dead key that makes nothing, and an é.
+      await stroke(cdp, { code: 'Equal', key: 'Dead', keyCode: 229 });
+      await stroke(cdp, { code: 'KeyE', key: 'é', keyCode: 69 });
+      await stroke(cdp, { code: 'Equal', key: 'Dead', keyCode: 229 });
+      await stroke(cdp, { code: 'KeyO', key: 'ó', keyCode: 79 });
+    };
+    expect(await seenAfter(type)).toEqual(['eacute', 'oacute']);
+  });
+
+  test('the on-screen field sends what an input method settled on', async () => {
+    await page.getByRole('button', { name: 'On-screen keys' }).click();
+    await page.getByRole('textbox', { name: 'Type to the desktop' }).click();
+    const composing = { selectionStart: 1, selectionEnd: 1 };
+    const type = async (): Promise<void> => {
+      await cdp.send('Input.imeSetComposition', { text: 'ñ', ...composing });
+      await cdp.send('Input.insertText', { text: 'ñandú' });
+      await page.getByRole('button', { name: 'F9', exact: true }).click();
+    };
+    expect(await seenAfter(type)).toEqual(['ntilde', 'a', 'n', 'd', 'uacute']);
+    await page.getByRole('button', { name: 'On-screen keys' }).click();
+    await canvas(page).focus();
+  });
+
+  test('a combination of the menu arrives in order and is let go of', async () => {
+    const before = xev.out().length;
+    await page.getByRole('button', { name: 'Special keys' }).click();
+    await page.getByRole('menuitem', { name: 'Ctrl-Alt-Backspace' }).click();
+    const text = (): string => xev.out().slice(before);
+    await expect.poll(text).toMatch(/KeyRelease[^]*?Control_L\)/);
+    const strokes = [...text().matchAll(/Key(Press|Release) event[^]*?keysym 0x[0-9a-f]+, (\w+)\)/g)];
+    expect(strokes.map(([, kind, name]) => `${kind} ${name}`)).toEqual([
+      'Press Control_L',
+      'Press Alt_L',
+      'Press BackSpace',
+      'Release BackSpace',
+      'Release Alt_L',
+      'Release Control_L',
+    ]);
+  });
+
+  test('a key that is held when the page loses the focus is let go of in the guest', async () => {
+    const before = xev.out().length;
+    await canvas(page).focus();
+    await page.keyboard.down('a');
+    await page.getByRole('button', { name: 'Clipboard', exact: true }).focus();
+    await expect.poll(() => xev.out().slice(before)).toMatch(/KeyRelease[^]*?keysym 0x61, a\)/);
+    await page.keyboard.up('a');
+  });
+});
+
+test('QEMU gets scancodes: the layout that counts is the guest’s', async () => {
+  const web = await openWeb();
+  try {
+    const { page } = web;
+    const desktop = await demoDesktop(web.client);
+    await page.goto(`${web.gateway.origin}/desktops/${desktop.id}`);
+    await untilStatus(page, 'Connected');
+    await canvas(page).focus();
+    const cdp = await page.context().newCDPSession(page);
+    // A German keyboard here, a US one there: the places of the keys are what arrives.
+    for (const [code, key, keyCode] of [
+      ['BracketLeft', '(', 57],
+      ['KeyY', 'z', 90],
+      ['Semicolon', 'ö', 186],
+      ['Slash', '-', 189],
+    ] as const)
+      await stroke(cdp, { code, key: key === '(' ? 'ü' : key, keyCode });
+    await untilSerial(web.gateway.dataDir, desktop.id, /\[y;\//);
+  } finally {
+    await web.close();
+  }
+});

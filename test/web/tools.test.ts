@@ -1,0 +1,143 @@
+/** The tools of the session page: what is measured and shown, quality by bandwidth and by hand, full screen, a lost network. */
+import type { Page } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
+import { fakeVm, rfbServerHandshake, unixEndpoint } from '../display/support.ts';
+import { openStage, type Stage, startXServer } from './stage.ts';
+import { untilStatus } from './support.ts';
+
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function opened(stage: Stage): Promise<Page> {
+  undo.push(() => stage.close());
+  return await stage.open();
+}
+
+/** The JPEG quality of each SetEncodings (RFC 6143 7.5.2; -32 to -23) that the page sends from now on. */
+function qualities(page: Page): number[] {
+  const seen: number[] = [];
+  page.on('websocket', (socket) =>
+    socket.on('framesent', ({ payload }) => {
+      const bytes = Buffer.from(payload);
+      if (bytes[0] !== 2) return;
+      for (let i = 4; i + 4 <= bytes.length; i += 4) {
+        const encoding = bytes.readInt32BE(i);
+        if (-32 <= encoding && encoding <= -23) seen.push(encoding + 32);
+      }
+    }),
+  );
+  return seen;
+}
+
+test('round trip and frame rate are shown and follow what happens; quality is set by hand', async () => {
+  const x = await startXServer();
+  undo.push(() => x.close());
+  const page = await opened(await openStage(x.endpoint));
+  const figures = page.getByRole('note', { name: 'Connection' });
+  await expect.poll(() => figures.innerText(), { timeout: 10_000 }).toMatch(/\d+ ms/);
+  await expect.poll(() => figures.innerText()).toMatch(/\b0 fps/);
+  const seen = qualities(page);
+  await page.reload();
+  await untilStatus(page, 'Connected');
+  for (const [name, quality] of [
+    ['Sharp', 9],
+    ['Fast', 2],
+    ['Balanced', 6],
+  ] as const) {
+    await page.getByRole('button', { name: 'Picture quality' }).click();
+    await page.getByRole('menuitem', { name: new RegExp(`^${name}`) }).click();
+    await expect.poll(() => seen.at(-1)).toBe(quality);
+  }
+  // The choice is kept for the next visit.
+  await page.reload();
+  await untilStatus(page, 'Connected');
+  await page.getByRole('button', { name: 'Picture quality' }).click();
+  await page.getByRole('menuitem', { name: /^Balanced.*\(chosen\)/ }).waitFor();
+});
+
+/** A desktop that draws without end: 640 by 480 raw pixels whenever it is asked. */
+async function floodingVm(): Promise<string> {
+  return await fakeVm(async (socket) => {
+    const reader = await rfbServerHandshake(socket, { width: 640, height: 480 });
+    const frame = Buffer.alloc(16 + 640 * 480 * 4, 0x5a);
+    frame.set([0, 0, 0, 1, 0, 0, 0, 0, 640 >> 8, 640 & 255, 480 >> 8, 480 & 255, 0, 0, 0, 0]);
+    while (!socket.destroyed) {
+      const [type = 0] = await reader.read(1).catch(() => [NaN]);
+      if (type === 0) await reader.read(19);
+      else if (type === 2) await reader.read(4 * (await reader.read(3)).readUInt16BE(1));
+      else if (type === 3) {
+        await reader.read(9);
+        socket.write(frame);
+      } else if (type === 4) await reader.read(7);
+      else if (type === 5) await reader.read(5);
+      else return; // It has gone.
+    }
+  });
+}
+
+test.for([
+  { it: 'a connection that carries much', rules: {}, from: 9, to: 9 },
+  { it: 'a narrow connection', rules: { bandwidthBytesPerSecond: 400_000 }, from: 2, to: 4 },
+])('the picture follows the bandwidth by itself: $it', async ({ rules, from, to }) => {
+  const vm = await floodingVm();
+  const page = await opened(await openStage(() => unixEndpoint(vm), rules));
+  const seen = qualities(page);
+  await page.reload();
+  await untilStatus(page, 'Connected');
+  await expect.poll(() => from <= (seen.at(-1) ?? -1) && (seen.at(-1) ?? 10) <= to, { timeout: 20_000 }).toBe(true);
+});
+
+test('frames are counted while the desktop draws', async () => {
+  const vm = await floodingVm();
+  const page = await opened(await openStage(() => unixEndpoint(vm)));
+  const figures = page.getByRole('note', { name: 'Connection' });
+  await expect.poll(() => figures.innerText(), { timeout: 10_000 }).toMatch(/\b[1-9]\d* fps/);
+});
+
+test('full screen is the whole page, bar included, and the way back is the same button', async () => {
+  const x = await startXServer();
+  undo.push(() => x.close());
+  const page = await opened(await openStage(x.endpoint));
+  const button = page.getByRole('button', { name: 'Full screen' });
+  const isFull = () => page.evaluate<boolean>('document.fullscreenElement === document.documentElement');
+  await button.click();
+  await expect.poll(isFull).toBe(true);
+  await expect.poll(() => button.getAttribute('aria-pressed')).toBe('true');
+  await button.click();
+  await expect.poll(isFull).toBe(false);
+});
+
+test('a desktop takes the size of the window where that is asked for, and is scaled where not', async () => {
+  const x = await startXServer();
+  undo.push(() => x.close());
+  const page = await opened(await openStage(x.endpoint));
+  const sizes = () =>
+    page.evaluate<readonly number[]>(`{
+      const canvas = document.querySelector('[data-testid=screen] canvas');
+      const stage = document.querySelector('[data-testid=screen]').getBoundingClientRect();
+      [canvas.width, canvas.height, Math.round(stage.width), Math.round(stage.height)];
+    }`);
+  expect((await sizes()).slice(0, 2)).toEqual([640, 400]);
+  await page.getByRole('button', { name: 'Fit' }).click();
+  await page.getByRole('menuitem', { name: /^Resize the desktop/ }).click();
+  await expect
+    .poll(async () => {
+      const [width, height, roomX, roomY] = await sizes();
+      return width === roomX && height === roomY;
+    })
+    .toBe(true);
+});
+
+test('a network that goes and comes back: the page says so and is back without a reload', async () => {
+  const x = await startXServer();
+  undo.push(() => x.close());
+  const page = await opened(await openStage(x.endpoint));
+  await page.evaluate('globalThis.isSamePage = true');
+  await page.context().setOffline(true);
+  await untilStatus(page, 'Reconnecting');
+  await page.context().setOffline(false);
+  await untilStatus(page, 'Connected');
+  expect(await page.evaluate('globalThis.isSamePage')).toBe(true);
+});
