@@ -14,13 +14,32 @@ export interface Audience extends ObjectFacts {
   readonly right?: Right;
 }
 
-export interface PublishedEvent {
+export class PublishedEvent {
   /** `<epoch>-<number>`; the epoch changes with each start of the gateway. */
   readonly cursor: string;
   readonly event: ApiEvent;
   readonly audience: Audience;
-  /** As it goes out (text/event-stream): made once, however many listen. */
-  readonly message: string;
+  #isBeingTold = true;
+  #message: Buffer | undefined;
+
+  constructor(cursor: string, event: ApiEvent, audience: Audience) {
+    this.cursor = cursor;
+    this.event = event;
+    this.audience = audience;
+  }
+
+  /** As it goes out (text/event-stream): made when the first listener wants it, and once, however many do. */
+  get message(): Buffer {
+    const message = this.#message ?? Buffer.from(`id: ${this.cursor}\ndata: ${JSON.stringify(this.event)}\n\n`);
+    if (this.#isBeingTold) this.#message = message;
+    return message;
+  }
+
+  /** Everybody who listens has it. The ring keeps the event, not its bytes: few come back for them. */
+  told(): void {
+    this.#isBeingTold = false;
+    this.#message = undefined;
+  }
 }
 
 export class EventHub {
@@ -41,14 +60,12 @@ export class EventHub {
   /** Says that something happened. Without ownerId and desktopId only those who hold the right everywhere see it. */
   publish(topic: string, event: Omit<ApiEvent, 'topic'>, audience: Audience = {}): void {
     this.#count += 1;
-    const { cursor } = this;
-    const whole: ApiEvent = { topic, ...event };
-    const message = `id: ${cursor}\ndata: ${JSON.stringify(whole)}\n\n`;
-    const published: PublishedEvent = { cursor, event: whole, audience, message };
+    const published = new PublishedEvent(this.cursor, { topic, ...event }, audience);
     this.#kept.push(published);
     // Twice the limit before cutting, so that the cost of the cut is shared by many events.
     if (2 * this.#maxKept <= this.#kept.length) this.#kept.splice(0, this.#kept.length - this.#maxKept);
     for (const listener of this.#listeners) listener(published);
+    published.told();
   }
 
   subscribe(listener: (event: PublishedEvent) => void): () => void {

@@ -55,9 +55,9 @@ export function eventRoutes(options: EventRouteOptions): EventRoute {
       let current: Principal = principal;
       count(principal.userId, 1);
       stream.open();
-      const forward = ({ event, audience, message }: PublishedEvent): void => {
-        if (topics !== undefined && !topics.has(event.topic)) return;
-        if (maySee(current, audience)) stream.send(message);
+      const forward = (published: PublishedEvent): void => {
+        if (topics !== undefined && !topics.has(published.event.topic)) return;
+        if (maySee(current, published.audience)) stream.send(published.message);
       };
       const missed = after === undefined ? [] : hub.after(String(after));
       if (missed === undefined) stream.reset(hub.cursor);
@@ -105,6 +105,7 @@ function topicsOf(text: string | undefined): ReadonlySet<string> | undefined {
 class EventStream {
   readonly #response: ServerResponse;
   readonly #backlogBytes: number;
+  #isGathering = false;
 
   constructor(response: ServerResponse, backlogBytes: number) {
     this.#response = response;
@@ -112,15 +113,18 @@ class EventStream {
   }
 
   open(): void {
+    // It ends with its connection, so it needs no chunks: the bytes of an event go out as they are, to every listener.
+    this.#response.removeHeader('transfer-encoding');
     this.#response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
+      connection: 'close',
       'x-accel-buffering': 'no',
     });
     this.#response.flushHeaders();
   }
 
-  send(message: string): void {
+  send(message: Buffer): void {
     this.#write(message);
   }
 
@@ -142,9 +146,19 @@ class EventStream {
     this.#response.end();
   }
 
-  #write(text: string): void {
+  readonly #leave = (): void => {
+    this.#isGathering = false;
+    this.#response.uncork();
+  };
+
+  #write(message: Buffer | string): void {
     if (this.#response.writableEnded || this.#response.destroyed) return;
-    this.#response.write(text);
+    if (!this.#isGathering) {
+      this.#isGathering = true; // What one turn brings leaves in one write.
+      this.#response.cork();
+      process.nextTick(this.#leave);
+    }
+    this.#response.write(message);
     if (this.#backlogBytes < this.#response.writableLength) this.#response.destroy();
   }
 }
