@@ -102,6 +102,39 @@ describe('a VM that writes a journal', () => {
     expect(missingRecords(await journalOnDisk(service, id), newer.records)).toEqual([]);
   });
 
+  test('a disk that grows under a running VM: QEMU comes back to it, and takes the size by block_resize', async () => {
+    const service = await serviceProcess();
+    const { client } = service;
+    const id = await clone(service, 'grows');
+    const { uri } = await client.openDisk({ id });
+    const guest = await startJournalGuest(uri, { reconnectSeconds: 60 });
+    await guest.more(20);
+    const sizeSeen = async (): Promise<unknown> => {
+      const nodes = (await guest.qmp('query-named-block-nodes')) as { image: Record<string, unknown> }[];
+      return nodes.find((node) => node.image['format'] === 'nbd')?.image['virtual-size'];
+    };
+    const resize = () => guest.qmp('block_resize', { 'node-name': 'disk', size: 2 * SIZE });
+    expect(await resize()).toMatchObject({ desc: expect.stringContaining('Cannot grow') as string });
+    await client.waitForTask((await client.growDisk({ id, sizeBytes: 2 * SIZE })).id);
+    await guest.more(20); // Its next request brings QEMU back, with the new size in the handshake.
+    expect(await sizeSeen()).toBe(SIZE);
+    expect(await resize()).toEqual({});
+    expect(await sizeSeen()).toBe(2 * SIZE);
+    await guest.more(20);
+    const write = `qemu-io -d /machine/peripheral/vda/virtio-backend "write -P 0x5a ${2 * SIZE - 512} 512"`;
+    await guest.qmp('human-monitor-command', { 'command-line': write });
+    await guest.quit();
+    expect(guest.errors).toBe(0);
+    expect(guest.events).not.toContain('BLOCK_IO_ERROR');
+    const reader = await connectNbd(uri);
+    const last = Buffer.alloc(512);
+    await reader.read(last, 2 * SIZE - 512);
+    await reader.close();
+    expect(last.equals(Buffer.alloc(512, 0x5a))).toBe(true);
+    await client.closeDisk({ id });
+    expect(missingRecords(await journalOnDisk(service, id), guest.records)).toEqual([]);
+  });
+
   test('a full storage pauses the guest, says why, and lets it go on once there is space', async () => {
     const service = await serviceProcess();
     const { client } = service;

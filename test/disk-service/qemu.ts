@@ -18,6 +18,10 @@ export interface JournalGuest {
   readonly events: readonly string[];
   /** Settles when an event arrives, or has. */
   event(name: string): Promise<void>;
+  /** What QEMU said of each failed request. */
+  readonly ioErrors: readonly unknown[];
+  /** Settles when QEMU has stopped the guest so many times. */
+  stops(count: number): Promise<void>;
   qmp(command: string, args?: object): Promise<unknown>;
   quit(): Promise<void>;
 }
@@ -44,7 +48,8 @@ export function missingRecords(journal: Buffer, acknowledged: readonly number[])
   for (const [slot, n] of last) {
     const sector = journal.subarray(slot * 512, slot * 512 + 512);
     const found = sector.readUInt32LE(0);
-    if (!sector.equals(recordOf(found))) missing.push(`sector ${slot} is torn`);
+    if (!sector.equals(recordOf(found)))
+      missing.push(`sector ${slot} is torn: ${sector.toString('hex', 0, 16)}…, not record ${n}`);
     else if (found !== n && found !== newest + 1) missing.push(`sector ${slot} has record ${found}, not ${n}`);
   }
   return missing;
@@ -89,7 +94,7 @@ export async function startJournalGuest(
       '-blockdev',
       node,
       '-device',
-      'virtio-blk-pci,drive=disk,write-cache=off,werror=stop,rerror=stop',
+      'virtio-blk-pci,id=vda,drive=disk,write-cache=off,werror=stop,rerror=stop',
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -99,9 +104,17 @@ export async function startJournalGuest(
   return guest;
 }
 
+interface QmpMessage {
+  readonly event?: string;
+  readonly data?: unknown;
+  readonly return?: unknown;
+  readonly error?: { readonly desc: string };
+}
+
 class Guest implements JournalGuest {
   readonly records: number[] = [];
   readonly events: string[] = [];
+  readonly ioErrors: unknown[] = [];
   errors = 0;
   readonly #child: ChildProcess;
   #stderr = '';
@@ -116,8 +129,9 @@ class Guest implements JournalGuest {
     });
     if (child.stdout !== null) {
       createInterface(child.stdout).on('line', (line) => {
+        // A number behind a space is not the guest's: what QEMU itself prints comes here too.
         if (line.endsWith('E')) this.errors += 1;
-        else if (/^[0-9a-f]{8}$/.test(line.slice(-8))) this.records.push(Number.parseInt(line.slice(-8), 16));
+        else if (/(?<! )[0-9a-f]{8}$/.test(line)) this.records.push(Number.parseInt(line.slice(-8), 16));
         this.#changed();
       });
     }
@@ -132,7 +146,8 @@ class Guest implements JournalGuest {
     this.#qmp = socket;
     socket.on('error', () => {});
     createInterface(socket).on('line', (line) => {
-      const message = JSON.parse(line) as { event?: string; return?: unknown; error?: { desc: string } };
+      const message = JSON.parse(line) as QmpMessage;
+      if (message.event === 'BLOCK_IO_ERROR') this.ioErrors.push(message.data);
       if (message.event !== undefined) this.events.push(message.event);
       else if ('return' in message || 'error' in message) this.#answers.shift()?.(message.return ?? message.error);
       this.#changed();
@@ -149,6 +164,10 @@ class Guest implements JournalGuest {
     await this.#until(() => this.events.includes(name));
   }
 
+  async stops(count: number): Promise<void> {
+    await this.#until(() => count <= this.events.filter((event) => event === 'STOP').length);
+  }
+
   qmp(command: string, args?: object): Promise<unknown> {
     return new Promise((resolve) => {
       this.#answers.push(resolve);
@@ -158,6 +177,7 @@ class Guest implements JournalGuest {
 
   async quit(): Promise<void> {
     if (this.#child.exitCode !== null) return;
+    await this.qmp('stop'); // Else its disk is taken from under a guest that still writes.
     const exited = once(this.#child, 'exit');
     this.#qmp?.write(JSON.stringify({ execute: 'quit' }));
     await exited;

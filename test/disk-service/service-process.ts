@@ -20,7 +20,7 @@ export async function serviceProcess(folder: string = tempFolder()): Promise<Ser
   const storage = join(folder, 'storage');
   const logFile = join(folder, 'service.log');
   const options = {
-    command: [process.execPath, join(import.meta.dirname, 'oriel-disks.mjs')],
+    command: [process.execPath, join(import.meta.dirname, 'oriel.mjs')],
     storage,
     socketPath: join(folder, 'control.sock'),
     runFolder: join(folder, 'run'),

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { openChain } from '../disk/open.ts';
 import { VhdError } from '../errors.ts';
 import { type NbdTls, serveNbd } from '../nbd/server.ts';
-import { action, type CommonFlags, type VhdCli, verb } from './vhd/cli.ts';
+import { action, type CommonFlags, type VhdCli, verb } from './cli.ts';
 
 interface Flags extends CommonFlags {
   readonly socket?: string;

@@ -1,9 +1,9 @@
 /** `oriel vhd`: every image operation from the command line. A file a verb, or a few that belong together. */
 import type { Command } from 'commander';
+import { PROCESS, Verb, type VhdCli } from './cli.ts';
 import { serveVerb } from './serve.ts';
 import { mergeVerb, rebaseVerb, snapshotVerb } from './vhd/chain-verbs.ts';
 import { checkVerb } from './vhd/check.ts';
-import { PROCESS, Verb, type VhdCli } from './vhd/cli.ts';
 import { diffVerb, hashVerb } from './vhd/content-verbs.ts';
 import { convertVerb, exportVerb } from './vhd/convert.ts';
 import { createVerb } from './vhd/create.ts';

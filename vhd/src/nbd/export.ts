@@ -96,9 +96,14 @@ export class NbdExport {
     void user.ended.then(() => this.#users.delete(user));
   }
 
-  /** ONE-WRITER: ends every connection at once. Settles when no request of theirs can reach the disk any more. */
+  /** ONE-WRITER: ends every connection at once, for good. Settles when no request of theirs can reach the disk any more. */
   async revoke(reason: string): Promise<void> {
     this.#isRevoked = true;
+    await this.disconnect(reason);
+  }
+
+  /** Ends every connection; clients may come back, and then see the disk as it is now. Settles as `revoke` does. */
+  async disconnect(reason: string): Promise<void> {
     const users = [...this.#users];
     for (const user of users) user.destroy(reason);
     await Promise.all(users.map((user) => user.ended));

@@ -224,7 +224,10 @@ export interface DiskServiceApi {
   commitLeaf(input: { readonly id: string; readonly bytesPerSecond?: number }): Promise<TaskInfo>;
   /** Throws away what the leaf holds: the disk is as at its last snapshot, or as the image it was cloned from. A task. */
   discardLeaf(input: ById): Promise<TaskInfo>;
-  /** Makes a disk larger. A VM sees it when it opens the disk again. A task. */
+  /**
+   * Makes a disk larger. Ends its connections, since NBD tells a size in the handshake only: a client that comes back has
+   * the new one. A running VM sees it after QMP `block_resize`, or when it opens the disk again. A task.
+   */
   growDisk(input: { readonly id: string; readonly sizeBytes: number }): Promise<TaskInfo>;
   /**
    * Puts another base with the same content under a disk: an image, or a restore point. With a snapshot, the base

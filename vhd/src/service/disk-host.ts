@@ -50,6 +50,8 @@ export interface DiskHostApi {
   /** For changes of the files themselves, while held: closes the chain; `reopen` opens it, perhaps at another leaf. */
   detach(key: string): Promise<void>;
   reopen(key: string, path: string, folders: readonly string[]): Promise<OpenDiskReport>;
+  /** Ends the connections of a disk; its clients come back and learn its size anew. */
+  disconnect(key: string, reason: string): Promise<void>;
 }
 
 /** How far a copy into the leaf is. `offset` is the disk's size when it is through. */
@@ -174,6 +176,10 @@ export class DiskHost implements DiskHostApi {
       throw error;
     }
     return disk.report();
+  }
+
+  async disconnect(key: string, reason: string): Promise<void> {
+    await this.#disk(key).disconnect(reason);
   }
 
   #disk(key: string): OpenDisk {

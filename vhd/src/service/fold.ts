@@ -17,7 +17,7 @@ import type { Shared } from './images.ts';
 import { Gate } from './policies.ts';
 import type { DiskRecord } from './records.ts';
 import type { TaskContext } from './task-book.ts';
-import { throttledStorage } from './throttled-storage.ts';
+import { pause, throttledStorage } from './throttled-storage.ts';
 
 /** What to fold: file names in the disk's folder. */
 export interface FoldInput {
@@ -110,7 +110,9 @@ export class Folding {
     // From the first copied byte on, `into` is no longer what its snapshots were of.
     records.putDisk({ ...record, snapshots: record.snapshots.filter((snapshot) => snapshot.file !== input.into) });
     const storage =
-      input.bytesPerSecond === undefined ? fileSystem : throttledStorage(fileSystem, input.bytesPerSecond);
+      input.bytesPerSecond === undefined
+        ? fileSystem
+        : throttledStorage(fileSystem, input.bytesPerSecond, context.signal);
     const options = {
       storage,
       policy: { folders: records.folders(record) },
@@ -140,7 +142,7 @@ export class Folding {
       offset = step.offset;
       context.progress(offset / record.sizeBytes);
       const dueMs = input.bytesPerSecond === undefined ? 0 : (step.copiedBytes * 1000) / input.bytesPerSecond;
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - (performance.now() - startedAt))));
+      await pause(Math.max(0, dueMs - (performance.now() - startedAt)), context.signal);
     }
     await this.#disks.lock.run(input.id, async () => {
       const now = records.disk(input.id);

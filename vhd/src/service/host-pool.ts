@@ -145,5 +145,6 @@ function remoteHost(
     links: call('links'),
     detach: call('detach'),
     reopen: call('reopen'),
+    disconnect: call('disconnect'),
   };
 }

@@ -163,15 +163,19 @@ export class LiveChanges {
     const { sizeBytes: before } = records.disk(id);
     if (sizeBytes < before) throw new VhdError('USAGE', `disk ${id} has ${before} bytes; it cannot be made smaller`);
     return this.#task('disk.grow', [id], { id, sizeBytes }, () =>
-      this.#disks.lock.run(id, () =>
-        this.#whileDetached(id, async () => {
+      this.#disks.lock.run(id, async () => {
+        const { pool } = this.#shared;
+        await this.#whileDetached(id, async () => {
           await resizeImage(records.diskPath(records.disk(id)), {
             sizeBytes,
             policy: { folders: records.folders(records.disk(id)) },
           });
           records.putDisk({ ...records.disk(id), sizeBytes });
-        }),
-      ),
+        });
+        // NBD tells a size in the handshake only. QEMU comes back by itself, and then takes the size by `block_resize`.
+        if (pool.isOpen(id)) await pool.of(id).disconnect(id, 'the disk has grown');
+        return { sizeBytes };
+      }),
     );
   }
 

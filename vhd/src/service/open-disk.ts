@@ -126,6 +126,12 @@ export class OpenDisk {
     await this.#end(this.#current, reason);
   }
 
+  /** Ends the connections, which keep the size they were told in their handshake; clients come back under their lease. */
+  async disconnect(reason: string): Promise<void> {
+    await this.#current?.target.disconnect(reason);
+    await this.#next?.target.disconnect(reason);
+  }
+
   /** A migrated VM writes for the first time on its new host: its older self is cut off before that write is done. */
   async #handOver(lease: number): Promise<void> {
     const next = this.#next;

@@ -2,12 +2,13 @@
 import type { RandomAccessFile } from '../disk/file.ts';
 import type { Storage } from '../disk/storage.ts';
 
-export function throttledStorage(inner: Storage, bytesPerSecond: number): Storage {
+/** Once `signal` is aborted nothing waits any more: the work stops at its next piece, not when its last one was due. */
+export function throttledStorage(inner: Storage, bytesPerSecond: number, signal: AbortSignal): Storage {
   let readyAt = 0;
   const wait = async (bytes: number): Promise<void> => {
     const now = performance.now();
     readyAt = Math.max(readyAt, now) + (bytes * 1000) / bytesPerSecond;
-    if (now < readyAt - 100) await new Promise((resolve) => setTimeout(resolve, readyAt - now));
+    if (now < readyAt - 100) await pause(readyAt - now, signal);
   };
   return {
     open: (path, mode) => throttledFile(inner.open(path, mode), wait),
@@ -21,6 +22,20 @@ export function throttledStorage(inner: Storage, bytesPerSecond: number): Storag
     syncFolder: (folder) => inner.syncFolder(folder),
     lock: (path, options) => inner.lock(path, options),
   };
+}
+
+/** Settles after so many milliseconds, or when `signal` is aborted. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const go = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', go);
+      resolve();
+    };
+    const timer = setTimeout(go, ms);
+    signal.addEventListener('abort', go);
+  });
 }
 
 function throttledFile(file: RandomAccessFile, wait: (bytes: number) => Promise<void>): RandomAccessFile {

@@ -4,7 +4,7 @@ import type { Disk } from '../../disk/disk.ts';
 import { openSource } from '../../ops/convert.ts';
 import { diffDisks } from '../../ops/diff.ts';
 import { hashDisk } from '../../ops/hash.ts';
-import { action, type CommonFlags, STATUS, type VhdCli, verb } from './cli.ts';
+import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../cli.ts';
 
 export function diffVerb(cli: VhdCli): Command {
   const command = verb(

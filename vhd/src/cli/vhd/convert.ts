@@ -16,7 +16,7 @@ import {
 import { temporaryName } from '../../ops/new-file.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
-import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from './cli.ts';
+import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../cli.ts';
 
 type Format = NativeFormat | ForeignFormat;
 const TARGETS: readonly Format[] = ['raw', 'fixed', 'dynamic', ...FOREIGN_FORMATS];

@@ -1,12 +1,12 @@
 /**
- * What every verb of `oriel vhd` has in common: where it writes, how it ends, how it shows progress.
+ * What every verb of `oriel vhd` and `oriel disks` has in common: where it writes, how it ends, how it shows progress.
  * Exit status: 0 done, 1 failed, 2 the image has problems (or the disks differ), 64 wrong usage.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import type { ChainPolicy } from '../../disk/parent.ts';
-import { VhdError } from '../../errors.ts';
-import type { OperationOptions, Progress } from '../../ops/options.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import type { ChainPolicy } from '../disk/parent.ts';
+import { VhdError } from '../errors.ts';
+import type { OperationOptions, Progress } from '../ops/options.ts';
+import { formatSize, parseSize } from '../units.ts';
 
 /** What the verbs need from outside; a test gives its own. */
 export interface VhdCli {
@@ -48,16 +48,22 @@ export class Verb extends Command {
   }
 }
 
-/** A verb with the flags that all have, and its example. */
+/** A verb of `oriel vhd`. */
 export function verb(name: string, summary: string, example: string): Verb {
-  const command = new Verb(name);
-  command.description(summary);
-  command.option('--json', 'answer as JSON');
+  const command = plainVerb(name, summary, example);
   command.option(
     '--parents <folder>',
     'a folder that parents may lie in, besides that of the image; may be repeated',
     collect,
   );
+  return command;
+}
+
+/** A verb with the flags that all have, and its example. */
+export function plainVerb(name: string, summary: string, example: string): Verb {
+  const command = new Verb(name);
+  command.description(summary);
+  command.option('--json', 'answer as JSON');
   command.option('--progress <how>', 'json: progress as lines of JSON on standard error', oneOf(['json']));
   command.addHelpText(
     'after',
@@ -71,7 +77,9 @@ export interface Run {
   readonly cli: VhdCli;
   readonly isJson: boolean;
   /** Signal and progress, for the operations. */
-  readonly options: OperationOptions & { readonly policy: ChainPolicy };
+  readonly options: OperationOptions & { readonly policy: ChainPolicy; readonly signal: AbortSignal };
+  /** Shows progress that is no count of bytes: a share from 0 to 1, or null while nobody can say. */
+  readonly onShare: (share: number | null, fields: Readonly<Record<string, unknown>>) => void;
   /** Prints one value: as JSON, or as lines for people. */
   readonly print: (value: unknown, lines: () => readonly string[]) => void;
 }
@@ -101,7 +109,11 @@ export function action<Flags extends CommonFlags>(
                 .join(''),
         );
       };
-      await work({ cli, isJson, options, print }, command.processedArgs as readonly string[], flags);
+      await work(
+        { cli, isJson, options, onShare: progress.showShare, print },
+        command.processedArgs as readonly string[],
+        flags,
+      );
     } catch (error) {
       progress.clear();
       report(cli, error, isJson);
@@ -133,25 +145,35 @@ class ProgressLine {
   }
 
   readonly show = ({ doneBytes, totalBytes }: Progress): void => {
+    const isEnd = doneBytes === totalBytes;
+    this.#say(isEnd, { doneBytes, totalBytes: totalBytes ?? null }, () => {
+      const share = totalBytes === undefined ? '' : percent(doneBytes / Math.max(1, totalBytes));
+      return `${share}${formatSize(doneBytes)}${totalBytes === undefined ? '' : ` of ${formatSize(totalBytes)}`}`;
+    });
+  };
+
+  readonly showShare = (share: number | null, fields: Readonly<Record<string, unknown>>): void => {
+    this.#say(share === 1, { ...fields, progress: share }, () => (share === null ? 'working' : percent(share)));
+  };
+
+  #say(isEnd: boolean, fields: Readonly<Record<string, unknown>>, text: () => string): void {
     const now = Date.now();
-    const isEnd = doneBytes === totalBytes && this.#isJson;
-    if (!isEnd && now - this.#last < 100) return;
+    if (!(isEnd && this.#isJson) && now - this.#last < 100) return;
     this.#last = now;
-    if (this.#isJson)
-      this.#cli.err(`${JSON.stringify({ event: 'progress', doneBytes, totalBytes: totalBytes ?? null })}\n`);
+    if (this.#isJson) this.#cli.err(`${JSON.stringify({ event: 'progress', ...fields })}\n`);
     else if (this.#cli.isTerminal && 1000 <= now - this.#start) {
       this.#isShown = true;
-      const share = totalBytes === undefined ? '' : `${Math.floor((100 * doneBytes) / Math.max(1, totalBytes))} %  `;
-      const total = totalBytes === undefined ? '' : ` of ${formatSize(totalBytes)}`;
-      this.#cli.err(`\r\u001b[K${share}${formatSize(doneBytes)}${total}`);
+      this.#cli.err(`\r\u001b[K${text()}`);
     }
-  };
+  }
 
   clear(): void {
     if (this.#isShown) this.#cli.err('\r\u001b[K');
     this.#isShown = false;
   }
 }
+
+const percent = (share: number): string => `${Math.floor(100 * share)} %  `;
 
 /** A size on the command line: `40G`. */
 export function size(text: string): number {
