@@ -4,24 +4,28 @@
  * 64 times 4 MiB.
  */
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, decodeBat } from '../format/bat.ts';
+import { BAT_UNUSED, decodeBat, encodeBat } from '../format/bat.ts';
 import type { RandomAccessFile } from './file.ts';
 
 const CHUNK_SHIFT = 10;
 const CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
 const CHUNK_MASK = CHUNK_ENTRIES - 1;
-/** Entries that are read at a time. */
-const READ_ENTRIES = 64 * CHUNK_ENTRIES;
+/** Entries that are read or written at a time: 256 KiB. */
+const PIECE_ENTRIES = 64 * CHUNK_ENTRIES;
+
+/** BAT_UNUSED as a signed number. */
+const UNUSED = BAT_UNUSED | 0;
 
 /** The chunk of blocks that are not there. Never written to. */
-const EMPTY: Uint32Array = new Uint32Array(CHUNK_ENTRIES).fill(BAT_UNUSED);
+const EMPTY: Int32Array = new Int32Array(CHUNK_ENTRIES).fill(UNUSED);
 const EMPTY_BYTES: Uint8Array = new Uint8Array(EMPTY.buffer);
 
 /** Where each block starts, in sectors. */
 export class BlockTable {
   /** Blocks of the disk. */
   readonly length: number;
-  readonly #chunks: Uint32Array[];
+  /** Signed: looking for blocks in a million entries makes no number that does not fit in a pointer. */
+  readonly #chunks: Int32Array[];
 
   constructor(length: number) {
     this.length = length;
@@ -37,15 +41,15 @@ export class BlockTable {
       );
     }
     const table = new BlockTable(length);
-    const bytes = Buffer.alloc(Math.min(length, READ_ENTRIES) * 4);
-    for (let first = 0; first < length; first += READ_ENTRIES) {
-      const count = Math.min(READ_ENTRIES, length - first);
+    const bytes = Buffer.alloc(Math.min(length, PIECE_ENTRIES) * 4);
+    for (let first = 0; first < length; first += PIECE_ENTRIES) {
+      const count = Math.min(PIECE_ENTRIES, length - first);
       file.readSync(bytes, 0, count * 4, position + first * 4);
-      const piece = decodeBat(bytes, count);
+      const piece = new Int32Array(decodeBat(bytes, count).buffer);
       for (let at = 0; at < count; at += CHUNK_ENTRIES) {
         const end = Math.min(count, at + CHUNK_ENTRIES);
         if (bytes.compare(EMPTY_BYTES, 0, (end - at) * 4, at * 4, end * 4) === 0) continue;
-        const chunk = end - at < CHUNK_ENTRIES ? EMPTY.slice() : new Uint32Array(CHUNK_ENTRIES);
+        const chunk = EMPTY.slice();
         chunk.set(piece.subarray(at, end));
         table.#chunks[(first + at) >>> CHUNK_SHIFT] = chunk;
       }
@@ -55,8 +59,8 @@ export class BlockTable {
 
   /** The sector where a block starts; BAT_UNUSED for one that is not in the file, or beyond the disk. */
   get(block: number): number {
-    const chunk = this.#chunks[block >>> CHUNK_SHIFT];
-    return chunk === undefined ? BAT_UNUSED : (chunk[block & CHUNK_MASK] ?? BAT_UNUSED);
+    const chunk = this.#chunks[block >>> CHUNK_SHIFT] ?? EMPTY;
+    return (chunk[block & CHUNK_MASK] ?? UNUSED) >>> 0;
   }
 
   set(block: number, entry: number): void {
@@ -90,7 +94,7 @@ export class BlockTable {
         continue;
       }
       const end = Math.min(chunkEnd, last + 1);
-      while (block < end && chunk[block & CHUNK_MASK] === BAT_UNUSED) block++;
+      while (block < end && chunk[block & CHUNK_MASK] === UNUSED) block++;
       if (block < end) return block;
     }
     return last + 1;
@@ -99,7 +103,7 @@ export class BlockTable {
   /** The first block from `first` to `last` that is not in the file; `last + 1` where all are. */
   nextUnused(first: number, last: number): number {
     let block = first;
-    while (block <= last && this.get(block) !== BAT_UNUSED) block++;
+    while (block <= last && (this.#chunks[block >>> CHUNK_SHIFT] ?? EMPTY)[block & CHUNK_MASK] !== UNUSED) block++;
     return block;
   }
 
@@ -123,11 +127,23 @@ export class BlockTable {
 
   /** All of it in one piece: a copy. */
   toArray(): Uint32Array {
-    const bat = new Uint32Array(this.length);
-    for (const [index, chunk] of this.#chunks.entries()) {
-      bat.set(chunk.subarray(0, this.length - index * CHUNK_ENTRIES), index * CHUNK_ENTRIES);
+    return this.#slice(0, this.length);
+  }
+
+  /** The first `entries` entries as they lie in a file, in pieces of whole sectors, none large (quirk 10). */
+  *encode(entries: number = this.length): Generator<Uint8Array> {
+    for (let first = 0; first < entries; first += PIECE_ENTRIES)
+      yield encodeBat(this.#slice(first, Math.min(entries, first + PIECE_ENTRIES)));
+  }
+
+  /** Entries from `first`, which starts a chunk, up to `end`. */
+  #slice(first: number, end: number): Uint32Array {
+    const entries = new Uint32Array(end - first);
+    for (let at = first; at < end; at += CHUNK_ENTRIES) {
+      const chunk = this.#chunks[at >>> CHUNK_SHIFT] ?? EMPTY;
+      entries.set(chunk.subarray(0, end - at), at - first);
     }
-    return bat;
+    return entries;
   }
 
   static from(bat: Uint32Array): BlockTable {

@@ -303,13 +303,12 @@ export class ChainLinks {
    */
   #extentsOfTable(list: ExtentList, offset: number, until: number, image: Image, link: number): void {
     const last = Math.floor((until - 1) / this.grainBytes);
-    let at = offset;
-    while (at < until && !list.isFull) {
-      const stored = image.nextBlock(Math.floor(at / this.grainBytes), last);
-      const start = Math.max(at, Math.min(until, stored * this.grainBytes));
-      if (at < start) list.add(at, start - at, undefined);
-      at = Math.min(until, image.nextGap(stored, last) * this.grainBytes);
-      if (start < at) list.add(start, at - start, link);
+    const startOf = (block: number): number => Math.max(offset, Math.min(until, block * this.grainBytes));
+    for (let block = Math.floor(offset / this.grainBytes); block <= last && !list.isFull; ) {
+      const stored = image.nextBlock(block, last);
+      if (block < stored) list.add(startOf(block), startOf(stored) - startOf(block), undefined);
+      block = image.nextGap(stored, last);
+      if (stored < block) list.add(startOf(stored), startOf(block) - startOf(stored), link);
     }
   }
 

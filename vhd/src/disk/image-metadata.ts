@@ -4,8 +4,7 @@
  * checked against the size of the file before anything is allocated for it.
  */
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, batBytes, batEntriesFor } from '../format/bat.ts';
-import { bitmapBytes } from '../format/bitmap.ts';
+import { batBytes, batEntriesFor } from '../format/bat.ts';
 import {
   decodeFooter,
   decodeTailFooter,
@@ -16,6 +15,7 @@ import {
   OLD_FOOTER_BYTES,
 } from '../format/footer.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from '../format/header.ts';
+import { blockSpanBytes } from '../format/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { BlockTable } from './block-table.ts';
 import { type RandomAccessFile, readBytesSync } from './file.ts';
@@ -127,32 +127,50 @@ export function findBatProblem(
 
 /** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */
 function findTableProblem(table: BlockTable, footer: Footer, header: Header, fileBytes: number): string | undefined {
-  const span = bitmapBytes(header.blockBytes) + header.blockBytes;
+  const span = blockSpanBytes(header.blockBytes);
   const spanSectors = span / SECTOR_BYTES;
-  const headerOffset = footer.headerOffset ?? 0;
-  const batEnd = header.batOffset + batBytes(table.length);
+  // Between these there is nothing that a block could lie on but another block.
+  const recordsEnd = Math.max((footer.headerOffset ?? 0) + HEADER_BYTES, header.batOffset + batBytes(table.length));
+  const lowest = recordsEnd / SECTOR_BYTES;
+  const highest = (fileBytes - span) / SECTOR_BYTES;
   // Blocks are equally long, so two that overlap start in the same stretch of that length or in neighbouring ones.
-  const stretches = Math.min(Math.ceil(fileBytes / span), Math.ceil(2 ** 32 / spanSectors)) + 2;
-  const starts = new Uint32Array(stretches).fill(BAT_UNUSED);
+  // The first stretch is number 1, and 0 says that no block starts there: sector 0 is the footer copy.
+  const stretches = Math.min(Math.ceil(fileBytes / span), Math.ceil(2 ** 32 / spanSectors)) + 3;
+  const starts = new Uint32Array(stretches);
   const last = table.length - 1;
   for (let block = table.nextUsed(0, last); block <= last; block = table.nextUsed(block + 1, last)) {
     const entry = table.get(block);
-    const at = entry * SECTOR_BYTES;
-    if (fileBytes < at + span) return `block ${block} at ${at} reaches behind the end of the file at ${fileBytes}`;
-    if (at < FOOTER_BYTES) return `block ${block} at ${at} lies on the footer copy`;
-    if (at < headerOffset + HEADER_BYTES && headerOffset < at + span)
-      return `block ${block} at ${at} lies on the header`;
-    if (at < batEnd && header.batOffset < at + span) return `block ${block} at ${at} lies on the BAT`;
-    const stretch = Math.floor(entry / spanSectors);
-    const before = stretch === 0 ? BAT_UNUSED : (starts[stretch - 1] ?? BAT_UNUSED);
-    const same = starts[stretch] ?? BAT_UNUSED;
-    const after = starts[stretch + 1] ?? BAT_UNUSED;
-    if (same !== BAT_UNUSED || (before !== BAT_UNUSED && entry < before + spanSectors) || after < entry + spanSectors) {
-      return `block ${block} at ${at} overlaps another block`;
+    if (entry < lowest || highest < entry) {
+      const problem = misplaced(entry * SECTOR_BYTES, footer, header, table.length, fileBytes);
+      if (problem !== undefined) return `block ${block} ${problem}`;
+    }
+    const stretch = Math.floor(entry / spanSectors) + 1;
+    const before = starts[stretch - 1] ?? 0;
+    const after = starts[stretch + 1] ?? 0;
+    const isAlone = starts[stretch] === 0 && (before === 0 || before + spanSectors <= entry);
+    if (!isAlone || (after !== 0 && after < entry + spanSectors)) {
+      return `block ${block} at ${entry * SECTOR_BYTES} overlaps another block`;
     }
     starts[stretch] = entry;
   }
   return undefined;
+}
+
+/** Why no block can start at byte `at` of a file of `fileBytes` bytes, in words; `undefined` where one can. */
+export function misplaced(
+  at: number,
+  footer: Footer,
+  header: Header,
+  batEntries: number,
+  fileBytes: number,
+): string | undefined {
+  const end = at + blockSpanBytes(header.blockBytes);
+  const headerOffset = footer.headerOffset ?? 0;
+  if (fileBytes < end) return `at ${at} reaches behind the end of the file at ${fileBytes}`;
+  if (at < FOOTER_BYTES) return `at ${at} lies on the footer copy`;
+  if (at < headerOffset + HEADER_BYTES && headerOffset < end) return `at ${at} lies on the header`;
+  const isOnTable = at < header.batOffset + batBytes(batEntries) && header.batOffset < end;
+  return isOnTable ? `at ${at} lies on the BAT` : undefined;
 }
 
 interface Attempt {

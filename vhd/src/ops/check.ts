@@ -8,16 +8,16 @@
  */
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
 import { findFreeSpace } from '../disk/free-space.ts';
-import { type FooterReading, findBatProblem, readFooter, readHeader } from '../disk/image-metadata.ts';
+import { type FooterReading, findBatProblem, misplaced, readFooter, readHeader } from '../disk/image-metadata.ts';
 import { openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { findChildren } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
 import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
-import { BAT_UNUSED, batBytes, batEntriesFor, decodeBat } from '../format/bat.ts';
+import { BAT_UNUSED, batEntriesFor, decodeBat } from '../format/bat.ts';
 import { bitmapBytes, sectorRuns } from '../format/bitmap.ts';
 import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from '../format/footer.ts';
-import { HEADER_BYTES, type Header } from '../format/header.ts';
+import type { Header } from '../format/header.ts';
 import { blockSpanBytes } from '../format/layout.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
 import { hasJournal } from './journal.ts';
@@ -221,7 +221,7 @@ function badEntries(bat: Uint32Array, footer: Footer, header: Header, file: Rand
   const blocks: number[] = [];
   for (const [block, entry] of bat.entries()) {
     if (entry === BAT_UNUSED) continue;
-    const problem = misplaced(entry * SECTOR_BYTES, span, footer, header, file.sizeBytes);
+    const problem = misplaced(entry * SECTOR_BYTES, footer, header, bat.length, file.sizeBytes);
     if (problem === undefined) blocks.push(block);
     else findings.push(badBat(file.path, `block ${block} ${problem}`, block, header.batOffset + block * 4));
     if (MAX_FINDINGS <= findings.length) return findings;
@@ -234,15 +234,6 @@ function badEntries(bat: Uint32Array, footer: Footer, header: Header, file: Rand
     }
   }
   return findings;
-}
-
-function misplaced(at: number, span: number, footer: Footer, header: Header, fileBytes: number): string | undefined {
-  const headerOffset = footer.headerOffset ?? 0;
-  if (fileBytes < at + span) return `at ${at} reaches behind the end of the file at ${fileBytes}`;
-  if (at < FOOTER_BYTES) return `at ${at} lies on the footer copy`;
-  if (at < headerOffset + HEADER_BYTES && headerOffset < at + span) return `at ${at} lies on the header`;
-  const batEnd = header.batOffset + batBytes(batEntriesFor(footer.currentSizeBytes, header.blockBytes));
-  return at < batEnd && header.batOffset < at + span ? `at ${at} lies on the BAT` : undefined;
 }
 
 function checkLocators(file: RandomAccessFile, header: Header): readonly Finding[] {

@@ -22,36 +22,49 @@ const WINDOW_EXTENTS = 2048;
 
 /** The runs of a disk in order, without gaps. Errors: CANCELLED, IO. */
 export async function* mapDisk(disk: Disk, options: OperationOptions = {}): AsyncGenerator<MapEntry> {
-  for await (const entries of mapWindows(disk, options)) yield* entries;
+  const files = filesOf(disk);
+  for await (const extents of mapWindows(disk, options)) yield* extents.map((extent) => entryOf(extent, files));
 }
 
-/** The same, many runs at a time: an iteration costs more than a run. Errors: CANCELLED, IO. */
-export async function* mapWindows(disk: Disk, options: OperationOptions = {}): AsyncGenerator<readonly MapEntry[]> {
-  const files = disk instanceof ChainDisk ? disk.links.map((image) => image.path) : [disk.name];
+/**
+ * The same as extents, many at a time: an iteration costs more than a run, and so does an entry that nobody prints.
+ * Errors: CANCELLED, IO.
+ */
+export async function* mapWindows(disk: Disk, options: OperationOptions = {}): AsyncGenerator<readonly Extent[]> {
   let held: Extent | undefined;
   for (let at = 0; at < disk.sizeBytes; ) {
     throwIfCancelled(options.signal);
-    const entries: MapEntry[] = [];
-    for (const extent of await disk.extents(at, disk.sizeBytes - at, WINDOW_EXTENTS)) {
-      at = extent.offset + extent.length;
-      if (held === undefined) held = extent;
-      // The last run of a window may go on in the next.
-      else if (isAlike(held, extent)) held = { ...held, length: held.length + extent.length };
-      else {
-        entries.push(entryOf(held, files));
-        held = extent;
-      }
+    const extents = Array.from(await disk.extents(at, disk.sizeBytes - at, WINDOW_EXTENTS));
+    const [first] = extents;
+    // The last run of a window may go on in the next.
+    if (held !== undefined && first !== undefined) {
+      if (isAlike(held, first)) extents[0] = { ...first, offset: held.offset, length: held.length + first.length };
+      else extents.unshift(held);
     }
-    yield entries;
+    held = extents.pop();
+    at = held === undefined ? disk.sizeBytes : held.offset + held.length;
+    yield extents;
   }
-  if (held !== undefined) yield [entryOf(held, files)];
+  if (held !== undefined) yield [held];
 }
 
-function entryOf({ offset: start, length, isAllocated, isZero, link }: Extent, files: readonly string[]): MapEntry {
+/** The file of each link, in the order of `Extent.link`. */
+export function filesOf(disk: Disk): readonly string[] {
+  return disk instanceof ChainDisk ? disk.links.map((image) => image.path) : [disk.name];
+}
+
+/** An extent as a map shows it; `files` as from `filesOf`. */
+export function entryOf({ offset, length, isAllocated, isZero, link }: Extent, files: readonly string[]): MapEntry {
   const file = link === undefined ? undefined : files[link];
-  if (link === undefined || file === undefined)
-    return { start, length, depth: 0, present: isAllocated, zero: isZero, data: isAllocated && !isZero };
-  return { start, length, depth: link, present: isAllocated, zero: isZero, data: isAllocated && !isZero, file };
+  return {
+    start: offset,
+    length,
+    depth: link ?? 0,
+    present: isAllocated,
+    zero: isZero,
+    data: isAllocated && !isZero,
+    ...(file === undefined ? {} : { file }),
+  };
 }
 
 function isAlike(a: Extent, b: Extent): boolean {

@@ -1,7 +1,7 @@
 /** `oriel vhd map`: allocated extents and the link each comes from. */
 import type { Command } from 'commander';
 import { openSource } from '../../ops/convert.ts';
-import { type MapEntry, mapWindows } from '../../ops/map.ts';
+import { entryOf, filesOf, type MapEntry, mapWindows } from '../../ops/map.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../cli.ts';
 
 export function mapVerb(cli: VhdCli): Command {
@@ -10,9 +10,11 @@ export function mapVerb(cli: VhdCli): Command {
   return action<CommonFlags>(cli, command, async ({ isJson, options }, [file = '']) => {
     const disk = await openSource(file, options);
     try {
+      const files = filesOf(disk);
       let isFirst = true;
       if (isJson) cli.out('[');
-      for await (const entries of mapWindows(disk, options)) {
+      for await (const extents of mapWindows(disk, options)) {
+        const entries = extents.map((extent) => entryOf(extent, files));
         const shown = isJson
           ? entries.map((entry) => JSON.stringify(entry))
           : entries.filter((entry) => entry.present).map(lineOf);
