@@ -3,19 +3,18 @@
  * uses, and the data behind clear bits. The new file takes the place of the old one when it is whole; identity, parent
  * and content are the same. Block data comes out in the order of the disk, aligned (quirk 11).
  */
+import { BlockTable } from '../disk/block-table.ts';
 import type { ChainDisk } from '../disk/chain-disk.ts';
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
 import type { Image } from '../disk/image.ts';
-import { readDynamicMetadata } from '../disk/image-metadata.ts';
 import { openChain } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { refuseSealed } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
 import { bitmapBytes, hasNoSectors, sectorRuns } from '../format/bitmap.ts';
 import { encodeFooter, type Footer } from '../format/footer.ts';
-import { encodeHeader, type Header } from '../format/header.ts';
+import { encodeHeader } from '../format/header.ts';
 import { newFooter } from '../format/image.ts';
 import {
   BAT_OFFSET,
@@ -31,7 +30,7 @@ import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';
-import { OneWriter, putBlock } from './sinks.ts';
+import { FileWriter, putBlock, writeTable } from './sinks.ts';
 import { dataRuns } from './zeros.ts';
 
 /** How an image is compacted. */
@@ -71,28 +70,30 @@ async function compactLocked(name: string, options: CompactOptions, storage: Sto
 }
 
 async function rewrite(disk: ChainDisk, leaf: Image, file: RandomAccessFile, options: CompactOptions): Promise<void> {
-  const { header, bat } = readDynamicMetadata(leaf.file, leaf.footer);
-  const { blockBytes } = header;
+  const { blockBytes } = leaf;
   const layout = planLayout(leaf.sizeBytes, blockBytes);
-  const written = new Uint32Array(layout.batEntries).fill(BAT_UNUSED);
-  const bitmapStart = SLOT_HEAD_BYTES - bitmapBytes(blockBytes);
-  const writer = new OneWriter(file);
+  const written = new BlockTable(layout.batEntries);
+  const bitmapSize = bitmapBytes(blockBytes);
+  const bitmapStart = SLOT_HEAD_BYTES - bitmapSize;
+  const last = layout.batEntries - 1;
+  const writer = new FileWriter(file);
   let endBytes = layout.blocksOffset;
   let next = 0;
   await inParallel(blockBytes, options, leaf.sizeBytes, async (bytes) => {
-    while (next < bat.length && bat[next] === BAT_UNUSED) next++;
-    if (bat.length <= next) return undefined;
-    const block = next++;
-    await leaf.file.read(bytes, bitmapStart, blockSpanBytes(blockBytes), (bat[block] ?? 0) * SECTOR_BYTES);
+    const block = leaf.nextBlock(next, last);
+    if (last < block) return undefined;
+    next = block + 1;
+    const position = leaf.positionOf(block * blockBytes) - bitmapSize;
+    await leaf.file.read(bytes, bitmapStart, blockSpanBytes(blockBytes), position);
     const keep = await whatToKeep(disk, leaf, block, bytes, bitmapStart);
     if (keep === undefined) return (block + 1) * blockBytes;
     const start = nextBlockOffset(endBytes, blockBytes);
     endBytes = start + blockSpanBytes(blockBytes);
-    written[block] = start / SECTOR_BYTES;
-    await putBlock(writer, bytes, keep, start, SLOT_HEAD_BYTES - bitmapStart);
+    written.set(block, start / SECTOR_BYTES);
+    await putBlock(writer, bytes, keep, start, bitmapSize);
     return (block + 1) * blockBytes;
   });
-  await writeMetadata(file, leaf, header, written, endBytes);
+  await writeMetadata(file, leaf, written, endBytes);
 }
 
 /**
@@ -124,13 +125,9 @@ async function whatToKeep(
   return hides ? runs : undefined;
 }
 
-async function writeMetadata(
-  file: RandomAccessFile,
-  leaf: Image,
-  header: Header,
-  bat: Uint32Array,
-  endBytes: number,
-): Promise<void> {
+async function writeMetadata(file: RandomAccessFile, leaf: Image, table: BlockTable, endBytes: number): Promise<void> {
+  const { header } = leaf;
+  if (header === undefined) throw new VhdError('UNSUPPORTED', `${leaf.path} is fixed and has no table`);
   const footer = encodeFooter(compactFooter(leaf.footer));
   const put = (bytes: Uint8Array, offset: number): Promise<void> => file.write(bytes, 0, bytes.byteLength, offset);
   let at = LOCATORS_OFFSET;
@@ -145,8 +142,8 @@ async function writeMetadata(
     locators.push({ ...entry, spaceBytes, offsetBytes: at });
     at += spaceBytes;
   }
-  await put(encodeBat(bat), BAT_OFFSET);
-  await put(encodeHeader({ ...header, batOffset: BAT_OFFSET, maxTableEntries: bat.length, locators }), HEADER_OFFSET);
+  await writeTable(file, table, table.length, BAT_OFFSET);
+  await put(encodeHeader({ ...header, batOffset: BAT_OFFSET, maxTableEntries: table.length, locators }), HEADER_OFFSET);
   await put(footer, 0);
   await put(footer, endBytes);
 }

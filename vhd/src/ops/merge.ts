@@ -22,7 +22,7 @@ import { type OperationOptions, storageOf } from './options.ts';
 import { dataRanges, type Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 import { resizeImage } from './resize.ts';
-import { OneWriter } from './sinks.ts';
+import { FileWriter } from './sinks.ts';
 import { isZero } from './zeros.ts';
 
 /** How a merge is done. */
@@ -128,7 +128,7 @@ async function copyDown(plan: MergePlan, options: MergeOptions, storage: Storage
   // Only the folded links: what none of them stores is not allocated in this disk, and left alone.
   const source = new ChainDisk(plan.links.map(({ file }) => openImage(file, { storage })));
   try {
-    const writer = new OneWriter(target.file);
+    const writer = new FileWriter(target.file);
     const pieceBytes = Math.min(target.blockBytes, PIECE_BYTES);
     const pieces = piecesOf(dataRanges(source), pieceBytes)[Symbol.asyncIterator]();
     await inParallel(pieceBytes, options, source.sizeBytes, async (bytes) => {
@@ -161,7 +161,12 @@ function flushOnce(image: Image): Promise<void> {
   return flush;
 }
 
-async function putPiece(target: Image, writer: OneWriter, bytes: Uint8Array, { offset, length }: Range): Promise<void> {
+async function putPiece(
+  target: Image,
+  writer: FileWriter,
+  bytes: Uint8Array,
+  { offset, length }: Range,
+): Promise<void> {
   const isHole = target.kind === 'dynamic' && target.positionOf(offset) < 0;
   if (isHole && isZero(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length)) return; // It reads as zero already.
   const block = Math.floor(offset / target.blockBytes);
