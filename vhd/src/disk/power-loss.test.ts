@@ -4,12 +4,13 @@
  */
 import { describe, expect, test } from 'vitest';
 import { DiskProgram } from './testing/disk-program.ts';
-import { replayPowerCuts } from './testing/power-cuts.ts';
+import { LEAST_CUTS, replayPowerCuts } from './testing/power-cuts.ts';
 import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 describe('FLUSHED-IS-SAFE', () => {
   const programs = 12;
   const states = Math.round((6000 * TEST_DEPTH) / programs);
+  let total = 0;
   for (let seed = 1; seed <= programs; seed++) {
     test(`a chain in use survives a power cut at any write, program ${seed}`, {
       timeout: DEEP_TIMEOUT_MS,
@@ -23,6 +24,10 @@ describe('FLUSHED-IS-SAFE', () => {
         check: (storage, cut) => program.check(storage, cut),
       });
       expect(tried).toBeGreaterThan(program.recording.log.length);
+      total += tried;
     });
   }
+  test('the cut points together are as many as promised', () => {
+    expect(total).toBeGreaterThanOrEqual(LEAST_CUTS.disk * TEST_DEPTH);
+  });
 });

@@ -4,4 +4,4 @@ import { scenarios } from './testing/scenarios.ts';
 
 const merges = scenarios.filter((scenario) => scenario.it.startsWith('merge'));
 
-cutScenarios('FLUSHED-IS-SAFE and SEALED-STAYS, merges', merges);
+cutScenarios('merges', merges);

@@ -7,4 +7,4 @@ import { scenarios } from './testing/scenarios.ts';
 
 const others = scenarios.filter((scenario) => !scenario.it.startsWith('merge'));
 
-cutScenarios('FLUSHED-IS-SAFE and SEALED-STAYS, operations', others);
+cutScenarios('operations', others);
