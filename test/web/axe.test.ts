@@ -42,10 +42,12 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
 
-async function violations(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
+async function violations(page: Page, rules?: readonly string[], inside = 'document'): Promise<readonly string[]> {
   const options = JSON.stringify({ resultTypes: ['violations'], ...(rules === undefined ? {} : { runOnly: rules }) });
   await page.evaluate(axe);
-  const found = await page.evaluate<readonly Violation[]>(`axe.run(${options}).then((result) => result.violations)`);
+  const found = await page.evaluate<readonly Violation[]>(
+    `axe.run(${inside}, ${options}).then((result) => result.violations)`,
+  );
   return found.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
   );
@@ -65,13 +67,13 @@ const VARIANTS = (
 ).slice(0, IS_DEEP ? 4 : 2);
 
 /** Axe on the page as it stands, in both themes and both widths. */
-async function expectClean(page: Page): Promise<void> {
+async function expectClean(page: Page, inside?: string): Promise<void> {
   await page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner').first().waitFor({ state: 'detached' });
   for (const { width, colorScheme, rules } of VARIANTS) {
     await page.setViewportSize({ width, height: 844 });
     await page.emulateMedia({ colorScheme });
     await page.evaluate(SETTLED);
-    expect(await violations(page, rules), `${width} ${colorScheme}`).toEqual([]);
+    expect(await violations(page, rules, inside), `${width} ${colorScheme}`).toEqual([]);
   }
 }
 
@@ -110,6 +112,56 @@ test('the page of a VM and its dialogs have no violation', async () => {
   await page.getByRole('menu').waitFor();
   await expectClean(page);
 });
+
+/** Every dialog of the console and the account: what is pressed to open it, on which page. */
+const DIALOGS: Readonly<Record<string, readonly { readonly title: RegExp; readonly press: readonly RegExp[] }[]>> = {
+  '/console/vms': [
+    { title: /^Change toy/, press: [/^Actions for toy/, /^Change…/] },
+    { title: /^Rules for sessions on toy/, press: [/^Actions for toy/, /^Session rules…/] },
+    { title: /^Delete toy/, press: [/^Actions for toy/, /^Delete…/] },
+    { title: /^Power off: toy/, press: [/^Actions for toy/, /^Power off/] },
+  ],
+  '/console/images': [
+    { title: /^Import an image/, press: [/^Import an image/] },
+    { title: /^Chain of toy/, press: [/^Actions for toy/, /^Show the chain/] },
+    { title: /^Delete Toy system/, press: [/^Actions for Toy system/, /^Delete…/] },
+  ],
+  '/console/people/users': [
+    { title: /^New user/, press: [/^New user/] },
+    { title: /^Sign-in link for grace/, press: [/^Actions for grace/, /sign-in link/] },
+    { title: /^Roles of grace/, press: [/^Actions for grace/, /^Roles…/] },
+    { title: /^Delete grace/, press: [/^Actions for grace/, /^Delete…/] },
+  ],
+  '/console/people/groups': [
+    { title: /^New group/, press: [/^New group/] },
+    { title: /^Members of engineering/, press: [/^Actions for engineering/, /Members/] },
+  ],
+  '/console/people/assignments': [{ title: /^Assign/, press: [/^Assign a desktop/] }],
+  '/console/audit': [{ title: /^Line \d+/, press: [/^Details of line/] }],
+  '/account': [
+    { title: /^Set up one-time codes/, press: [/^Set up/] },
+    { title: /^Add a passkey/, press: [/^Add a passkey/] },
+    { title: /^Make a token/, press: [/^Make a token/] },
+  ],
+};
+
+test.for(Object.entries(DIALOGS))(
+  'no dialog of %s has a violation, and Escape closes each',
+  async ([path, dialogs]) => {
+    await page.goto(web.gateway.origin + path);
+    for (const { title, press } of dialogs) {
+      await page.setViewportSize({ width: 1280, height: 844 });
+      const [button = /./, item] = press;
+      await page.getByRole('button', { name: button }).first().click();
+      if (item !== undefined) await page.getByRole('menuitem', { name: item }).click();
+      const dialog = page.getByRole('dialog', { name: title });
+      await dialog.waitFor();
+      await expectClean(page, "'.pf-v6-c-modal-box'");
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+    }
+  },
+);
 
 test('the session page with all that it can open has no violation', async () => {
   await page.goto(`${web.gateway.origin}/desktops/${desktopId}`);

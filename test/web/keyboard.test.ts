@@ -20,7 +20,7 @@ interface Stroke {
 
 async function stroke(cdp: CDPSession, { code, key, keyCode, modifiers = 0 }: Stroke): Promise<void> {
   const common = { code, key, windowsVirtualKeyCode: keyCode, modifiers };
-  const text = [...key].length === 1 ? { text: key } : {};
+  const text = key.length === 1 ? { text: key } : {};
   await cdp.send('Input.dispatchKeyEvent', { type: key.length === 1 ? 'keyDown' : 'rawKeyDown', ...common, ...text });
   await cdp.send('Input.dispatchKeyEvent', { type: 'keyUp', ...common });
 }

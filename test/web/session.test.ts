@@ -69,10 +69,25 @@ async function liveSession(kind: Session['kind'] = 'display'): Promise<Session> 
   return found;
 }
 
-test('S4: the ticket is a subprotocol, and in no address', async () => {
+// Seen to fail with the ticket as `?ticket=` in session/socket.ts.
+test('S4: the ticket is a subprotocol, and in no address, referrer or history', async () => {
   const sockets: WebSocket[] = [];
+  const tickets: string[] = [];
+  const seen: string[] = [];
   page.on('websocket', (socket) => sockets.push(socket));
+  page.on('request', (request) => seen.push(request.url(), request.headers()['referer'] ?? ''));
+  page.on('response', async (response) => {
+    if (/\/tickets$/.test(response.url())) tickets.push(((await response.json()) as { ticket: string }).ticket);
+  });
   await openDesktop();
+  await page.getByRole('link', { name: 'All desktops' }).click();
+  await page.getByRole('heading', { name: 'Desktops' }).waitFor();
+  expect(tickets.length).toBeGreaterThan(0);
+  seen.push(
+    page.url(),
+    await page.evaluate<string>('JSON.stringify([history.state, document.referrer, { ...localStorage }])'),
+  );
+  for (const ticket of tickets) expect(seen.filter((text) => text.includes(ticket))).toEqual([]);
   expect(sockets.map((socket) => new URL(socket.url()).pathname + new URL(socket.url()).search)).toEqual([
     '/ws/session',
   ]);

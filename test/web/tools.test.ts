@@ -1,4 +1,5 @@
 /** The tools of the session page: what is measured and shown, quality by bandwidth and by hand, full screen, a lost network. */
+import type { Socket } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { fakeVm, rfbServerHandshake, unixEndpoint } from '../display/support.ts';
@@ -58,23 +59,19 @@ test('round trip and frame rate are shown and follow what happens; quality is se
 });
 
 /** A desktop that draws without end: 640 by 480 raw pixels whenever it is asked. */
-async function floodingVm(): Promise<string> {
-  return await fakeVm(async (socket) => {
-    const reader = await rfbServerHandshake(socket, { width: 640, height: 480 });
-    const frame = Buffer.alloc(16 + 640 * 480 * 4, 0x5a);
-    frame.set([0, 0, 0, 1, 0, 0, 0, 0, 640 >> 8, 640 & 255, 480 >> 8, 480 & 255, 0, 0, 0, 0]);
-    while (!socket.destroyed) {
-      const [type = 0] = await reader.read(1).catch(() => [NaN]);
-      if (type === 0) await reader.read(19);
-      else if (type === 2) await reader.read(4 * (await reader.read(3)).readUInt16BE(1));
-      else if (type === 3) {
-        await reader.read(9);
-        socket.write(frame);
-      } else if (type === 4) await reader.read(7);
-      else if (type === 5) await reader.read(5);
-      else return; // It has gone.
-    }
-  });
+const floodingVm = (): Promise<string> => fakeVm((socket) => void flood(socket).catch(() => undefined)); // It has gone.
+
+async function flood(socket: Socket): Promise<void> {
+  const reader = await rfbServerHandshake(socket, { width: 640, height: 480 });
+  const frame = Buffer.alloc(16 + 640 * 480 * 4, 0x5a);
+  frame.set([0, 0, 0, 1, 0, 0, 0, 0, 640 >> 8, 640 & 255, 480 >> 8, 480 & 255, 0, 0, 0, 0]);
+  const lengths: Readonly<Record<number, number>> = { 0: 19, 3: 9, 4: 7, 5: 5 };
+  for (;;) {
+    const [type = 0] = await reader.read(1);
+    if (type === 2) await reader.read(4 * (await reader.read(3)).readUInt16BE(1));
+    else await reader.read(lengths[type] ?? 0);
+    if (type === 3) socket.write(frame);
+  }
 }
 
 test.for([

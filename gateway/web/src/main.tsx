@@ -1,6 +1,6 @@
 /** Entry of the browser code: styles, providers, routes. */
 import '@patternfly/react-core/dist/styles/base.css';
-import './app.css';
+import './shell/base.css';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

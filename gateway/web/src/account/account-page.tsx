@@ -7,6 +7,9 @@ import { PasswordCard } from './password-card.tsx';
 import { SignInsCard } from './sign-ins-card.tsx';
 import { TokensCard } from './tokens-card.tsx';
 import { TotpCard } from './totp-card.tsx';
+import '../shell/list.css';
+import '../shell/cards.css';
+import './account.css';
 
 export function AccountPage({ me }: { readonly me: Me }) {
   usePageTitle('My account');

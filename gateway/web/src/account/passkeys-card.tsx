@@ -32,6 +32,7 @@ export function PasskeysCard() {
           columns={COLUMNS}
           rows={query.data?.items ?? []}
           isLoading={query.isPending}
+          isInCard
           empty="No passkeys yet"
           emptyHint="Sign in with your fingerprint, your face or a security key instead of a password."
           actions={(passkey) => (

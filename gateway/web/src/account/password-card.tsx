@@ -34,9 +34,6 @@ export function PasswordCard({ me }: { readonly me: Me }) {
       <CardBody>
         <Form onSubmit={(event) => void save(event)}>
           <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
-          <div aria-live="polite">
-            {problem !== undefined && <Alert component="p" isInline variant="danger" title={problem} />}
-          </div>
           {me.hasPassword && (
             <TextField
               label="Present password"
@@ -56,7 +53,10 @@ export function PasswordCard({ me }: { readonly me: Me }) {
             onChange={setNext}
             isRequired
           />
-          <div>
+          <div aria-live="polite">
+            {problem !== undefined && (
+              <Alert component="p" isInline variant="danger" title={problem} className="oriel-account__problem" />
+            )}
             <Button
               type="submit"
               isDisabled={next.length < AUTH_LIMITS.passwordMinChars || (me.hasPassword && current === '')}

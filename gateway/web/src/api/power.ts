@@ -15,8 +15,16 @@ export interface PowerVerb {
 
 const ON: readonly VmState[] = ['running', 'paused', 'blocked'];
 
+export const START: PowerVerb = {
+  id: 'start',
+  label: 'Start',
+  done: 'starting',
+  isHarsh: false,
+  from: ['stopped', 'saved', 'failed'],
+};
+
 export const POWER_VERBS: readonly PowerVerb[] = [
-  { id: 'start', label: 'Start', done: 'starting', isHarsh: false, from: ['stopped', 'saved', 'failed'] },
+  START,
   { id: 'shutdown', label: 'Shut down', done: 'asked to shut down', isHarsh: false, from: ['running'] },
   { id: 'pause', label: 'Pause', done: 'paused', isHarsh: false, from: ['running'] },
   { id: 'resume', label: 'Resume', done: 'goes on', isHarsh: false, from: ['paused'] },

@@ -22,9 +22,12 @@ import { Failure } from '../shell/failure.tsx';
 import { usePageTitle } from '../shell/page-title.ts';
 import { CardSkeletons } from './card-skeletons.tsx';
 import { DesktopCard } from './desktop-card.tsx';
+import './portal.css';
 
 /** From so many desktops on there is a field to search them. */
 const SEARCH_FROM = 6;
+/** From so many on the cards are smaller. */
+const MANY = 12;
 
 export function PortalPage({ me }: { readonly me: Me }) {
   usePageTitle('Desktops');
@@ -34,7 +37,7 @@ export function PortalPage({ me }: { readonly me: Me }) {
   const shown = desktops.filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()));
 
   return (
-    <PageSection hasBodyWrapper={false} isWidthLimited={false} className="oriel-portal" aria-labelledby="portal-title">
+    <PageSection hasBodyWrapper={false} isWidthLimited={false} aria-labelledby="portal-title">
       <div className="oriel-portal__head">
         <Title headingLevel="h1" size="2xl" id="portal-title">
           Desktops
@@ -53,7 +56,12 @@ export function PortalPage({ me }: { readonly me: Me }) {
       {list.isError && desktops.length === 0 ? (
         <Failure title="The desktops could not be listed" error={list.error} onRetry={() => void list.refetch()} />
       ) : (
-        <Gallery hasGutter component="ul" className="oriel-portal__cards" aria-busy={list.isPending}>
+        <Gallery
+          hasGutter
+          component="ul"
+          className={`oriel-portal__cards ${MANY <= desktops.length ? 'oriel-portal__cards--many' : ''}`}
+          aria-busy={list.isPending}
+        >
           {list.isPending && <CardSkeletons count={Math.max(1, Math.min(6, me.desktops.length || 3))} />}
           {shown.map((desktop) => (
             <DesktopCard key={desktop.id} desktop={desktop} />
@@ -69,7 +77,9 @@ export function PortalPage({ me }: { readonly me: Me }) {
           More
         </Button>
       )}
-      {desktops.length === 1 && desktops[0] !== undefined && <QuickOpen desktop={desktops[0]} />}
+      {desktops.length === 1 && desktops[0] !== undefined && !holds(me, 'manage') && (
+        <QuickOpen desktop={desktops[0]} />
+      )}
     </PageSection>
   );
 }

@@ -2,6 +2,7 @@
 import { Button } from '@patternfly/react-core';
 import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import type { ReactNode } from 'react';
+import './panel.css';
 
 interface PanelProps {
   readonly title: string;

@@ -2,6 +2,7 @@
 import { type KeyboardEvent, lazy, type PointerEvent, type ReactNode, Suspense, useRef, useState } from 'react';
 import { Loading } from '../shell/loading.tsx';
 import type { SessionTarget } from './tickets.ts';
+import './serial.css';
 
 // xterm.js comes with the first serial console that is opened.
 const SerialConsole = lazy(async () => ({ default: (await import('./serial-console.tsx')).SerialConsole }));

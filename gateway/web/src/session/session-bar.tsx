@@ -27,6 +27,7 @@ import { PowerMenu } from './power-menu.tsx';
 import type { QualityChoice } from './quality.ts';
 import type { Panel } from './session-view.tsx';
 import type { UsedDisplay } from './use-display.ts';
+import './bar.css';
 
 interface SessionBarProps {
   readonly name: string;
@@ -118,12 +119,7 @@ function KeyTools({ used, isViewOnly }: SessionBarProps) {
           display?.focus();
         }}
       />
-      <BarMenu
-        label="Special keys"
-        icon={<EllipsisHIcon />}
-        items={cannotType ? [] : keys}
-        className="oriel-bar__tight"
-      />
+      <BarMenu label="Special keys" icon={<EllipsisHIcon />} items={cannotType ? [] : keys} />
     </>
   );
 }

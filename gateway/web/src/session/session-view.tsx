@@ -25,6 +25,7 @@ import { useDisplay } from './use-display.ts';
 import { useFullScreen } from './use-full-screen.ts';
 import { useSessionEvents } from './use-session-events.ts';
 import { useStored } from './use-stored.ts';
+import './session.css';
 
 export type Panel = 'clipboard' | 'people';
 

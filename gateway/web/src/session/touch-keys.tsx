@@ -4,6 +4,7 @@ import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import type { Display } from './display.ts';
 import { functionKey, KEYS, type Key } from './keys.ts';
 import { keysForEdit } from './soft-keyboard.ts';
+import './touch-keys.css';
 
 const MODIFIERS: readonly { readonly label: string; readonly key: Key }[] = [
   { label: 'Ctrl', key: KEYS.control },

@@ -2,6 +2,7 @@
 import { EmptyState, EmptyStateBody, Skeleton } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import type { ReactNode } from 'react';
+import './list.css';
 
 export interface Column<T> {
   readonly key: string;
@@ -19,6 +20,8 @@ interface DataTableProps<T extends { readonly id: string }> {
   readonly isLoading: boolean;
   readonly empty: string;
   readonly emptyHint?: string;
+  /** Beside other cards: that there is nothing is a line, not the whole page. */
+  readonly isInCard?: boolean;
   /** The last cell of a row: its menu. */
   readonly actions?: (row: T) => ReactNode;
 }
@@ -26,7 +29,15 @@ interface DataTableProps<T extends { readonly id: string }> {
 const SKELETON_ROWS = 4;
 
 export function DataTable<T extends { readonly id: string }>(props: DataTableProps<T>) {
-  const { label, columns, rows, isLoading, empty, emptyHint, actions } = props;
+  const { label, columns, rows, isLoading, empty, emptyHint, isInCard = false, actions } = props;
+  if (!isLoading && rows.length === 0 && isInCard) {
+    return (
+      <div className="oriel-table__none">
+        <p>{empty}</p>
+        {emptyHint !== undefined && <p className="oriel-subtle">{emptyHint}</p>}
+      </div>
+    );
+  }
   if (!isLoading && rows.length === 0) {
     return (
       <EmptyState titleText={empty} headingLevel="h2" variant="sm">

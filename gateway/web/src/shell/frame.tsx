@@ -25,6 +25,7 @@ import { Loading } from './loading.tsx';
 import { sectionsFor } from './sections.ts';
 import { ThemeToggle } from './theme-toggle.tsx';
 import { UserMenu } from './user-menu.tsx';
+import './frame.css';
 
 const CONTENT_ID = 'content';
 

@@ -2,6 +2,7 @@
 import { PageSection, Title } from '@patternfly/react-core';
 import { type ReactNode, useId } from 'react';
 import { usePageTitle } from './page-title.ts';
+import './list.css';
 
 interface ListPageProps {
   readonly title: string;
@@ -14,7 +15,7 @@ export function ListPage({ title, actions, filters, children }: ListPageProps) {
   usePageTitle(title);
   const id = useId();
   return (
-    <PageSection hasBodyWrapper={false} aria-labelledby={id} className="oriel-list">
+    <PageSection hasBodyWrapper={false} aria-labelledby={id}>
       <div className="oriel-list__head">
         <Title headingLevel="h1" size="2xl" id={id}>
           {title}

@@ -2,6 +2,7 @@
 import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';
 import { useRef, useState } from 'react';
 import { useThumbnail } from './use-thumbnail.ts';
+import './card.css';
 
 interface ThumbnailProps {
   /** Whose screen it is. */

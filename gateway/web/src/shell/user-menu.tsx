@@ -43,7 +43,6 @@ export function UserMenu({ me }: { readonly me: Me }) {
           onClick={() => setOpen(!isOpen)}
           icon={<UserCircleIcon />}
           aria-label={`Account of ${me.displayName}`}
-          className="oriel-user"
         >
           <span className="oriel-user__name">{me.displayName}</span>
         </MenuToggle>

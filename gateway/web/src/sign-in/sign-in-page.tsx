@@ -10,6 +10,7 @@ import { usePageTitle } from '../shell/page-title.ts';
 import { ThemeToggle } from '../shell/theme-toggle.tsx';
 import { linkToken, nextPath } from './next-path.ts';
 import { SignInForm } from './sign-in-form.tsx';
+import './sign-in.css';
 
 export function SignInPage() {
   usePageTitle('Sign in');

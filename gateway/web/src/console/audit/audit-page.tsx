@@ -1,10 +1,11 @@
 /** The audit log: filter, look closer, export, verify. Everything in it is shown as text. */
 import { Alert, Button, Label, SearchInput } from '@patternfly/react-core';
-import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
 import { type AuditLine, exportAudit, listAudit, verifyAudit } from '../../../../shared/audit.ts';
+import { listVms } from '../../../../shared/vm.ts';
 import { client, describeError } from '../../api/client.ts';
-import { apiPages } from '../../api/query.ts';
+import { apiPages, apiQuery } from '../../api/query.ts';
 import type { Column } from '../../shell/data-table.tsx';
 import { formatTime } from '../../shell/format.ts';
 import { ListPage } from '../../shell/list-page.tsx';
@@ -17,11 +18,12 @@ type Outcome = AuditLine['outcome'] | '';
 const COLOURS = { ok: 'green', refused: 'orange', failed: 'red' } as const;
 const WORDS = { ok: 'Done', refused: 'Refused', failed: 'Failed' } as const;
 
-const COLUMNS: readonly Column<Row>[] = [
+/** `nameOf`: what the target is called, where that is known. */
+const columnsFor = (nameOf: ReadonlyMap<string, string>): readonly Column<Row>[] => [
   { key: 'at', label: 'When', cell: ({ at }) => formatTime(at) },
   { key: 'who', label: 'Who', isLong: true, cell: ({ actor }) => actor.name },
   { key: 'action', label: 'Action', cell: ({ action }) => action },
-  { key: 'target', label: 'On', isLong: true, cell: ({ target }) => target ?? '–' },
+  { key: 'target', label: 'On', isLong: true, cell: ({ target }) => nameOf.get(target ?? '') ?? target ?? '–' },
   {
     key: 'outcome',
     label: 'Outcome',
@@ -56,6 +58,8 @@ export function AuditPage() {
       })),
     }),
   });
+  const vms = useQuery(apiQuery(listVms, { query: { limit: 500 } })).data?.items;
+  const columns = useMemo(() => columnsFor(new Map(vms?.map(({ id, name }) => [id, name]))), [vms]);
   return (
     <ListPage
       title="Audit log"
@@ -88,7 +92,7 @@ export function AuditPage() {
       <PagedTable
         query={query}
         label="Audit log"
-        columns={COLUMNS}
+        columns={columns}
         empty="No such lines"
         actions={(line) => (
           <Button

@@ -6,9 +6,11 @@ import { client, sentence } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
 import { Fact } from '../../shell/fact.tsx';
 import { Failure } from '../../shell/failure.tsx';
+import { formatBytes } from '../../shell/format.ts';
 import { ListPage } from '../../shell/list-page.tsx';
 import { Loading } from '../../shell/loading.tsx';
 import { useAction } from '../../shell/use-action.ts';
+import '../../shell/cards.css';
 
 export function HostsPage() {
   const query = useQuery(apiQuery(listHosts, { query: { limit: 500 } }));
@@ -26,6 +28,16 @@ export function HostsPage() {
     </ListPage>
   );
 }
+
+const KINDS: Readonly<Record<Host['kind'], string>> = { qemu: 'QEMU', fake: 'Fake, to try things out' };
+const FACETS: Readonly<Record<string, string>> = {
+  block: 'snapshots while machines run',
+  agent: 'guest agent',
+  screen: 'pictures of screens',
+  logs: 'logs',
+  migration: 'moving running machines',
+  ram: 'instant clones',
+};
 
 const STATES = {
   connected: { word: 'Connected', color: 'green' },
@@ -51,20 +63,23 @@ function HostCard({ host }: { readonly host: Host }) {
       <CardBody>
         {host.reason !== null && <p className="oriel-reason">{sentence(host.reason)}</p>}
         <DescriptionList isHorizontal isCompact>
-          <Fact term="Kind" text={host.kind} />
+          <Fact term="Kind" text={KINDS[host.kind]} />
           <Fact term="Machines" text={`${host.runningVmCount} running of ${host.vmCount}`} />
           {host.info !== null && (
             <>
               <Fact term="Version" text={host.info.version} />
               <Fact term="CPUs" text={String(host.info.cpus)} />
-              <Fact term="Memory" text={`${host.info.memoryMiB} MiB`} />
+              <Fact term="Memory" text={formatBytes(host.info.memoryMiB * 2 ** 20)} />
               <Fact
                 term="Accelerator"
                 text={`${host.info.accelerator.name.toUpperCase()}: ${host.info.accelerator.reason}`}
               />
             </>
           )}
-          <Fact term="Can also" text={host.facets.length === 0 ? '–' : host.facets.join(', ')} />
+          <Fact
+            term="Can also"
+            text={host.facets.length === 0 ? '–' : host.facets.map((each) => FACETS[each] ?? each).join(', ')}
+          />
         </DescriptionList>
         <Switch
           className="oriel-card__switch"

@@ -5,6 +5,7 @@ import type { Disk } from '../../../../shared/disk.ts';
 import { formatBytes } from '../../shell/format.ts';
 import { chainOf } from './chain.ts';
 import { KIND_LABELS } from './kind-labels.ts';
+import './chain.css';
 
 interface ChainViewProps {
   readonly leaf: Disk;

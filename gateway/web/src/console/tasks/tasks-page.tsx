@@ -9,6 +9,7 @@ import { formatAgo } from '../../shell/format.ts';
 import { ListPage } from '../../shell/list-page.tsx';
 import { PagedTable } from '../../shell/paged-table.tsx';
 import { useAction } from '../../shell/use-action.ts';
+import './tasks.css';
 
 const STATES = {
   queued: { word: 'Waiting', color: 'grey' },

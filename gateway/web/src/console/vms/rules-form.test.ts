@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SessionRules } from '../../../../shared/session-rules.ts';
-import { formOf, rulesOf } from './rules-form.ts';
+import { describeRules, formOf, rulesOf } from './rules-form.ts';
 
 test.for<SessionRules>([
   {},
@@ -15,4 +15,14 @@ test.for<SessionRules>([
 test('what is emptied goes back to the default, 0 is no limit', () => {
   const form = { ...formOf({ clipboard: 'off', idleMs: 60_000 }), clipboard: '' as const, idleMinutes: '0' };
   expect(rulesOf(form, { clipboard: 'off', idleMs: 60_000 })).toEqual({ idleMs: null });
+});
+
+test.for<{ rules: SessionRules; text: string }>([
+  { rules: {}, text: 'As the gateway’s' },
+  {
+    rules: { clipboard: 'in', idleMs: 900_000, absoluteMs: null, refusedKeys: ['F11'] },
+    text: 'clipboard only to the desktop; ends after 15 idle minutes; no limit in all; refuses F11',
+  },
+])('rules in a line: $text', ({ rules, text }) => {
+  expect(describeRules(rules)).toBe(text);
 });

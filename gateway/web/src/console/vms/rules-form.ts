@@ -40,6 +40,20 @@ export function rulesOf(form: RulesForm, before: SessionRules): SessionRules {
   };
 }
 
+/** In a line, for whoever reads. */
+export function describeRules(rules: SessionRules): string {
+  const { clipboard, idleMinutes, absoluteHours, mbit, refusedKeys } = formOf(rules);
+  const parts = [
+    clipboard === '' ? '' : `clipboard ${CLIPBOARDS[clipboard]}`,
+    idleMinutes === '' ? '' : idleMinutes === '0' ? 'no idle limit' : `ends after ${idleMinutes} idle minutes`,
+    absoluteHours === '' ? '' : absoluteHours === '0' ? 'no limit in all' : `ends after ${absoluteHours} hours`,
+    mbit === '' || mbit === '0' ? '' : `${mbit} Mbit/s`,
+    refusedKeys === '' ? '' : `refuses ${refusedKeys}`,
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? 'As the gateway’s' : parts.join('; ');
+}
+const CLIPBOARDS = { both: 'both ways', in: 'only to the desktop', out: 'only from the desktop', off: 'off' } as const;
+
 function textOf(value: number | null | undefined, unit: number): string {
   if (value === undefined) return '';
   return value === null ? '0' : String(value / unit);

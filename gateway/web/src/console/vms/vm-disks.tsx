@@ -15,6 +15,7 @@ import { useNotices } from '../../shell/notices.tsx';
 import { TextField } from '../../shell/text-field.tsx';
 import { refetch } from '../../shell/use-action.ts';
 import { ChainView } from '../images/chain-view.tsx';
+import './disks.css';
 
 export function VmDisks({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));

@@ -2,6 +2,7 @@
 import {
   Breadcrumb,
   BreadcrumbItem,
+  Button,
   Card,
   CardBody,
   CardTitle,
@@ -14,7 +15,9 @@ import { Link, useParams } from 'react-router';
 import type { Me } from '../../../../shared/auth.ts';
 import { getVm, type Vm } from '../../../../shared/vm.ts';
 import { sentence } from '../../api/client.ts';
+import { runPower, START } from '../../api/power.ts';
 import { apiQuery } from '../../api/query.ts';
+import { holds } from '../../api/use-me.ts';
 import { Fact } from '../../shell/fact.tsx';
 import { Failure } from '../../shell/failure.tsx';
 import { formatTime } from '../../shell/format.ts';
@@ -22,9 +25,13 @@ import { Loading } from '../../shell/loading.tsx';
 import { usePageTitle } from '../../shell/page-title.ts';
 import { StateLabel } from '../../shell/state-label.tsx';
 import { Thumbnail } from '../../shell/thumbnail.tsx';
+import { useAction } from '../../shell/use-action.ts';
+import { describeRules } from './rules-form.ts';
 import { VmDisks } from './vm-disks.tsx';
 import { VmLog } from './vm-log.tsx';
 import { VmMenu } from './vm-menu.tsx';
+import '../../shell/list.css';
+import '../../shell/cards.css';
 
 export function VmPage({ me }: { readonly me: Me }) {
   const { vmId = '' } = useParams();
@@ -37,7 +44,7 @@ export function VmPage({ me }: { readonly me: Me }) {
   const vm = query.data;
   return (
     <PageSection hasBodyWrapper={false} aria-labelledby="vm-title">
-      <Breadcrumb className="oriel-crumbs">
+      <Breadcrumb>
         <BreadcrumbItem
           render={({ className }) => (
             <Link className={className} to="/console/vms">
@@ -51,20 +58,23 @@ export function VmPage({ me }: { readonly me: Me }) {
         <Title headingLevel="h1" size="2xl" id="vm-title" className="oriel-title">
           {vm.name} <StateLabel state={vm.state} />
         </Title>
-        <VmMenu vm={vm} me={me} />
+        <div className="oriel-list__actions">
+          <VmNext vm={vm} me={me} />
+          <VmMenu vm={vm} me={me} />
+        </div>
       </div>
       {vm.reason !== null && <p className="oriel-reason">{sentence(vm.reason)}</p>}
       {0 < vm.pendingRestart.length && (
         <p className="oriel-subtle">After the next start: {vm.pendingRestart.join(', ')}</p>
       )}
-      <div className="oriel-details">
+      <div className="oriel-cards">
         <Card>
           <CardTitle component="h2">Overview</CardTitle>
           <CardBody>
             <Facts vm={vm} />
           </CardBody>
         </Card>
-        <Card className="oriel-details__screen">
+        <Card className="oriel-cards__screen">
           <Link
             to={`/desktops/${encodeURIComponent(vm.id)}`}
             aria-label={`Open ${vm.name}`}
@@ -77,13 +87,13 @@ export function VmPage({ me }: { readonly me: Me }) {
             />
           </Link>
         </Card>
-        <Card className="oriel-details__wide">
+        <Card className="oriel-cards__wide">
           <CardTitle component="h2">Disks</CardTitle>
           <CardBody>
             <VmDisks vm={vm} me={me} />
           </CardBody>
         </Card>
-        <Card className="oriel-details__wide">
+        <Card className="oriel-cards__wide">
           <CardTitle component="h2">What happened</CardTitle>
           <CardBody>
             <VmLog vmId={vm.id} />
@@ -91,6 +101,21 @@ export function VmPage({ me }: { readonly me: Me }) {
         </Card>
       </div>
     </PageSection>
+  );
+}
+
+/** What one most likely came for: open it where it runs, start it where it does not. */
+function VmNext({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
+  const act = useAction('vm.', 'desktop.');
+  if (START.from.includes(vm.state)) {
+    if (!holds(me, 'power')) return null;
+    return <Button onClick={() => void act(`${vm.name}: ${START.done}`, () => runPower(vm.id, 'start'))}>Start</Button>;
+  }
+  if (!holds(me, 'open')) return null;
+  return (
+    <Link to={`/desktops/${encodeURIComponent(vm.id)}`} className="pf-v6-c-button pf-m-primary">
+      Open
+    </Link>
   );
 }
 
@@ -105,6 +130,7 @@ function Facts({ vm }: { readonly vm: Vm }) {
     ['Memory', `${hardware.memoryMiB} MiB`],
     ['Firmware', hardware.firmware === 'uefi' ? 'UEFI' : 'BIOS'],
     ['Accelerator', accelerator === null ? '–' : ACCELERATORS[accelerator]],
+    ['Session rules', describeRules(vm.sessionRules)],
     ['Boots', String(vm.boots)],
     ['Started', formatTime(vm.startedAt)],
     ['Made', formatTime(vm.createdAt)],
