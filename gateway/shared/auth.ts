@@ -17,7 +17,7 @@ export const AUTH_LIMITS = {
 export const userName = z
   .string()
   .max(AUTH_LIMITS.nameChars)
-  .regex(/^[a-z0-9][a-z0-9._@-]*$/);
+  .regex(/^[a-z0-9][a-z0-9._@-]*$/, 'must be lower-case letters, digits and . _ @ -, and start with a letter or digit');
 const typedName = z.string().min(1).max(AUTH_LIMITS.nameChars);
 const typedPassword = z.string().min(1).max(AUTH_LIMITS.passwordMaxChars);
 export const newPassword = z.string().min(AUTH_LIMITS.passwordMinChars).max(AUTH_LIMITS.passwordMaxChars);

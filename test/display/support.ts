@@ -11,6 +11,7 @@ import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTicket, type TicketRequest, ticketProtocol } from '../../gateway/shared/ticket.ts';
 import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { openLog } from '../../gateway/src/log.ts';
 import { type SessionFeature, type SessionFeatureDeps, sessionFeature } from '../../gateway/src/sessions/feature.ts';
 import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
 import type { DesktopFacts, SessionKind } from '../../gateway/src/sessions/ports.ts';
@@ -224,11 +225,15 @@ export async function startDisplayGateway(
   desktops: Readonly<Record<string, TestDesktop>>,
   options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress' | 'workers' | 'workerEntry'>> & {
     readonly webFolder?: string;
+    /** Every line of the gateway's log, from trace up. */
+    readonly onLog?: (line: string) => void;
   } = {},
 ): Promise<DisplayGateway> {
   const known = new Map(Object.entries(desktops));
   const features: SessionFeature[] = [];
+  const { onLog } = options;
   const gateway = await startTestGateway({
+    ...(onLog === undefined ? {} : { log: openLog({ level: 'trace', destination: { write: onLog } }) }),
     server: options.webFolder === undefined ? {} : { webFolder: options.webFolder },
     features: (edge) => {
       const feature = sessionFeature({

@@ -12,7 +12,7 @@ import {
   sendMessage,
   setControl,
 } from '../../gateway/shared/session.ts';
-import { SESSION_CLOSE } from '../../gateway/shared/ticket.ts';
+import { SESSION_CLOSE, ticketOf, ticketProtocol } from '../../gateway/shared/ticket.ts';
 import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
 import {
   BrowserSocket,
@@ -78,6 +78,7 @@ test.for([
   expect((await gateway.socket(ann, ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
 });
 
+// Seen to fail with `judgeOrigin` that says `same` of every Origin.
 test('S1: a foreign Origin is refused before the ticket is looked at', async () => {
   const { gateway } = await start();
   const ann = await gateway.user('ann');
@@ -89,6 +90,17 @@ test('S1: a foreign Origin is refused before the ticket is looked at', async () 
   await gateway.socket(ann, ticket).rfb();
 });
 
+test.for([
+  { it: 'a path', text: '../../../etc/passwd' },
+  { it: 'an address', text: 'http://169.254.169.254/latest/meta-data' },
+  { it: 'one character too few', text: 'A'.repeat(42) },
+  { it: 'one too many', text: 'A'.repeat(44) },
+  { it: 'another alphabet', text: `${'A'.repeat(42)}!` },
+])('S12: a ticket is 43 characters of base64url and names nothing: $it is none', ({ text }) => {
+  expect(ticketOf(['binary', ticketProtocol(text)])).toBeUndefined();
+  expect(ticketOf(['binary', ticketProtocol('A'.repeat(43))])).toBe('A'.repeat(43));
+});
+
 test('S12: what is no ticket is refused by its shape', async () => {
   const { gateway } = await start();
   const ann = await gateway.user('ann');
@@ -97,13 +109,24 @@ test('S12: what is no ticket is refused by its shape', async () => {
   }
 });
 
-test('S4: no ticket in a log, an error or the audit log; S29 the same for what the VM said', async () => {
-  const { gateway } = await start();
+// Seen to fail with `log.info({ protocol: request.headers['sec-websocket-protocol'] }, 'upgrade')` in sessions/socket.ts
+// (the redaction list knows the header by its own name only), and with the ticket in the note of ticket.create.
+test('S4: no ticket in a log, an error or the audit log, whoever uses it how; S29 the same for what the VM said', async () => {
+  const lines: string[] = [];
+  const { gateway } = await start({}, { onLog: (line) => lines.push(line) });
   const ann = await gateway.user('ann');
+  const eve = await gateway.person('eve', 'user');
   const admin = await gateway.person('root', 'admin');
-  const { ticket } = await gateway.ticket(ann);
+  const { ticket, sessionId } = await gateway.ticket(ann);
+  await gateway.socket(eve, ticket).closed;
   await gateway.socket(ann, ticket).rfb();
   await gateway.socket(ann, ticket).closed;
+  const again = await ann.client.call(resumeSession, { params: { sessionId } });
+  const answers: string[] = [];
+  for (const path of [`/ws/session?ticket=${ticket}`, `/api/v1/sessions/${ticket}`, `/${ticket}`]) {
+    const answer = await fetch(gateway.origin + path, { headers: ann.headers });
+    answers.push(await answer.text());
+  }
   await until('the audit lines', async () => {
     const { items } = await admin.client.call(listAudit, { query: { limit: 100 } });
     return ['ticket.create', 'session.open', 'ticket.redeem'].every((action) =>
@@ -111,9 +134,15 @@ test('S4: no ticket in a log, an error or the audit log; S29 the same for what t
     );
   });
   const { items } = await admin.client.call(listAudit, { query: { limit: 100 } });
-  expect(JSON.stringify(items)).not.toContain(ticket);
+  expect(lines.join('')).toContain('"path"');
+  for (const secret of [ticket, again.ticket]) {
+    expect(lines.filter((line) => line.includes(secret))).toEqual([]);
+    expect(JSON.stringify(items)).not.toContain(secret);
+  }
+  expect(answers.filter((text) => text.includes(again.ticket))).toEqual([]);
 });
 
+// Seen to fail without the cap per user in sessions.ts (each cap has its line).
 test('S5: caps per user, desktop and address; one more is 429, or close code 4429, and in the audit log', async () => {
   const started = await start({}, { caps: { perUser: 2, perDesktop: 3, perAddress: 2, inAll: 100 } });
   const { gateway } = started;
@@ -273,6 +302,9 @@ test('S9: sessions of others cannot be looked at, ended, answered or talked to',
   await expect(eve.client.call(setControl, { params, body: { action: 'take' } })).rejects.toEqual(refusal('NOT_FOUND'));
   await expect(eve.client.call(askToJoin, { params, body: {} })).rejects.toEqual(refusal('NOT_FOUND'));
   await started.gateway.assign(eve.userId, 'd1', 'view');
+  // She may look at the desktop now, but is not there: she neither steers nor talks to who is.
+  await expect(eve.client.call(sendMessage, { params, body: { text: 'x' } })).rejects.toEqual(refusal('NOT_FOUND'));
+  await expect(eve.client.call(setControl, { params, body: { action: 'take' } })).rejects.toEqual(refusal('NOT_FOUND'));
   const join = await eve.client.call(askToJoin, { params, body: { mode: 'control' } });
   const wish = { ...params, joinId: join.id };
   await expect(eve.client.call(answerJoin, { params: wish, body: { allow: true } })).rejects.toEqual(

@@ -3,7 +3,7 @@ import * as OTPAuth from 'otpauth';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getMe } from '../../gateway/shared/auth.ts';
-import { clientOf, openWeb, type Web } from './support.ts';
+import { clientOf, invite, openWeb, type Web } from './support.ts';
 
 const PASSWORD = 'four quiet herons wade';
 let web: Web;
@@ -110,5 +110,39 @@ test('a passkey is added, signs in without a name, and is removed', async () => 
   await other.goto(`${origin}/account`);
   await other.getByRole('button', { name: 'Remove the passkey test key' }).click();
   await other.getByText('No passkeys yet').waitFor();
+  await context.close();
+});
+
+test('a token is shown once, works, and works no more when it is revoked', async () => {
+  await page.goto(`${web.gateway.origin}/account`);
+  await page.getByRole('button', { name: 'Make a token' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('nightly job');
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  const token = await dialog.getByRole('textbox', { name: 'Token' }).inputValue();
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  const status = async (): Promise<number> =>
+    (await fetch(`${web.gateway.origin}/api/v1/desktops`, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await status()).toBe(200);
+  await page.reload();
+  await page.getByRole('button', { name: 'Revoke the token nightly job' }).click();
+  await page.getByText('The token is revoked').waitFor();
+  expect(await status()).toBe(401);
+});
+
+test('after some wrong passwords the page says how long to wait, and a link still lets in', async () => {
+  const link = await invite(web.client, 'ann');
+  const { context, page: other } = await elsewhere();
+  const wrong = async (): Promise<void> => {
+    await other.getByRole('textbox', { name: 'Name' }).fill('ann');
+    await other.getByRole('textbox', { name: 'Password' }).fill('not the password at all');
+    const answered = other.waitForResponse((response) => response.url().endsWith('/sign-in/password'));
+    await other.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await answered;
+  };
+  for (let i = 0; i < 6; i++) await wrong();
+  await other.getByText(/Too many failed sign-ins, try again in \d+ s\./).waitFor();
+  await other.goto(link);
+  await other.getByText('Nothing is assigned to you so far').waitFor();
   await context.close();
 });

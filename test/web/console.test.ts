@@ -62,7 +62,11 @@ test('a machine goes only when somebody has said what becomes of its disks', asy
 test('a user sees what is assigned and nothing else, and loses it live', async () => {
   await goTo('/console/people/users');
   await page.getByRole('button', { name: 'New user' }).click();
-  await page.getByRole('textbox', { name: 'Name', exact: true }).last().fill('grace');
+  const name = page.getByRole('textbox', { name: 'Name', exact: true }).last();
+  await name.fill('Grace Hopper');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByText(/Name: must be lower-case letters/).waitFor();
+  await name.fill('grace');
   await page.getByRole('button', { name: 'Make it' }).click();
   await page.getByRole('button', { name: 'Actions for grace' }).click();
   await page.getByRole('menuitem', { name: 'Make a sign-in link' }).click();

@@ -82,7 +82,7 @@ test('an admin sets the rules in the console: the next session has no clipboard,
   await page.getByRole('menuitem', { name: 'Session rules…' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('combobox', { name: 'Clipboard' }).selectOption('off');
-  await dialog.getByRole('spinbutton', { name: 'Ends after idle minutes' }).fill('0');
+  await dialog.getByRole('spinbutton', { name: 'Idle limit in minutes' }).fill('0');
   await dialog.getByRole('textbox', { name: 'Refused keys' }).fill('Control+Alt+Delete, Nonsense');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await dialog.getByText('Danger alert:').waitFor();

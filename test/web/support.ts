@@ -26,7 +26,7 @@ export async function openWeb(options: StartGatewayOptions = {}): Promise<Web> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
     const page = await context.newPage();
     await page.goto(gateway.link ?? '');
-    await page.getByRole('heading', { name: 'Desktops' }).waitFor();
+    await page.getByRole('heading', { name: 'Desktops', exact: true }).waitFor();
     const client = await clientOf(context, gateway.origin);
     const close = async (): Promise<void> => {
       await browser.close();
@@ -78,7 +78,7 @@ export async function enter(web: Pick<Web, 'browser'>, link: string, more: Brows
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   await page.goto(link);
-  await page.getByRole('heading', { name: 'Desktops' }).waitFor();
+  await page.getByRole('heading', { name: 'Desktops', exact: true }).waitFor();
   return page;
 }
 

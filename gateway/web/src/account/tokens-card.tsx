@@ -33,6 +33,7 @@ export function TokensCard({ me }: { readonly me: Me }) {
           columns={COLUMNS}
           rows={query.data?.items ?? []}
           isLoading={query.isPending}
+          isInCard
           empty="No tokens"
           emptyHint="For scripts and for the command line on other machines."
           actions={({ id, name }) => (
@@ -71,6 +72,21 @@ export function TokensCard({ me }: { readonly me: Me }) {
     </Card>
   );
 }
+
+/** What shared/rights.ts says of each, in few words. */
+const MAY: Readonly<Record<Right, string>> = {
+  see: 'list desktops',
+  view: 'watch their screens, without input',
+  open: 'use them',
+  power: 'start, stop and reset them',
+  manage: 'change and remove them',
+  backup: 'back them up',
+  restore: 'restore them',
+  watch: 'list, join, message and end the sessions of others',
+  people: 'users, groups, tokens and assignments',
+  audit: 'read the audit log',
+  settings: 'the gateway itself, its hosts and its library',
+};
 
 interface CreateDialogProps {
   readonly me: Me;
@@ -120,6 +136,7 @@ function CreateDialog({ me, onToken, onClose }: CreateDialogProps) {
             key={right}
             id={`scope-${right}`}
             label={right}
+            description={MAY[right]}
             isChecked={scopes.includes(right)}
             onChange={(_, isOn) => setScopes(isOn ? [...scopes, right] : scopes.filter((each) => each !== right))}
           />

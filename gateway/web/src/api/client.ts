@@ -14,13 +14,27 @@ export const client = createClient('', {
 
 /** What to tell a person about a failure. Server text is only ever rendered as text. */
 export function describeError(error: unknown): string {
-  if (error instanceof ApiError) return sentence(error.message);
+  if (error instanceof ApiError) return describeRefusal(error);
   if (error instanceof TypeError) return 'The gateway does not answer. Check the network.';
   return error instanceof Error ? sentence(error.message) : 'Something went wrong.';
 }
 
+/** Which field is wrong says more than that one is. */
+function describeRefusal({ message, problem }: ApiError): string {
+  const fields = problem.errors ?? [];
+  if (fields.length === 0) return sentence(message);
+  return fields.map(({ path, message: why }) => sentence(`${fieldOf(path)}: ${why}`)).join(' ');
+}
+
+/** `body.newPassword` is "New password". */
+function fieldOf(path: string): string {
+  const words = path.replace(/^(body|query|params)\./, '').replace(/\.\d+$/, '');
+  return sentenceCase(words.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`));
+}
+const sentenceCase = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** Our error messages start lower-case and end without a full stop, so that they chain; a page shows a sentence. */
 export function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  const text = sentenceCase(message);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -40,6 +40,7 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
           aria-label={label}
           title={label}
           className={`oriel-bar__button ${className}`}
+          isDisabled={items.length === 0}
           isExpanded={isOpen}
           onClick={() => setOpen(!isOpen)}
         >

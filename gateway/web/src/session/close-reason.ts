@@ -17,7 +17,7 @@ const WHY: Readonly<Record<SessionCloseName, string>> = {
   TICKET: 'The admission to the session had expired.',
   REVOKED: 'Your access to this desktop was taken away.',
   IDLE: 'The session ended because nothing was typed or moved for a long time.',
-  ENDED: 'The session was ended by an operator, its owner or its time limit.',
+  ENDED: 'An operator or a time limit ended the session.',
   MOVED: 'You opened this session somewhere else.',
   LIMIT: 'There are too many sessions open.',
   VM_PROTOCOL: 'The desktop sent something that is not a screen.',

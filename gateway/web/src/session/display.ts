@@ -119,6 +119,11 @@ export class Display {
     this.#link.retryNow();
   }
 
+  /** The desktop is off: asking for its screen again and again would only fill the audit log. */
+  hold(isHeld: boolean): void {
+    this.#link.hold(isHeld);
+  }
+
   /** After an end: asks for a new session. */
   reopen(): void {
     this.#tickets.startOver();

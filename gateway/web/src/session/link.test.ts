@@ -163,3 +163,14 @@ test('after stop nothing starts and nothing is said any more', async () => {
   expect(states).toHaveLength(said);
   expect(waits).toEqual([]);
 });
+
+test('while there is nothing to connect to, attempts come seldom; when there is, at once', async () => {
+  const { link, waits, settle, counts } = setUp(['away', 'away']);
+  link.hold(true);
+  link.start();
+  await settle();
+  expect(waits.map(({ ms }) => ms)).toEqual([60_000]);
+  link.hold(false);
+  await settle();
+  expect(counts().tickets).toBe(2);
+});

@@ -4,7 +4,7 @@
  */
 import type { Ticket } from '../../../shared/ticket.ts';
 import { type AfterClose, afterClose } from './close-reason.ts';
-import { retryDelayMs } from './reconnect.ts';
+import { RECONNECT, retryDelayMs } from './reconnect.ts';
 
 export type LinkState =
   | { readonly kind: 'opening' }
@@ -39,6 +39,7 @@ export class Link {
   #abort: AbortController | undefined;
   #cancelWait: () => void = () => undefined;
   #isStopped = false;
+  #isHeld = false;
 
   constructor(deps: LinkDeps) {
     this.#deps = deps;
@@ -60,6 +61,13 @@ export class Link {
     if (this.#state.kind !== 'waiting') return;
     this.#cancelWait();
     this.#retry(this.#state.why);
+  }
+
+  /** There is nothing to connect to for now: attempts come seldom until there is. */
+  hold(isHeld: boolean): void {
+    if (this.#isHeld === isHeld) return;
+    this.#isHeld = isHeld;
+    if (!isHeld) this.retryNow();
   }
 
   /** The network answers nothing although the socket looks open: treat it as dropped. */
@@ -116,7 +124,7 @@ export class Link {
       this.#set(after);
       return;
     }
-    const delayMs = retryDelayMs(this.#attempt, this.#deps.random());
+    const delayMs = this.#isHeld ? RECONNECT.heldMs : retryDelayMs(this.#attempt, this.#deps.random());
     this.#set({ kind: 'waiting', why: after.why, attempt: this.#attempt, delayMs });
     this.#cancelWait = this.#deps.schedule(() => this.#retry(after.why), delayMs);
   }

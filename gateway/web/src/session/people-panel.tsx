@@ -42,6 +42,7 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
   // As the gateway decides (sessions/control.ts): owners and operators take; a guest only hands on what it holds.
   const decides = mine?.joinedId === null || isOperator;
   const hasIt = mine?.isDriving === true && controllers.some((each) => !each.isDriving);
+  const isMineAlone = mine?.isDriving === true && controllers.every((each) => each === mine || !each.isDriving);
   return (
     <Panel title="Who is here" onClose={onClose}>
       {list.isPending && <Loading label="Loading who is here" />}
@@ -79,12 +80,12 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
       </List>
       {1 < controllers.length && mine?.mode === 'control' && (
         <div className="oriel-panel__buttons">
-          {decides && (
+          {decides && !isMineAlone && (
             <Button variant="secondary" size="sm" onClick={() => control.mutate({ action: 'take' })}>
               Take control
             </Button>
           )}
-          {(decides || hasIt) && (
+          {(decides || hasIt) && controllers.some((each) => !each.isDriving) && (
             <Button variant="secondary" size="sm" onClick={() => control.mutate({ action: 'share' })}>
               Let everybody type
             </Button>
@@ -107,7 +108,7 @@ function Invitation({ sessionId }: { readonly sessionId: string }) {
     else notices.tell('The browser did not allow it', address);
   };
   return (
-    <div>
+    <div className="oriel-panel__group">
       <p className="oriel-subtle">
         To work on this together, send the invitation to somebody who may see this desktop. You are asked before they
         come in.

@@ -2,7 +2,7 @@
  * When to try again after a lost connection. Pure, so that a test can live through an hour of failures in a millisecond.
  */
 
-export const RECONNECT = { firstMs: 0, baseMs: 250, capMs: 8_000, jitter: 0.2 } as const;
+export const RECONNECT = { firstMs: 0, baseMs: 250, capMs: 8_000, jitter: 0.2, heldMs: 60_000 } as const;
 
 /**
  * The wait before attempt number `attempt` (0 is the first after the loss). The first is immediate: most losses are a

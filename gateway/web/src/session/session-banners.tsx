@@ -1,9 +1,10 @@
 /** Over the screen: messages of an operator, the warning before the end, and who asks to join. */
 import { Alert, AlertActionCloseButton, AlertActionLink } from '@patternfly/react-core';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { answerJoin, type Join } from '../../../shared/session.ts';
 import { client } from '../api/client.ts';
 import { useNotices } from '../shell/notices.tsx';
+import type { Arrival } from './session-news.ts';
 import type { UsedSessionEvents } from './use-session-events.ts';
 
 interface SessionBannersProps {
@@ -20,14 +21,8 @@ export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps)
       {asked.map((join) => (
         <JoinQuestion key={join.id} join={join} sessionId={sessionId} onDone={() => dropJoin(join.id)} />
       ))}
-      {arrived.map(({ id, userName, mode, wasHere }) => (
-        <Alert
-          key={id}
-          component="p"
-          variant="info"
-          title={`${userName} ${mode === 'view' ? 'is watching' : wasHere ? 'is here too' : 'has joined'}`}
-          actionClose={<AlertActionCloseButton title="Close" onClose={() => dropArrival(id)} />}
-        />
+      {arrived.map((arrival) => (
+        <ArrivalNotice key={arrival.id} arrival={arrival} onClose={() => dropArrival(arrival.id)} />
       ))}
       {messages.map(({ from, text, at }) => (
         <Alert
@@ -41,6 +36,29 @@ export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps)
         </Alert>
       ))}
     </div>
+  );
+}
+
+const ARRIVAL_MS = 8_000;
+
+/** Who works here too is said for a moment; who only watches stays said until it is waved away. */
+function ArrivalNotice({ arrival, onClose }: { readonly arrival: Arrival; readonly onClose: () => void }) {
+  const { userName, mode, wasHere } = arrival;
+  const isWatching = mode === 'view';
+  const close = useRef(onClose);
+  close.current = onClose;
+  useEffect(() => {
+    if (isWatching) return undefined;
+    const timer = setTimeout(() => close.current(), ARRIVAL_MS);
+    return () => clearTimeout(timer);
+  }, [isWatching]);
+  return (
+    <Alert
+      component="p"
+      variant="info"
+      title={`${userName} ${isWatching ? 'is watching' : wasHere ? 'is here too' : 'has joined'}`}
+      actionClose={<AlertActionCloseButton title="Close" onClose={onClose} />}
+    />
   );
 }
 

@@ -65,6 +65,8 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
 
   const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
   const name = desktop?.name ?? session?.desktopName ?? 'Desktop';
+  const isOff = hasNoScreen(desktop);
+  useEffect(() => display?.hold(isOff), [isOff, display]);
   // It has been started meanwhile, here or elsewhere: no need to wait for the next attempt.
   const state = desktop?.state;
   useEffect(() => {

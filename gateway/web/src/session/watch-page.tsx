@@ -5,6 +5,7 @@ import { useParams, useSearchParams } from 'react-router';
 import { getDesktop } from '../../../shared/desktop.ts';
 import { getSession } from '../../../shared/session.ts';
 import { apiQuery } from '../api/query.ts';
+import { holds, useMe } from '../api/use-me.ts';
 import { usePageTitle } from '../shell/page-title.ts';
 import { SessionView } from './session-view.tsx';
 import type { SessionTarget } from './tickets.ts';
@@ -13,7 +14,9 @@ export function WatchPage() {
   const { sessionId = '' } = useParams();
   const [search] = useSearchParams();
   const mode = search.get('mode') === 'control' ? 'control' : 'view';
-  const session = useQuery(apiQuery(getSession, { params: { sessionId } })).data;
+  // Somebody who asks to join learns of the session when they are in.
+  const mayLook = holds(useMe().me, 'watch');
+  const session = useQuery({ ...apiQuery(getSession, { params: { sessionId } }), enabled: mayLook }).data;
   const desktopId = session?.desktopId ?? '';
   const desktop = useQuery({
     ...apiQuery(getDesktop, { params: { desktopId } }),

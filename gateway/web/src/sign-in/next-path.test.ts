@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { linkToken, nextPath } from './next-path.ts';
 
+// Seen to fail with `(?![/\\])` taken out of the pattern.
 test.for([
   { search: '?next=/desktops/a1', path: '/desktops/a1' },
   { search: '?next=%2Fconsole%2Fvms%3Fx%3D1', path: '/console/vms?x=1' },

@@ -63,7 +63,9 @@ export function VmPage({ me }: { readonly me: Me }) {
           <VmMenu vm={vm} me={me} />
         </div>
       </div>
-      {vm.reason !== null && <p className="oriel-reason">{sentence(vm.reason)}</p>}
+      {vm.reason !== null && (
+        <p className={vm.state === 'stopped' ? 'oriel-subtle' : 'oriel-reason'}>{sentence(vm.reason)}</p>
+      )}
       {0 < vm.pendingRestart.length && (
         <p className="oriel-subtle">After the next start: {vm.pendingRestart.join(', ')}</p>
       )}

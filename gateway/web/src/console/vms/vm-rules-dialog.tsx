@@ -52,7 +52,7 @@ function Fields({ vm, etag, onClose }: FieldsProps) {
       />
       <div className="oriel-form-pair">
         <TextField
-          label="Ends after idle minutes"
+          label="Idle limit in minutes"
           type="number"
           min={0}
           hint="Empty: 4 hours. 0: never."
@@ -60,7 +60,7 @@ function Fields({ vm, etag, onClose }: FieldsProps) {
           onChange={(idleMinutes) => set({ idleMinutes })}
         />
         <TextField
-          label="Ends after hours in all"
+          label="Time limit in hours"
           type="number"
           min={0}
           hint="Empty: 24. 0: never."
