@@ -60,6 +60,7 @@ function broker(openChannel, isWalked) {
     share,
     openChannel,
     endpoint,
+    desktopId: 'd1',
     desktopName: 'bench',
     policy: rfbPolicy(DEFAULT_POLICY, () => true),
     isWalked,

@@ -230,6 +230,8 @@ export interface DisplayEndpoint {
   dial(options?: DialOptions): Promise<Duplex>;
   /** What the protocol on the stream will ask for, good for one use. Absent: it asks for nothing. */
   readonly oneTimeSecret?: string;
+  /** The name that goes with the secret, where the protocol asks for one (VeNCrypt Plain). */
+  readonly userName?: string;
   /** The stream crosses a network: the server there must show a certificate for this name from this CA (PEM). */
   readonly tls?: { readonly ca: string; readonly serverName: string };
   readonly expires: number;

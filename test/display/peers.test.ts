@@ -1,6 +1,6 @@
 /** Peers that are not ours on both sides: TigerVNC's server, rfb2 as a client, noVNC in Chromium. */
 import { once } from 'node:events';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import path from 'node:path';
@@ -41,27 +41,19 @@ async function freePort(): Promise<number> {
 
 /** TigerVNC's X server. Its password file is the password under a key that everybody knows. */
 async function startXvnc(...more: string[]): Promise<{ port: number; folder: string }> {
+  return startXvncWith({}, ...more);
+}
+
+async function startXvncWith(
+  env: Readonly<Record<string, string>>,
+  ...more: string[]
+): Promise<{ port: number; folder: string }> {
   const folder = tempFolder();
   const port = await freePort();
   const known = String.fromCharCode(23, 82, 107, 6, 35, 78, 88, 7);
   writeFileSync(path.join(folder, 'passwd'), answerChallenge(Buffer.from('secret12'), known), { mode: 0o600 });
-  const child = run('Xtigervnc', [
-    `:${port}`,
-    '-geometry',
-    '320x240',
-    '-depth',
-    '24',
-    '-interface',
-    '127.0.0.1',
-    '-rfbport',
-    `${port}`,
-    '-PasswordFile',
-    path.join(folder, 'passwd'),
-    '-AlwaysShared',
-    '-nolisten',
-    'tcp',
-    ...more,
-  ]);
+  const args = `:${port} -geometry 320x240 -depth 24 -interface 127.0.0.1 -rfbport ${port} -AlwaysShared -nolisten tcp`;
+  const child = run('Xtigervnc', [...args.split(' '), '-PasswordFile', path.join(folder, 'passwd'), ...more], env);
   let log = '';
   child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   await until('Xtigervnc', () => {
@@ -152,6 +144,48 @@ test('Xtigervnc with VeNCrypt and X509: the certificate is checked by CA and nam
   }
 });
 
+/** PAM from files of our own: the library is put under the server, the machine's own services stay as they are. */
+function pamWith(folder: string, user: string, password: string): Record<string, string> {
+  const users = path.join(folder, 'users');
+  const matrix = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/pam_wrapper/pam_matrix.so`;
+  writeFileSync(users, `${user}:${password}:vnc\n`, { mode: 0o600 });
+  mkdirSync(path.join(folder, 'pam.d'));
+  const lines = ['auth', 'account', 'session'].map((type) => `${type} required ${matrix} passdb=${users}\n`);
+  writeFileSync(path.join(folder, 'pam.d', 'vnc'), lines.join(''));
+  return { LD_PRELOAD: 'libpam_wrapper.so', PAM_WRAPPER: '1', PAM_WRAPPER_SERVICE_DIR: path.join(folder, 'pam.d') };
+}
+
+test('Xtigervnc with VeNCrypt X509Plain: name and password of the endpoint, a wrong one is refused', async () => {
+  const folder = tempFolder();
+  const { ca, cert, key } = await certificates(folder, 'vm.example');
+  const { port } = await startXvncWith(
+    pamWith(folder, 'oriel', 'a long one-time secret'),
+    '-SecurityTypes',
+    'X509Plain',
+    '-PlainUsers',
+    'oriel',
+    '-X509Cert',
+    cert,
+    '-X509Key',
+    key,
+  );
+  const secured = { tls: { ca, serverName: 'vm.example' }, oneTimeSecret: 'a long one-time secret', userName: 'oriel' };
+  const gateway = await startDisplayGateway({
+    right: { endpoint: () => tcpEndpoint(port, secured) },
+    name: { endpoint: () => tcpEndpoint(port, { ...secured, userName: 'other' }) },
+    secret: { endpoint: () => tcpEndpoint(port, { ...secured, oneTimeSecret: 'a long one-time secreT' }) },
+  });
+  const ann = await gateway.person('ann', 'operator');
+  const browser = gateway.socket(ann, (await gateway.ticket(ann, 'right')).ticket);
+  expect(await browser.rfb()).toMatchObject({ width: 320, height: 240 });
+  await browser.send(Buffer.concat([say.encodings(0), say.update(320, 240)]));
+  expect(await readRawUpdate(browser.reader)).toBe(320 * 240);
+  for (const desktop of ['name', 'secret']) {
+    const refused = gateway.socket(ann, (await gateway.ticket(ann, desktop)).ticket);
+    expect((await refused.closed).code).toBe(SESSION_CLOSE.VM_PROTOCOL);
+  }
+});
+
 test.for(['TLSNone,TLSVnc', 'TLSNone,VncAuth,None', 'VncAuth', 'None'])(
   'S16: a VM that offers %s where a certificate is expected is refused',
   async (offered) => {
@@ -185,6 +219,7 @@ test('rfb2, over a connection without a WebSocket, paints the screen of a QEMU V
       share,
       openChannel: (events) => new StreamChannel(socket, events),
       endpoint: async () => unixEndpoint(vm.display),
+      desktopId: 'd1',
       desktopName: 'unframed',
       policy: rfbPolicy(DEFAULT_POLICY, () => true),
       isWalked: true,

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { resumeSession, setControl } from '../../gateway/shared/session.ts';
 import { SESSION_CLOSE } from '../../gateway/shared/ticket.ts';
+import type { TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
 import {
   type ByteReader,
   fakeVm,
@@ -70,6 +72,7 @@ async function onFakeVm(workers = 2) {
   return { gateway, heard, ann, sessionId, browser };
 }
 
+// Seen to fail with `#onRevocation` that does nothing.
 test('S6: a revocation reaches the socket in the worker within a second', async () => {
   const { gateway, ann, browser } = await onFakeVm();
   const from = performance.now();
@@ -90,7 +93,36 @@ test('view only and control are kept in the worker', async () => {
   await until('the key to be let go', () => first.waiting.byteLength === 16);
   await browser.send(Buffer.concat([say.pointer(1, 2, 3), say.update(1, 1)]));
   await until('the update request alone', () => first.waiting.byteLength === 26);
-  expect(gateway.feature.workers?.readyPids.map((pid) => gateway.feature.workers?.countOf(pid))).toEqual([1, 1]);
+});
+
+test('a desktop has one worker, whoever looks at it: two viewers press no refused combination between them', async () => {
+  const vm = await fakeVm((socket) => void rfbServerHandshake(socket).then((reader) => heard.push(reader)));
+  const heard: ByteReader[] = [];
+  const facts = {
+    endpoint: () => unixEndpoint(vm),
+    policy: { ...DEFAULT_POLICY, refusedKeys: ['Control+Alt+Delete'] },
+  };
+  const gateway = await start({ d1: facts, d2: facts });
+  const [ann, bob] = [await gateway.person('ann', 'operator'), await gateway.person('bob', 'operator')];
+  const open = async (person: TestPerson, desktopId = 'd1') => {
+    const browser = gateway.socket(person, (await gateway.ticket(person, desktopId)).ticket);
+    await browser.rfb();
+    return browser;
+  };
+  const [one, two] = [await open(ann), await open(bob)];
+  await open(ann, 'd2');
+  const counts = (): number[] =>
+    (gateway.feature.workers?.readyPids ?? []).map((pid) => gateway.feature.workers?.countOf(pid) ?? 0).sort((a, b) => a - b);
+  expect(counts()).toEqual([1, 2]);
+  const [first, second] = heard as [ByteReader, ByteReader];
+  await one.send(Buffer.concat([say.key(0xffe3, true), say.key(0xffe9, true)]));
+  await until('both keys', () => first.waiting.byteLength === 16);
+  await two.send(Buffer.concat([say.key(0xffff, true), say.update(1, 1)]));
+  await until('the update request alone', () => second.waiting.byteLength === 10);
+  one.socket.terminate(); // The VM lets go of what its viewer held.
+  await until('its end', () => counts().join() === '1,1');
+  await two.send(say.key(0xffff, true));
+  await until('the key', () => second.waiting.byteLength === 18);
 });
 
 test('a worker that is killed takes no session with it: the page comes back through another', async () => {

@@ -6,6 +6,7 @@ import { BufferPool } from './relay/buffers.ts';
 import type { Channel } from './relay/channel.ts';
 import { Relay, type RelayEnd } from './relay/relay.ts';
 import { RfbConversation } from './rfb/conversation.ts';
+import { Keyboards } from './rfb/held-keys.ts';
 import type { RfbPolicy } from './rfb/policy.ts';
 import type { VmCredentials } from './rfb/vm-handshake.ts';
 
@@ -18,12 +19,14 @@ export const DISPLAY_LIMITS = {
 export class RelayShare {
   readonly pool: BufferPool = new BufferPool();
   readonly turns: Turns = new Turns();
+  readonly keyboards: Keyboards = new Keyboards();
 }
 
 export interface DisplayOptions {
   readonly share: RelayShare;
   readonly openChannel: OpenChannel;
   readonly endpoint: () => Promise<DisplayEndpoint>;
+  readonly desktopId: string;
   readonly desktopName: string;
   readonly policy: RfbPolicy;
   /** Whether what the VM says is walked; needed to keep a clipboard in. */
@@ -53,9 +56,10 @@ class Display implements Conduit {
 
   constructor(options: DisplayOptions) {
     this.#options = options;
-    const { share, policy, desktopName, isWalked, now, events } = options;
+    const { share, policy, desktopId, desktopName, isWalked, now, events } = options;
     this.#conversation = new RfbConversation({
       policy,
+      keyboard: share.keyboards.enter(desktopId),
       desktopName,
       isWalked,
       now,
@@ -69,6 +73,7 @@ class Display implements Conduit {
     if (options.bandwidthBytesPerSecond !== null) this.#backend.limitRate(options.bandwidthBytesPerSecond);
     this.#timer = setTimeout(() => this.#end({ by: 'vm', reason: 'no screen in time' }), DISPLAY_LIMITS.handshakeMs);
     this.#channel = options.openChannel(this.#relay);
+    this.#relay.setBackend(this.#backend);
     this.#relay.setChannel(this.#channel);
     void this.#dial();
   }
@@ -98,7 +103,7 @@ class Display implements Conduit {
       this.#conversation.meetVm(credentialsFor(endpoint));
       const stream = await endpoint.dial({ signal: this.#giveUp.signal, onread: this.#backend.onread });
       this.#backend.attach(stream); // Destroys it where everything has ended meanwhile.
-      this.#relay.setBackend(this.#backend);
+      this.#relay.flush();
     } catch (cause) {
       this.#end({ by: 'vm', reason: cause instanceof Error ? cause.message : 'cannot dial' });
     }
@@ -162,6 +167,8 @@ class Display implements Conduit {
     this.#isEnded = true;
     clearTimeout(this.#timer);
     this.#giveUp.abort();
+    this.#conversation.end();
+    this.#options.share.keyboards.leave(this.#options.desktopId);
     this.#relay.end();
     this.#backend.destroy();
     this.#options.events.onEnd(end);
@@ -177,7 +184,7 @@ function credentialsFor(endpoint: DisplayEndpoint): VmCredentials {
   if (endpoint.tls !== undefined) {
     return secret === undefined
       ? { accept: ['x509-none'] }
-      : { accept: ['x509-plain', 'x509-vnc', 'x509-none'], secret, userName: '' };
+      : { accept: ['x509-plain', 'x509-vnc', 'x509-none'], secret, userName: endpoint.userName ?? '' };
   }
   return secret === undefined ? { accept: ['none'] } : { accept: ['vnc-auth'], secret };
 }

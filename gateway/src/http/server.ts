@@ -1,7 +1,7 @@
 /** The HTTP server: routes, events, pages, upgrades, limits; starts, and stops by draining. Only main.ts imports it. */
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Registry } from 'prom-client';
@@ -10,6 +10,7 @@ import { Refusals } from '../audit/refusals.ts';
 import type { Auth } from '../auth/auth.ts';
 import { newId } from '../auth/secrets.ts';
 import { type Config, isLoopbackHost, LIMITS, originsOf } from '../config.ts';
+import { sayLast } from '../display/relay/ws-channel.ts';
 import { asGatewayError, GatewayError, StartError } from '../errors.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Logger } from '../log.ts';
@@ -223,7 +224,7 @@ function makeServer(app: Express, certificate: Certificate | undefined): http.Se
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const status = STATUS_OF_CLIENT_ERROR[error.code ?? ''] ?? '400 Bad Request';
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    sayLast(socket as Socket, `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
   return server;
 }

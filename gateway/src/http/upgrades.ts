@@ -1,8 +1,10 @@
 /** Dispatches WebSocket upgrades: judges the Origin, finds out who asks, hands over. Frames are the handler's business. */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Refusals } from '../audit/refusals.ts';
 import type { Auth } from '../auth/auth.ts';
+import { sayLast } from '../display/relay/ws-channel.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { UpgradeHandler } from './bind.ts';
 import { authenticate, type EdgeRules, openExchange, refuseForeign, refuseManyHeaders } from './exchange.ts';
@@ -81,7 +83,8 @@ function endWith(socket: Duplex, error: GatewayError, requestId: string): void {
   if (!socket.writable) return;
   const body = JSON.stringify(problemOf(error, requestId));
   const retry = error.retryAfterSeconds === undefined ? '' : `Retry-After: ${error.retryAfterSeconds}\r\n`;
-  socket.end(
+  sayLast(
+    socket as Socket,
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `${retry}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );

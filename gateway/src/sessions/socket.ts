@@ -79,20 +79,21 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     const isDriving = (): boolean => session.isDriving;
     const endpoint = (): Promise<DisplayEndpoint> => deps.desktops.endpoint(facts.desktopId, facts.kind);
     const common = { events, endpoint, isDriving };
-    const { desktopName, policy } = facts;
+    const { desktopId, desktopName, policy } = facts;
     // A TLS connection cannot be handed over; a console is shared between its viewers, here.
     const canHandOver = facts.kind === 'display' && !(socket instanceof TLSSocket);
     if (workers !== undefined && canHandOver) {
-      session.conduit = workers.open({ ...common, viewer: socket, head: request.head, desktopName, policy });
+      session.conduit = workers.open({ ...common, viewer: socket, head: request.head, desktopId, desktopName, policy });
       if (session.conduit !== undefined) return;
     }
     session.conduit =
       facts.kind === 'serial'
-        ? deps.consoles.open({ ...common, openChannel, desktopId: facts.desktopId })
+        ? deps.consoles.open({ ...common, openChannel, desktopId })
         : openDisplay({
             ...common,
             openChannel,
             share: deps.share,
+            desktopId,
             desktopName,
             policy: rfbPolicy(policy, isDriving),
             isWalked: true,

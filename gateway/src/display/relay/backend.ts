@@ -2,8 +2,10 @@
  * The VM's side of a relay: one stream from a driver, read into buffers that are used again, at a pace that is fair to the
  * other sessions.
  *
- * Fairness: libuv reads a hot socket up to 32 times per turn of the event loop. A stream that has given `quantumBytes` in
- * one turn rests until the next (measured: a neighbour's echo falls from milliseconds to tenths).
+ * Fairness: libuv reads a hot socket up to 32 times per turn of the event loop, until a read does not fill its buffer. A
+ * stream that has filled a large one, or given as much in pieces, rests until the next turn (measured: a neighbour's echo
+ * falls from milliseconds to tenths). A read that does not fill its buffer needs no rest, and is the usual case: a unix
+ * socket holds less than a large buffer.
  */
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -11,7 +13,7 @@ import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { BUFFERS, type BufferPool, type ReadBuffer } from './buffers.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-export const BACKEND_LIMITS = { quantumBytes: 131_072, burstBytes: 131_072, writeBacklogBytes: 262_144 } as const;
+export const BACKEND_LIMITS = { burstBytes: 131_072, writeBacklogBytes: 262_144 } as const;
 
 export interface BackendEvents {
   /** `buffer.bytes` holds `length` bytes from the VM. True: the receiver keeps it and gives it back to the pool. */
@@ -21,6 +23,8 @@ export interface BackendEvents {
   /** Last, and once. */
   onVmClosed(error: Error | undefined): void;
 }
+
+const NONE: Uint8Array[] = [];
 
 /** Why a stream rests; it reads again when no reason is left. */
 const HOLD = { turn: 1, backlog: 2, rate: 4, caller: 8 } as const;
@@ -50,6 +54,9 @@ export class Backend {
   readonly #turns: Turns;
   #events: BackendEvents;
   #stream: Duplex | undefined;
+  /** Said before there was a stream. */
+  #early: Uint8Array[] = NONE;
+  #earlyBytes = 0;
   #current: ReadBuffer;
   #isCurrentKept = false;
   #nextIsLarge = false;
@@ -91,6 +98,7 @@ export class Backend {
     });
     if ('setNoDelay' in stream) (stream as Socket).setNoDelay(true);
     if (this.#hold !== 0) stream.pause();
+    this.#writeEarly(stream);
   }
 
   /** Hands the rest of the conversation to another receiver. */
@@ -121,12 +129,27 @@ export class Backend {
   }
 
   get backlogBytes(): number {
-    return this.#stream?.writableLength ?? 0;
+    return this.#stream?.writableLength ?? this.#earlyBytes;
   }
 
+  /** What is said before there is a stream waits for it; `backlogBytes` counts it, so that it is BOUNDED by the same limit. */
   write(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    this.#stream?.write(bytes);
+    if (this.#stream !== undefined) {
+      this.#stream.write(bytes);
+      return;
+    }
+    if (this.#early === NONE) this.#early = [];
+    this.#early.push(bytes);
+    this.#earlyBytes += bytes.byteLength;
+  }
+
+  #writeEarly(stream: Duplex): void {
+    if (this.#early === NONE) return;
+    for (const bytes of this.#early) stream.write(bytes);
+    this.#early = NONE;
+    this.#earlyBytes = 0;
+    if (!stream.writableNeedDrain) this.#events.onVmDrained(); // What left at once has no 'drain' to follow.
   }
 
   holdForBacklog(): void {
@@ -180,7 +203,8 @@ export class Backend {
     const buffer = this.#current;
     this.#nextIsLarge = buffer.isLarge ? BUFFERS.smallBytes < length : length === buffer.bytes.byteLength;
     this.#isCurrentKept = this.#events.onVmBytes(buffer, length);
-    this.#pace(length);
+    if (length === BUFFERS.largeBytes) this.#countInTurn(length);
+    this.#limit(length);
     return this.#hold === 0;
   };
 
@@ -193,16 +217,19 @@ export class Backend {
       if (!this.#events.onVmBytes(buffer, length)) this.#pool.give(buffer);
       at += length;
     }
-    this.#pace(chunk.byteLength);
+    this.#countInTurn(chunk.byteLength);
+    this.#limit(chunk.byteLength);
   };
 
-  #pace(length: number): void {
-    if (!this.#isInTurn) {
-      this.#isInTurn = true;
-      this.#turns.join(this);
-    }
+  #countInTurn(length: number): void {
     this.#turnBytes += length;
-    if (BACKEND_LIMITS.quantumBytes <= this.#turnBytes) this.#rest(HOLD.turn);
+    if (BUFFERS.largeBytes <= this.#turnBytes) this.#rest(HOLD.turn);
+    if (this.#isInTurn) return;
+    this.#isInTurn = true;
+    this.#turns.join(this);
+  }
+
+  #limit(length: number): void {
     if (this.#bucket === undefined) return;
     const waitMs = this.#bucket.take(length, performance.now());
     if (waitMs === 0 || this.#rateTimer !== undefined) return;

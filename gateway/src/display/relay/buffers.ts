@@ -9,10 +9,10 @@ export const BUFFERS = {
   /** Free bytes in front, so that a frame header can be written there. */
   headroomBytes: 10,
   smallBytes: 512,
-  largeBytes: 131_072,
+  largeBytes: 262_144,
   /** Kept for later, of each size; what is given back beyond it is left to the collector. */
   freeSmall: 2048,
-  freeLarge: 32,
+  freeLarge: 16,
 } as const;
 
 /** `bytes` is what a read may fill; it begins `headroomBytes` into `whole`. */

@@ -3,6 +3,7 @@
  * (NO-SECRET-OUT), then messages filtered by policy. A value machine: it knows no socket and no timer.
  */
 import { type Conversation, ConversationError } from '../relay/conversation.ts';
+import type { Keyboard } from './held-keys.ts';
 import type { RfbPolicy } from './policy.ts';
 import { encodeServerInit } from './protocol.ts';
 import { VERSION_3_8, ViewerHandshake } from './viewer-handshake.ts';
@@ -20,6 +21,8 @@ export interface RfbEvents {
 
 export interface RfbOptions {
   readonly policy: RfbPolicy;
+  /** The VM's, which its viewers share. */
+  readonly keyboard: Keyboard;
   /** Shown to the viewer as the desktop's name. The VM's own is its host's business. */
   readonly desktopName: string;
   /** Whether what the VM says is walked. Without it nothing that the VM sends can be kept back. */
@@ -67,6 +70,11 @@ export class RfbConversation implements Conversation {
     this.#wantsRelease = this.#viewerMessages?.releaseKeys() === false;
   }
 
+  /** Nothing more will be said. */
+  end(): void {
+    this.#viewerMessages?.end();
+  }
+
   fromViewer(bytes: Buffer): number {
     if (this.#viewerMessages !== undefined) {
       if (this.#wantsRelease) this.releaseKeys();
@@ -90,7 +98,7 @@ export class RfbConversation implements Conversation {
     const init = this.#vm?.serverInit;
     if (init === undefined || !this.#viewer.isDone || this.#isReady) return;
     this.#isReady = true;
-    const { policy, events, isWalked, desktopName, now } = this.#options;
+    const { policy, keyboard, events, isWalked, desktopName, now } = this.#options;
     if (isWalked) {
       this.#vmMessages = new VmMessages(
         init,
@@ -105,6 +113,7 @@ export class RfbConversation implements Conversation {
     this.#viewerMessages = new ViewerMessages(
       {
         policy,
+        keyboard,
         isWalked,
         now,
         pixelFormat: init.pixelFormat,

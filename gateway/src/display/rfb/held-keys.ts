@@ -1,13 +1,66 @@
-/** Which keys a viewer holds down, so that combinations can be refused and no key stays down when control goes. */
+/** Which keys are held down, so that combinations can be refused and no key stays down when control goes. */
 import { completes, type KeyCombination, type KeyPress } from './keys.ts';
 import { QEMU_TO_VM, RFB_LIMITS, TO_VM } from './protocol.ts';
 
+/**
+ * What all viewers of one VM hold down together. A VM has one keyboard, whoever types: a combination that two viewers
+ * press between them is pressed.
+ */
+export class Keyboard {
+  readonly #viewers = new Set<HeldKeys>();
+
+  join(viewer: HeldKeys): void {
+    this.#viewers.add(viewer);
+  }
+
+  leave(viewer: HeldKeys): void {
+    this.#viewers.delete(viewer);
+  }
+
+  get held(): readonly KeyPress[] {
+    return [...this.#viewers].flatMap((viewer) => viewer.held);
+  }
+}
+
+/** The keyboards of all desktops that somebody is connected to. */
+export class Keyboards {
+  readonly #used = new Map<string, { readonly keyboard: Keyboard; users: number }>();
+
+  enter(desktopId: string): Keyboard {
+    const used = this.#used.get(desktopId) ?? { keyboard: new Keyboard(), users: 0 };
+    used.users += 1;
+    this.#used.set(desktopId, used);
+    return used.keyboard;
+  }
+
+  leave(desktopId: string): void {
+    const used = this.#used.get(desktopId);
+    if (used === undefined) return;
+    used.users -= 1;
+    if (used.users === 0) this.#used.delete(desktopId);
+  }
+}
+
+/** Of one viewer. */
 export class HeldKeys {
   readonly #refused: readonly KeyCombination[];
+  readonly #keyboard: Keyboard;
   readonly #down = new Map<string, KeyPress>();
 
-  constructor(refused: readonly KeyCombination[]) {
+  constructor(refused: readonly KeyCombination[], keyboard: Keyboard) {
     this.#refused = refused;
+    this.#keyboard = keyboard;
+    keyboard.join(this);
+  }
+
+  get held(): readonly KeyPress[] {
+    return [...this.#down.values()];
+  }
+
+  /** The viewer has gone, and with its connection the VM lets go of its keys. */
+  end(): void {
+    this.#down.clear();
+    this.#keyboard.leave(this);
   }
 
   /** May this event go to the VM? */
@@ -17,8 +70,10 @@ export class HeldKeys {
     if (!isDriving) return false;
     if (this.#down.has(id)) return true; // It repeats.
     if (RFB_LIMITS.heldKeys <= this.#down.size) return false;
-    const held = [...this.#down.values()];
-    if (this.#refused.some((combination) => completes(combination, held, press))) return false;
+    if (0 < this.#refused.length) {
+      const { held } = this.#keyboard;
+      if (this.#refused.some((combination) => completes(combination, held, press))) return false;
+    }
     this.#down.set(id, press);
     return true;
   }

@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConversationError } from '../relay/conversation.ts';
+import { Keyboard } from './held-keys.ts';
 import { parseCombination } from './keys.ts';
 import type { RfbPolicy } from './policy.ts';
 import {
@@ -35,16 +36,18 @@ const PIXELS_32 = Buffer.from([32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0
 
 interface Setup {
   readonly policy?: RfbPolicy;
+  readonly keyboard?: Keyboard;
   readonly isWalked?: boolean;
   readonly hasLargeMouse?: boolean;
 }
 
-function start({ policy = OPEN, isWalked = true, hasLargeMouse = false }: Setup = {}) {
+function start({ policy = OPEN, keyboard = new Keyboard(), isWalked = true, hasLargeMouse = false }: Setup = {}) {
   const forVm: Buffer[] = [];
   const seen = { inputs: 0 };
   const messages = new ViewerMessages(
     {
       policy,
+      keyboard,
       isWalked,
       now: () => 0,
       pixelFormat: PIXELS_32,
@@ -123,6 +126,7 @@ test.for([
   expect(passes(extended(CUT, CAPS | TEXT, u32(100)))).toBe(true);
 });
 
+// Seen to fail without the limit on the count of encodings (the other limits have a row each).
 describe('S17: a hostile viewer', () => {
   test('the clipboard has a limit, to the byte', () => {
     expect(pass([viewer.cutText('x'.repeat(1000))])).toHaveLength(2 * 1008);
@@ -130,6 +134,7 @@ describe('S17: a hostile viewer', () => {
     expect(pass([provided(CUT, 'x'.repeat(1000))])).not.toBe('');
     expect(pass([provided(CUT, 'x'.repeat(1001)), viewer.update()])).toBe(hex(viewer.update()));
   });
+  // Seen to fail without `maxOutputLength`.
   test('S20: a zlib bomb is stopped at the limit', () => {
     const bomb = extended(CUT, (1 << 28) | TEXT, deflateSync(Buffer.alloc(900_000)));
     expect(pass([bomb, viewer.update()])).toBe(hex(viewer.update()));
@@ -225,6 +230,22 @@ describe('refused keys', () => {
   });
   test('the Delete of the keypad is a Delete', () => {
     expect(pass([...down, viewer.key(0xff9f)], { policy: refusing('Control+Alt+Delete') })).toBe(hex(...down));
+  });
+
+  test('two viewers cannot press it between them, and can once the first has let go or gone', () => {
+    const keyboard = new Keyboard();
+    const setup = { policy: refusing('Control+Alt+Delete'), keyboard };
+    const [one, two] = [start(setup), start(setup)];
+    const remove = viewer.key(0xffff);
+    one.say(Buffer.concat([viewer.key(CTRL), viewer.key(ALT)]));
+    expect(two.say(remove)).toEqual(Buffer.alloc(0));
+    one.say(viewer.key(ALT, false));
+    expect(two.say(remove)).toEqual(remove);
+    two.say(viewer.key(0xffff, false));
+    one.say(viewer.key(ALT));
+    expect(two.say(remove)).toEqual(Buffer.alloc(0));
+    one.messages.end();
+    expect(two.say(remove)).toEqual(remove);
   });
   test('a name that nobody knows is no combination', () => expect(parseCombination('Control+Hyper_Q')).toBeUndefined());
 });

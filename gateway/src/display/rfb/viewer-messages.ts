@@ -6,7 +6,7 @@
 import { ConversationError } from '../relay/conversation.ts';
 import { CUT_TEXT, passesExtended } from './clipboard.ts';
 import { isWalkable } from './encodings.ts';
-import { HeldKeys } from './held-keys.ts';
+import { HeldKeys, type Keyboard } from './held-keys.ts';
 import { allowsIn, allowsOut, type RfbPolicy } from './policy.ts';
 import { ENCODING, PIXEL_FORMAT, QEMU_TO_VM, RFB_LIMITS, sizeFault, TO_VM } from './protocol.ts';
 
@@ -19,6 +19,8 @@ export interface ViewerMessageEvents {
 
 export interface ViewerMessageOptions {
   readonly policy: RfbPolicy;
+  /** The VM's, which its viewers share. */
+  readonly keyboard: Keyboard;
   /** The VM's messages are walked: only encodings that can be may be asked for. */
   readonly isWalked: boolean;
   readonly events: ViewerMessageEvents;
@@ -54,7 +56,12 @@ export class ViewerMessages {
     this.#options = options;
     this.#forVm = forVm;
     this.#pixelFormat = options.pixelFormat;
-    this.#keys = new HeldKeys(options.policy.refusedKeys);
+    this.#keys = new HeldKeys(options.policy.refusedKeys, options.keyboard);
+  }
+
+  /** The viewer has gone. */
+  end(): void {
+    this.#keys.end();
   }
 
   /** The VM agreed to the extended mouse buttons: from here on a pointer event may be seven bytes long. */

@@ -9,10 +9,12 @@ export type ToWorker =
       readonly kind: 'viewer';
       readonly id: number;
       readonly head: string;
+      readonly desktopId: string;
       readonly desktopName: string;
       readonly policy: SessionPolicy;
       readonly isDriving: boolean;
       readonly secret: string | undefined;
+      readonly userName: string | undefined;
       readonly tls: DisplayEndpoint['tls'];
     }
   /** The VM's socket, for the viewer that was sent before. */

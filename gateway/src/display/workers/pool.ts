@@ -1,13 +1,15 @@
 /**
  * Relay workers, as the gateway sees them: it keeps the sessions and their rights, redeems the ticket, dials the VM, and
- * then hands both sockets to the worker with the fewest sessions. A worker that dies takes its sockets with it; their
- * sessions are parked, and the pages come back to another.
+ * then hands both sockets to a worker: the one that has this desktop already (what its viewers hold down on the one
+ * keyboard of the VM is known there), else the one with the fewest sessions. A worker that dies takes its sockets with it;
+ * their sessions are parked, and the pages come back to another.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { DisplayEndpoint } from '@oriel/hosts';
 import type { SessionPolicy } from '../../../shared/session.ts';
+import { Tally } from '../../sessions/tally.ts';
 import type { Conduit, ConduitEnd, ConduitEvents } from '../conduit.ts';
 import { encodeClose } from '../relay/frame.ts';
 import { sayLast } from '../relay/ws-channel.ts';
@@ -17,6 +19,7 @@ export interface HandOver {
   readonly viewer: Socket;
   readonly head: Buffer;
   readonly endpoint: () => Promise<DisplayEndpoint>;
+  readonly desktopId: string;
   readonly desktopName: string;
   readonly policy: SessionPolicy;
   readonly isDriving: () => boolean;
@@ -26,6 +29,8 @@ export interface HandOver {
 interface Worker {
   readonly child: ChildProcess;
   readonly conduits: Map<number, RemoteConduit>;
+  /** Sessions of each desktop. */
+  readonly desktops: Tally;
   isUp: boolean;
 }
 
@@ -54,14 +59,24 @@ export class WorkerPool {
 
   /** Undefined: no worker is up. */
   open(options: HandOver): Conduit | undefined {
-    const up = [...this.#workers].filter(({ isUp }) => isUp);
-    const worker = up.sort((a, b) => a.conduits.size - b.conduits.size)[0];
+    const worker = this.#workerFor(options.desktopId);
     if (worker === undefined) return undefined;
     const id = this.#nextId;
     this.#nextId += 1;
     const conduit = new RemoteConduit(id, worker, options);
     worker.conduits.set(id, conduit);
+    worker.desktops.add(options.desktopId, 1);
     return conduit;
+  }
+
+  #workerFor(desktopId: string): Worker | undefined {
+    let found: Worker | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.isUp) continue;
+      if (0 < worker.desktops.of(desktopId)) return worker;
+      if (found === undefined || worker.conduits.size < found.conduits.size) found = worker;
+    }
+    return found;
   }
 
   close(): void {
@@ -74,7 +89,7 @@ export class WorkerPool {
 
   #start(): void {
     const child = fork(this.#entry, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'json' });
-    const worker: Worker = { child, conduits: new Map(), isUp: false };
+    const worker: Worker = { child, conduits: new Map(), desktops: new Tally(), isUp: false };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => onMessage(worker, message));
     child.on('error', () => {}); // 'exit' or 'disconnect' follows.
@@ -102,7 +117,10 @@ function onMessage(worker: Worker, message: FromWorker): void {
     case 'end': {
       const conduit = worker.conduits.get(message.id);
       conduit?.moved(message.bytesIn, message.bytesOut);
-      return conduit?.ended(message.end);
+      conduit?.ended(message.end);
+      // Where the viewer is still there, somebody will say how to close it.
+      if (message.end.by === 'viewer' || message.end.by === 'us') conduit?.forget();
+      return;
     }
   }
 }
@@ -148,11 +166,16 @@ class RemoteConduit implements Conduit {
     this.ended({ by: 'us' });
     if (this.#isHandedOver) this.#say({ kind: 'close', id: this.#id, code, reason });
     else sayLast(this.#options.viewer, encodeClose(code, reason));
-    this.#worker.conduits.delete(this.#id);
+    this.forget();
+  }
+
+  /** The worker has nothing of it any more. */
+  forget(): void {
+    if (this.#worker.conduits.delete(this.#id)) this.#worker.desktops.add(this.#options.desktopId, -1);
   }
 
   async #handOver(): Promise<void> {
-    const { endpoint, viewer, head, desktopName, policy, isDriving } = this.#options;
+    const { endpoint, viewer, head, desktopId, desktopName, policy, isDriving } = this.#options;
     const id = this.#id;
     try {
       const found = await endpoint();
@@ -160,7 +183,7 @@ class RemoteConduit implements Conduit {
       await new Promise<void>((resolve) => viewer.write('', () => resolve())); // The answer to its upgrade has left.
       if (this.#isEnded) return void socket.destroy();
       const early = Buffer.concat([head, (viewer.read() as Buffer | null) ?? Buffer.alloc(0)]);
-      const { oneTimeSecret: secret, tls } = found;
+      const { oneTimeSecret: secret, userName, tls } = found;
       this.#isHandedOver = true;
       // Else Node has the server ask its workers for their sockets when it closes, and wait for ever where one has died.
       Object.assign(viewer, { server: undefined });
@@ -169,10 +192,12 @@ class RemoteConduit implements Conduit {
           kind: 'viewer',
           id,
           head: early.toString('base64'),
+          desktopId,
           desktopName,
           policy,
           isDriving: isDriving(),
           secret,
+          userName,
           tls,
         },
         viewer,

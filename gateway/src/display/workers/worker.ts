@@ -24,7 +24,7 @@ function tell(message: FromWorker): void {
 }
 
 function begin(message: Extract<ToWorker, { kind: 'viewer' }>, viewer: Socket): void {
-  const { id, policy, desktopName, secret, tls } = message;
+  const { id, policy, desktopId, desktopName, secret, userName, tls } = message;
   let lastInput = 0;
   let gotVm: (socket: Socket) => void = () => {};
   const vm = new Promise<Socket>((resolve) => (gotVm = resolve));
@@ -43,8 +43,10 @@ function begin(message: Extract<ToWorker, { kind: 'viewer' }>, viewer: Socket): 
       expires: Date.now() + WORKER_LIMITS.dialMs,
       dial,
       ...(secret === undefined ? {} : { oneTimeSecret: secret }),
+      ...(userName === undefined ? {} : { userName }),
       ...(tls === undefined ? {} : { tls }),
     }),
+    desktopId,
     desktopName,
     policy: rfbPolicy(policy, () => session.isDriving),
     isWalked: true,
