@@ -59,6 +59,8 @@ export const verifyAudit = route({
   access,
   reply: z.object({
     lines: z.int(),
+    /** The first line that is kept: older ones were let go, as the rules of retention say. */
+    from: z.int(),
     isIntact: z.boolean(),
     /** The first sequence number that is wrong or missing; null when intact. */
     firstBad: z.int().nullable(),

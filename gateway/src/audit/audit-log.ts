@@ -3,14 +3,16 @@
  * transaction, and a call returns when its line is on the disk. The newest hash is also kept in a file beside the store,
  * so that a tail that somebody deleted is missed.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { AuditLine } from '../../shared/audit.ts';
 import type { EventHub } from '../events/hub.ts';
+import type { Database } from '../store/database.ts';
+import { ManyRows } from '../store/many-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditRow } from '../store/tables/audit.ts';
-import { type Anchor, type ChainLink, GENESIS, hashOf, type Verdict, verifyChain } from './chain.ts';
+import { type ChainLink, type ChainPoint, GENESIS, hashOf, PRUNE_ACTION, type Verdict, verifyChain } from './chain.ts';
 
 export interface Actor {
   readonly id: string | null;
@@ -49,9 +51,22 @@ const LIMITS = {
   linesPerWrite: 500,
   linesPerRead: 1_000,
   waiting: 20_000,
+  /** Let go in one transaction. */
+  linesPerPrune: 10_000,
+  pruneEveryMs: 3_600_000,
+  anchorBytes: 128,
 } as const;
-/** Any number, the same in every gateway on one database: who holds it writes the next links. */
+
+/** Any number: on PostgreSQL who holds it writes the next links. */
 const PG_LOCK = 0x0a0d17;
+
+/** BOUNDED: what is kept. Generous: about a kilobyte a line with its indexes. */
+export interface AuditRetention {
+  readonly days: number;
+  readonly lines: number;
+}
+export const AUDIT_RETENTION: AuditRetention = { days: 730, lines: 5_000_000 };
+const DAY_MS = 86_400_000;
 
 interface Waiting {
   readonly at: number;
@@ -66,11 +81,17 @@ export interface AuditLogOptions {
   readonly folder: string;
   readonly events?: EventHub;
   readonly now?: () => number;
+  readonly retention?: AuditRetention;
 }
 
 export class AuditLog {
   readonly #store: Store;
   readonly #anchorFile: string;
+  readonly #retention: AuditRetention;
+  readonly #rows = new ManyRows<AuditRow>((db, rows) => db.insertInto('audit').values(rows));
+  /** File descriptor of the anchor, once a line was written. */
+  #anchor: number | undefined;
+  #pruner: NodeJS.Timeout | undefined;
   readonly #events: EventHub | undefined;
   readonly #now: () => number;
   #waiting: Waiting[] = [];
@@ -81,6 +102,7 @@ export class AuditLog {
     this.#anchorFile = path.join(options.folder, 'audit-head.json');
     this.#events = options.events;
     this.#now = options.now ?? Date.now;
+    this.#retention = options.retention ?? AUDIT_RETENTION;
   }
 
   /** Appends a line; resolves when it is durable. */
@@ -101,10 +123,10 @@ export class AuditLog {
     while (this.#waiting.length !== 0) {
       const batch = this.#waiting.splice(0, LIMITS.linesPerWrite);
       try {
-        const rows = await this.#append(batch);
+        const lines = await this.#append(batch);
         for (const { done } of batch) done();
-        for (const row of rows)
-          this.#events?.publish('audit', { kind: 'line', id: String(row.seq), data: toApi(row) }, { right: 'audit' });
+        for (const data of lines)
+          this.#events?.publish('audit', { kind: 'line', id: String(data.seq), data }, { right: 'audit' });
       } catch (cause) {
         for (const { failed } of batch) failed(cause);
       }
@@ -112,41 +134,100 @@ export class AuditLog {
     this.#writing = undefined;
   }
 
-  async #append(batch: readonly Waiting[]): Promise<AuditRow[]> {
-    const rows = await this.#store.db.transaction().execute(async (tx) => {
+  async #append(batch: readonly Waiting[]): Promise<AuditLine[]> {
+    const lines = await this.#store.db.transaction().execute(async (tx) => {
       if (this.#store.kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(PG_LOCK)})`.execute(tx);
-      const last = await tx
-        .selectFrom('audit')
-        .select(['seq', 'hash'])
-        .orderBy('seq', 'desc')
-        .limit(1)
-        .executeTakeFirst();
-      let { seq, hash } = last ?? { seq: 0, hash: GENESIS };
-      const fresh = batch.map((waiting): AuditRow => {
+      let { seq, hash } = await this.#newest(tx);
+      const rows: AuditRow[] = [];
+      const fresh = batch.map((waiting): AuditLine => {
         seq += 1;
-        const row = rowOf(seq, hash, waiting);
+        const content = contentOf(waiting);
+        const row = rowOf(seq, hash, content);
         ({ hash } = row);
-        return row;
+        rows.push(row);
+        return { seq, ...content, hash };
       });
-      await tx.insertInto('audit').values(fresh).execute();
+      await this.#rows.write(tx, rows);
       return fresh;
     });
-    const newest = rows.at(-1);
-    if (newest !== undefined) this.#anchor({ seq: newest.seq, hash: newest.hash });
-    return rows;
+    const newest = lines.at(-1);
+    if (newest !== undefined) this.#writeAnchor({ seq: newest.seq, hash: newest.hash });
+    return lines;
   }
 
-  #anchor(anchor: Anchor): void {
-    writeFileSync(`${this.#anchorFile}.new`, JSON.stringify(anchor), { mode: 0o600 });
-    renameSync(`${this.#anchorFile}.new`, this.#anchorFile);
+  async #newest(db: Kysely<Database>): Promise<ChainPoint> {
+    return (
+      (await db.selectFrom('audit').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()) ??
+      GENESIS
+    );
   }
 
-  #readAnchor(): Anchor | undefined {
+  /** Over the old one, in place: it is shorter than a sector, and a write that a power cut spoils reads as no anchor. */
+  #writeAnchor(anchor: ChainPoint): void {
+    this.#anchor ??= openSync(this.#anchorFile, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    writeSync(this.#anchor, JSON.stringify(anchor).padEnd(LIMITS.anchorBytes), 0);
+  }
+
+  #readAnchor(): ChainPoint | undefined {
     try {
-      return JSON.parse(readFileSync(this.#anchorFile, 'utf8')) as Anchor;
+      return JSON.parse(readFileSync(this.#anchorFile, 'utf8')) as ChainPoint;
     } catch {
       return undefined; // No line was ever written here, or the file is gone: then the chain alone must do.
     }
+  }
+
+  /** Every hour: lets go of what is older, or more, than is kept. */
+  keepPruning(failed: (cause: unknown) => void): void {
+    const run = (): void => void this.prune().catch(failed);
+    run();
+    this.#pruner = setInterval(run, LIMITS.pruneEveryMs);
+    this.#pruner.unref();
+  }
+
+  /**
+   * BOUNDED: lets go of old lines. A line of the chain says which they were, and the hash of the newest of them is kept:
+   * the rest can be verified from there. What should last longer is exported before (`oriel audit export`).
+   */
+  async prune(): Promise<void> {
+    const { db } = this.#store;
+    const goal = await this.#lastToPrune(); // Once: each step adds a line, which would move it.
+    for (let start = await this.#start(); start.seq < goal; start = await this.#start()) {
+      const last = Math.min(goal, start.seq + LIMITS.linesPerPrune);
+      const through = await db.selectFrom('audit').select(['seq', 'hash']).where('seq', '=', last).executeTakeFirst();
+      if (through === undefined) return; // Somebody took lines out: `verify` says so, and needs the rest to say it.
+      await this.write({
+        actor: GATEWAY_ACTOR,
+        action: PRUNE_ACTION,
+        outcome: 'ok',
+        detail: { through: through.seq, hash: through.hash },
+      });
+      await db.transaction().execute(async (tx) => {
+        await tx.deleteFrom('audit').where('seq', '<=', through.seq).execute();
+        await tx
+          .insertInto('audit_start')
+          .values({ id: 1, ...through })
+          .onConflict((conflict) => conflict.column('id').doUpdateSet(through))
+          .execute();
+      });
+    }
+  }
+
+  /** Never the newest line: the chain goes on from it. */
+  async #lastToPrune(): Promise<number> {
+    const { db } = this.#store;
+    const newest = await this.#newest(db);
+    const { seq: old } = await db
+      .selectFrom('audit')
+      .select((lines) => lines.fn.max('seq').as('seq'))
+      .where('at', '<', this.#now() - this.#retention.days * DAY_MS)
+      .executeTakeFirstOrThrow();
+    return Math.min(newest.seq - 1, Math.max(Number(old ?? 0), newest.seq - this.#retention.lines));
+  }
+
+  async #start(): Promise<ChainPoint> {
+    return (
+      (await this.#store.db.selectFrom('audit_start').select(['seq', 'hash']).limit(1).executeTakeFirst()) ?? GENESIS
+    );
   }
 
   /** Newest first. `before` is a sequence number. */
@@ -163,8 +244,7 @@ export class AuditLog {
 
   async verify(): Promise<Verdict> {
     await this.#writing;
-    const anchor = this.#readAnchor();
-    return verifyChain(this.#links(), anchor);
+    return verifyChain(this.#links(), { start: await this.#start(), anchor: this.#readAnchor() });
   }
 
   async *#links(): AsyncGenerator<ChainLink> {
@@ -201,17 +281,20 @@ export class AuditLog {
 
   /** Waits until every line that was handed in is durable. */
   async close(): Promise<void> {
+    clearInterval(this.#pruner);
     await this.#writing;
+    if (this.#anchor !== undefined) closeSync(this.#anchor);
+    this.#anchor = undefined;
   }
 }
 
 /** What is hashed. */
 type AuditContent = Omit<AuditLine, 'seq' | 'hash'>;
 
-function rowOf(seq: number, previousHash: string, { at, entry }: Waiting): AuditRow {
+function contentOf({ at, entry }: Waiting): AuditContent {
   const detail = entry.detail ?? {};
   const isSmall = JSON.stringify(detail).length <= LIMITS.detailBytes;
-  const content: AuditContent = {
+  return {
     at: new Date(at).toISOString(),
     actor: entry.actor,
     action: entry.action,
@@ -222,6 +305,9 @@ function rowOf(seq: number, previousHash: string, { at, entry }: Waiting): Audit
     requestId: entry.requestId ?? null,
     detail: isSmall ? detail : { tooLarge: true },
   };
+}
+
+function rowOf(seq: number, previousHash: string, content: AuditContent): AuditRow {
   const line = JSON.stringify(content);
   return { seq, line, hash: hashOf(previousHash, seq, line), ...copiesOf(content) };
 }

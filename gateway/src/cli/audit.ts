@@ -53,7 +53,7 @@ export function auditCommand(cli: Cli): Command {
     .description('find a line that was changed or removed')
     .action(async (_: unknown, command: Command) => {
       const found = await (await clientFor(cli, command)).call(verifyAudit, {});
-      show(cli, command, found, (report) => (report.isIntact ? `${report.lines} lines, intact\n` : ''));
+      show(cli, command, found, (report) => (report.isIntact ? `${report.lines} lines from line ${report.from}, intact\n` : ''));
       if (!found.isIntact) throw new CliError(`the audit log is broken at line ${found.firstBad}: ${found.reason}`);
     });
   return audit;

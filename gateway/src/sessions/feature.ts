@@ -8,14 +8,19 @@ import type { BoundRoute, ObjectLookup, UpgradeHandler } from '../http/bind.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { Consoles } from '../terminal/consoles.ts';
+import { Admission } from './admission.ts';
 import { Announcer } from './announcer.ts';
 import { AuditLines } from './audit-lines.ts';
 import { Joins } from './joins.ts';
 import type { DesktopPort } from './ports.ts';
+import { endWhatIsRevoked } from './revoking.ts';
+import { Roll, type SessionCaps } from './roll.ts';
 import { sessionLookup, sessionRoutes } from './routes.ts';
 import { SessionStore } from './session-store.ts';
-import { type SessionCaps, Sessions } from './sessions.ts';
+import { Sessions } from './sessions.ts';
 import { sessionSocket } from './socket.ts';
+import { Steerings } from './steerings.ts';
+import { TicketBox } from './ticket-box.ts';
 
 export interface SessionFeatureDeps {
   readonly auth: Pick<Auth, 'again' | 'revocations'>;
@@ -34,6 +39,7 @@ export interface SessionFeatureDeps {
 }
 
 export interface SessionFeature {
+  readonly admission: Admission;
   readonly sessions: Sessions;
   readonly workers: WorkerPool | undefined;
   readonly routes: readonly BoundRoute[];
@@ -51,23 +57,27 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
   const now = deps.now ?? Date.now;
   const announcer = new Announcer(deps.events);
   const store = new SessionStore(deps.store, log);
-  const limits = {
-    ...(deps.caps === undefined ? {} : { caps: deps.caps }),
-    ...(deps.isTiedToAddress === undefined ? {} : { isTiedToAddress: deps.isTiedToAddress }),
-  };
-  const sessions = new Sessions({ auth, audit, announcer, store, desktops, log, now, ...limits });
-  const joins = new Joins({ sessions, announcer, now });
+  const roll = new Roll(deps.caps);
+  const tickets = new TicketBox(now);
+  const steerings = new Steerings(roll);
+  const sessions = new Sessions({ roll, tickets, steerings, audit, announcer, store, log, now });
+  const tied = deps.isTiedToAddress === undefined ? {} : { isTiedToAddress: deps.isTiedToAddress };
+  const admission = new Admission({ roll, tickets, sessions, desktops, now, ...tied });
+  const stopRevoking = endWhatIsRevoked({ auth, roll, sessions, log });
+  const joins = new Joins({ roll, admission, announcer, now });
   const share = new RelayShare();
   const consoles = new Consoles(share);
   const workers = 0 < (deps.workers ?? 0) ? new WorkerPool(deps.workers ?? 0, deps.workerEntry) : undefined;
   return {
+    admission,
     sessions,
     workers,
-    routes: sessionRoutes({ sessions, joins, store, announcer, now }),
-    lookups: { session: sessionLookup(sessions, store) },
+    routes: sessionRoutes({ roll, admission, sessions, steerings, joins, store, announcer, now }),
+    lookups: { session: sessionLookup(roll, store) },
     upgrades: [sessionSocket({ sessions, desktops, consoles, workers, share, audit, log, now })],
     start: () => store.closeLeftovers(now()),
     close: async () => {
+      stopRevoking();
       joins.close();
       await sessions.close();
       workers?.close();

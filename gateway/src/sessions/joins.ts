@@ -4,9 +4,10 @@ import type { SessionMode, Ticket } from '../../shared/ticket.ts';
 import { can, type Principal } from '../auth/rights.ts';
 import { newId } from '../auth/secrets.ts';
 import { GatewayError } from '../errors.ts';
+import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
+import type { Roll } from './roll.ts';
 import { iso, type Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
 
 export const JOIN_LIMITS = { openPerSession: 8, openPerUser: 8, inAll: 1000 } as const;
 
@@ -23,7 +24,8 @@ interface Wish {
 }
 
 export interface JoinsDeps {
-  readonly sessions: Sessions;
+  readonly roll: Roll;
+  readonly admission: Admission;
   readonly announcer: Announcer;
   readonly now: () => number;
 }
@@ -63,7 +65,7 @@ export class Joins {
   /** For who asked, and for the owner of the session. */
   get(principal: Principal, sessionId: string, id: string): Join {
     const wish = this.#require(sessionId, id);
-    const owner = this.#deps.sessions.get(sessionId)?.facts.userId;
+    const owner = this.#deps.roll.get(sessionId)?.facts.userId;
     if (wish.userId !== principal.userId && owner !== principal.userId) throw notFound(id);
     return toApi(wish);
   }
@@ -95,7 +97,7 @@ export class Joins {
     if (wish.state !== 'allowed') throw new GatewayError('CONFLICT', `this wish is ${wish.state}`);
     const { desktopId, kind } = session.facts;
     const joined = { sessionId, isByConsent: !wish.isByRight };
-    const ticket = await this.#deps.sessions.create(principal, desktopId, { kind, mode: wish.mode }, address, joined);
+    const ticket = await this.#deps.admission.create(principal, desktopId, { kind, mode: wish.mode }, address, joined);
     this.#forget(wish);
     return ticket;
   }
@@ -106,7 +108,7 @@ export class Joins {
   }
 
   #open(sessionId: string): Session {
-    const session = this.#deps.sessions.require(sessionId);
+    const session = this.#deps.roll.require(sessionId);
     if (session.phase.state === 'waiting') throw new GatewayError('CONFLICT', 'nobody is in this session yet');
     return session;
   }
@@ -129,7 +131,7 @@ export class Joins {
   #expire(wish: Wish): void {
     clearTimeout(wish.timer);
     wish.timer = setTimeout(() => {
-      const session = this.#deps.sessions.get(wish.sessionId);
+      const session = this.#deps.roll.get(wish.sessionId);
       this.#forget(wish);
       if (session !== undefined) this.#deps.announcer.joinAnswered(session, { ...toApi(wish), state: 'expired' });
     }, SESSION_LIMITS.joinLifeMs);

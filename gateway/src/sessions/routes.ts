@@ -17,14 +17,20 @@ import { createTicket } from '../../shared/ticket.ts';
 import { can, type Principal } from '../auth/rights.ts';
 import { GatewayError } from '../errors.ts';
 import { type BoundRoute, bind, type ObjectLookup } from '../http/bind.ts';
+import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
 import type { Joins } from './joins.ts';
+import type { Roll } from './roll.ts';
 import type { Session } from './session.ts';
 import type { Before, SessionStore } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
+import type { Steerings } from './steerings.ts';
 
 export interface SessionRoutesDeps {
+  readonly roll: Roll;
+  readonly admission: Admission;
   readonly sessions: Sessions;
+  readonly steerings: Steerings;
   readonly joins: Joins;
   readonly store: SessionStore;
   readonly announcer: Announcer;
@@ -35,15 +41,15 @@ export function sessionRoutes(deps: SessionRoutesDeps): BoundRoute[] {
   return [...ticketRoutes(deps), ...listRoutes(deps), ...companyRoutes(deps)];
 }
 
-function ticketRoutes({ sessions, joins }: SessionRoutesDeps): BoundRoute[] {
+function ticketRoutes({ admission, joins }: SessionRoutesDeps): BoundRoute[] {
   return [
     bind(createTicket, async ({ params, body, principal, address, note }) => {
-      const ticket = await sessions.create(principal, params.desktopId, body, address);
+      const ticket = await admission.create(principal, params.desktopId, body, address);
       note({ sessionId: ticket.sessionId, mode: ticket.mode, kind: ticket.kind });
       return ticket;
     }),
     bind(resumeSession, async ({ params, principal, address }) => {
-      return await sessions.resume(principal, params.sessionId, address);
+      return await admission.resume(principal, params.sessionId, address);
     }),
     bind(createJoinTicket, async ({ params, principal, address, note }) => {
       const ticket = await joins.ticket(principal, params.sessionId, params.joinId, address);
@@ -53,7 +59,7 @@ function ticketRoutes({ sessions, joins }: SessionRoutesDeps): BoundRoute[] {
   ];
 }
 
-function listRoutes({ sessions, store }: SessionRoutesDeps): BoundRoute[] {
+function listRoutes({ roll, sessions, store }: SessionRoutesDeps): BoundRoute[] {
   return [
     bind(listSessions, async ({ query, principal }) => {
       const userId = can(principal, 'watch') ? query.userId : principal.userId;
@@ -61,35 +67,35 @@ function listRoutes({ sessions, store }: SessionRoutesDeps): BoundRoute[] {
       const before = parseCursor(query.cursor);
       const found =
         query.ended === 'true'
-          ? overlay(await store.list(filter, query.limit + 1, before), sessions)
-          : openOnes(sessions, filter, before);
+          ? overlay(await store.list(filter, query.limit + 1, before), roll)
+          : openOnes(roll, filter, before);
       const items = found.slice(0, query.limit);
       const last = items.at(-1);
       const hasMore = query.limit < found.length && last !== undefined;
       return hasMore ? { items, next: `${Date.parse(last.createdAt)}.${last.id}` } : { items };
     }),
     bind(getSession, async ({ params }) => {
-      const found = sessions.get(params.sessionId)?.toApi() ?? (await store.get(params.sessionId));
+      const found = roll.get(params.sessionId)?.toApi() ?? (await store.get(params.sessionId));
       if (found === undefined) throw new GatewayError('NOT_FOUND', `there is no session ${params.sessionId}`);
       return found;
     }),
     bind(endSession, async ({ params, principal, note }) => {
-      const session = sessions.require(params.sessionId);
+      const session = roll.require(params.sessionId);
       note({ desktopId: session.facts.desktopId, userId: session.facts.userId });
       sessions.end(session, session.facts.userId === principal.userId ? 'owner' : 'operator');
     }),
     bind(listParticipants, async ({ params }) => {
-      const { desktopId, kind } = sessions.require(params.sessionId).facts;
-      return { items: sessions.on(desktopId, kind).map((session) => session.toParticipant()) };
+      const { desktopId, kind } = roll.require(params.sessionId).facts;
+      return { items: roll.on(desktopId, kind).map((session) => session.toParticipant()) };
     }),
   ];
 }
 
-function companyRoutes({ sessions, joins, announcer, now }: SessionRoutesDeps): BoundRoute[] {
+function companyRoutes({ roll, steerings, joins, announcer, now }: SessionRoutesDeps): BoundRoute[] {
   return [
     bind(sendMessage, async ({ params, body, principal }) => {
-      const { desktopId } = mayTalkTo(sessions, params.sessionId, principal).facts;
-      for (const session of sessions.on(desktopId)) announcer.message(session, principal.name, body.text, now());
+      const { desktopId } = mayTalkTo(roll, params.sessionId, principal).facts;
+      for (const session of roll.on(desktopId)) announcer.message(session, principal.name, body.text, now());
     }),
     bind(askToJoin, async ({ params, body, principal }) => joins.ask(principal, params.sessionId, body.mode)),
     bind(getJoin, async ({ params, principal }) => joins.get(principal, params.sessionId, params.joinId)),
@@ -97,39 +103,41 @@ function companyRoutes({ sessions, joins, announcer, now }: SessionRoutesDeps): 
       return joins.answer(principal, params.sessionId, params.joinId, body);
     }),
     bind(setControl, async ({ params, body, principal }) => {
-      const session = sessions.require(params.sessionId);
+      const session = roll.require(params.sessionId);
       if (session.facts.userId !== principal.userId) {
         throw new GatewayError('NOT_FOUND', `there is no session ${params.sessionId}`);
       }
-      sessions.control(session, body);
+      steerings.control(session, body);
       const { desktopId, kind } = session.facts;
-      return { items: sessions.on(desktopId, kind).map((other) => other.toParticipant()) };
+      const company = roll.on(desktopId, kind);
+      announcer.participants(company);
+      return { items: company.map((other) => other.toParticipant()) };
     }),
   ];
 }
 
 /** Operators, and whoever is on the same desktop. Anybody else does not learn that there is such a session. */
-function mayTalkTo(sessions: Sessions, id: string, principal: Principal): Session {
-  const session = sessions.require(id);
-  const isThere = sessions.on(session.facts.desktopId).some(({ facts }) => facts.userId === principal.userId);
+function mayTalkTo(roll: Roll, id: string, principal: Principal): Session {
+  const session = roll.require(id);
+  const isThere = roll.on(session.facts.desktopId).some(({ facts }) => facts.userId === principal.userId);
   if (!isThere && !can(principal, 'watch')) throw new GatewayError('NOT_FOUND', `there is no session ${id}`);
   return session;
 }
 
 /** Whose a session is, for access decisions. Ended ones can be looked at too. */
-export function sessionLookup(sessions: Sessions, store: SessionStore): ObjectLookup {
+export function sessionLookup(roll: Roll, store: SessionStore): ObjectLookup {
   return async (id) => {
-    const facts = sessions.get(id)?.facts ?? (await store.get(id));
+    const facts = roll.get(id)?.facts ?? (await store.get(id));
     return facts === undefined ? undefined : { ownerId: facts.userId, desktopId: facts.desktopId };
   };
 }
 
 function openOnes(
-  sessions: Sessions,
+  roll: Roll,
   filter: { readonly desktopId: string | undefined; readonly userId: string | undefined },
   before: Before | undefined,
 ): ApiSession[] {
-  return sessions
+  return roll
     .all()
     .filter(({ facts }) => filter.desktopId === undefined || facts.desktopId === filter.desktopId)
     .filter(({ facts }) => filter.userId === undefined || facts.userId === filter.userId)
@@ -143,8 +151,8 @@ function isBefore(facts: { readonly createdAt: number; readonly id: string }, be
 }
 
 /** What runs now is newer than its row. */
-function overlay(rows: readonly ApiSession[], sessions: Sessions): ApiSession[] {
-  return rows.map((row) => sessions.get(row.id)?.toApi() ?? row);
+function overlay(rows: readonly ApiSession[], roll: Roll): ApiSession[] {
+  return rows.map((row) => roll.get(row.id)?.toApi() ?? row);
 }
 
 function parseCursor(cursor: string | undefined): Before | undefined {

@@ -1,16 +1,17 @@
 /**
  * The rows of sessions. They are written behind: what changes within a moment goes to the disk in one transaction, so that
- * a thousand people who connect at once do not wait for a thousand syncs. A session that was never opened has no row. A power cut may lose that moment; the audit log
- * has its own writer.
+ * a thousand people who connect at once do not wait for a thousand syncs. A session that was never opened has no row. A
+ * power cut may lose that moment; the audit log has its own writer.
  */
 import type { Session as ApiSession } from '../../shared/session.ts';
 import { SessionPolicy } from '../../shared/session.ts';
 import type { Logger } from '../log.ts';
+import { ManyRows } from '../store/many-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { SessionRow } from '../store/tables/sessions.ts';
 import { iso, type Session } from './session.ts';
 
-const LIMITS = { writeBehindMs: 200, rowsPerWrite: 200, keptRows: 100_000 } as const;
+const LIMITS = { writeBehindMs: 500, keptRows: 100_000 } as const;
 
 export interface SessionFilter {
   readonly desktopId?: string | undefined;
@@ -24,6 +25,22 @@ export interface Before {
 export class SessionStore {
   readonly #store: Store;
   readonly #log: Logger;
+  readonly #rows = new ManyRows<SessionRow>((db, rows) =>
+    db
+      .insertInto('sessions')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet((e) => ({
+          address: e.ref('excluded.address'),
+          state: e.ref('excluded.state'),
+          ended_by: e.ref('excluded.ended_by'),
+          live_at: e.ref('excluded.live_at'),
+          ended_at: e.ref('excluded.ended_at'),
+          bytes_in: e.ref('excluded.bytes_in'),
+          bytes_out: e.ref('excluded.bytes_out'),
+        })),
+      ),
+  );
   #dirty = new Map<string, Session>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -45,29 +62,13 @@ export class SessionStore {
     this.#timer = undefined;
     const dirty = [...this.#dirty.values()].map(rowOf);
     this.#dirty = new Map();
-    this.#writing = this.#writing.then(() => this.#write(dirty));
+    if (0 < dirty.length) this.#writing = this.#writing.then(() => this.#write(dirty));
     await this.#writing;
   }
 
   async #write(rows: readonly SessionRow[]): Promise<void> {
     try {
-      for (let at = 0; at < rows.length; at += LIMITS.rowsPerWrite) {
-        await this.#store.db
-          .insertInto('sessions')
-          .values(rows.slice(at, at + LIMITS.rowsPerWrite))
-          .onConflict((conflict) =>
-            conflict.column('id').doUpdateSet((e) => ({
-              address: e.ref('excluded.address'),
-              state: e.ref('excluded.state'),
-              ended_by: e.ref('excluded.ended_by'),
-              live_at: e.ref('excluded.live_at'),
-              ended_at: e.ref('excluded.ended_at'),
-              bytes_in: e.ref('excluded.bytes_in'),
-              bytes_out: e.ref('excluded.bytes_out'),
-            })),
-          )
-          .execute();
-      }
+      await this.#store.db.transaction().execute((tx) => this.#rows.write(tx, rows));
     } catch (err) {
       this.#log.error({ err, rows: rows.length }, 'session.write-failed');
     }

@@ -1,4 +1,4 @@
-/** One session: its facts, its phase, the connection it has now. What it decides is in phase.ts; who may is in sessions.ts. */
+/** One session: its facts, its phase, the connection it has now. What it decides is in phase.ts; who may is in admission.ts. */
 import type { Session as ApiSession, Participant, SessionEnd, SessionPolicy } from '../../shared/session.ts';
 import type { SessionMode } from '../../shared/ticket.ts';
 import type { Via } from '../auth/rights.ts';
@@ -35,7 +35,8 @@ export class Session {
   /** A ticket for it may be out. */
   hasTicket = true;
   lastInputAt: number;
-  timer: NodeJS.Timeout | undefined;
+  /** When it is looked at next, at the latest. */
+  alarm: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
   #bytesIn = 0;
   #bytesOut = 0;
 

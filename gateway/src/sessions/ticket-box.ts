@@ -43,6 +43,8 @@ export class TicketBox {
   /** By the hash in hex: whoever guesses learns nothing from how long a look-up takes. Oldest first. */
   readonly #entries = new Map<string, Entry>();
   readonly #ofUser = new Tally();
+  /** Keys by session. */
+  readonly #ofSession = new Map<string, Set<string>>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -60,8 +62,11 @@ export class TicketBox {
     const ticket = randomBytes(32).toString('base64url');
     const hash = hashOf(ticket);
     const expiresAt = this.#now() + TICKET_LIMITS.lifeMs;
-    this.#entries.set(hash.toString('hex'), { hash, grant, expiresAt });
+    const key = hash.toString('hex');
+    this.#entries.set(key, { hash, grant, expiresAt });
     this.#ofUser.add(grant.userId, 1);
+    const keys = this.#ofSession.get(grant.sessionId) ?? new Set();
+    this.#ofSession.set(grant.sessionId, keys.add(key));
     return { ticket, expiresAt };
   }
 
@@ -81,9 +86,12 @@ export class TicketBox {
     return { kind: 'admitted', grant };
   }
 
-  /** Takes back what has not been used. */
-  revoke(isMeant: (grant: Grant) => boolean): void {
-    for (const [key, entry] of this.#entries) if (isMeant(entry.grant)) this.#forget(key, entry);
+  /** Takes back what has not been used for this session. */
+  revoke(sessionId: string): void {
+    for (const key of this.#ofSession.get(sessionId) ?? []) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined) this.#forget(key, entry);
+    }
   }
 
   #sweep(): void {
@@ -95,8 +103,12 @@ export class TicketBox {
   }
 
   #forget(key: string, entry: Entry): void {
+    const { sessionId, userId } = entry.grant;
     this.#entries.delete(key);
-    this.#ofUser.add(entry.grant.userId, -1);
+    this.#ofUser.add(userId, -1);
+    const keys = this.#ofSession.get(sessionId);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#ofSession.delete(sessionId);
   }
 }
 

@@ -191,6 +191,48 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (kind) => {
     expect(await audit.verify()).toMatchObject({ isIntact: false, firstBad });
   });
 
+  // Seen to fail with the line of PRUNE_ACTION left out, and with `start` not given to verifyChain.
+  test('BOUNDED: old audit lines are let go, and the rest is verified from there', async () => {
+    const store = await fresh(kind);
+    let clock = 0;
+    const options = { store, folder: mkdtempSync(path.join(folder, 'a-')), now: () => clock };
+    const audit = new AuditLog({ ...options, retention: { days: 1, lines: 8 } });
+    for (let n = 0; n < 10; n += 1) await audit.write(LINE);
+    await audit.prune(); // Two too many.
+    expect(await audit.verify()).toMatchObject({ lines: 9, from: 3, isIntact: true });
+    clock += 2 * 86_400_000; // And then all are too old, but for the newest.
+    await audit.prune();
+    expect(await audit.verify()).toMatchObject({ lines: 2, from: 11, isIntact: true });
+    const [said] = await audit.list({ action: 'audit.prune' }, 1);
+    expect(said).toMatchObject({ seq: 12, detail: { through: 10 } });
+    await audit.prune();
+    await audit.write(LINE);
+    expect(await audit.verify()).toMatchObject({ isIntact: true });
+    await audit.close();
+    const later = new AuditLog(options);
+    await later.write(LINE);
+    expect(await later.verify()).toMatchObject({ isIntact: true });
+  });
+
+  // Seen to fail with `isStartSpokenOf` taken to be true.
+  test('an audit log whose beginning somebody cut off is not one that was let go', async () => {
+    const store = await fresh(kind);
+    const audit = new AuditLog({ store, folder: mkdtempSync(path.join(folder, 'a-')) });
+    for (let n = 0; n < 10; n += 1) await audit.write(LINE);
+    const fourth = await store.db
+      .selectFrom('audit')
+      .select(['seq', 'hash'])
+      .where('seq', '=', 4)
+      .executeTakeFirstOrThrow();
+    await store.db.deleteFrom('audit').where('seq', '<=', 4).execute();
+    expect(await audit.verify()).toMatchObject({ isIntact: false, firstBad: 1 });
+    await store.db
+      .insertInto('audit_start')
+      .values({ id: 1, ...fourth })
+      .execute();
+    expect(await audit.verify()).toMatchObject({ isIntact: false, firstBad: 4 });
+  });
+
   test('a backup comes back, into the other database too; one that is cut or of another kind changes nothing', async () => {
     const store = await fresh(kind);
     const accounts = new Accounts(store, new Revocations(), now);

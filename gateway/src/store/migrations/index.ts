@@ -6,6 +6,7 @@
 import type { Kysely } from 'kysely';
 import { auth } from './0001-auth.ts';
 import { ceremonies } from './0002-ceremonies.ts';
+import { auditStart } from './0003-audit-start.ts';
 import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
@@ -15,4 +16,4 @@ export interface StoreMigration {
   readonly up: (db: Kysely<unknown>) => Promise<void>;
 }
 
-export const migrations: readonly StoreMigration[] = [auth, ceremonies, vms, sessions, sessionRules];
+export const migrations: readonly StoreMigration[] = [auth, ceremonies, auditStart, vms, sessions, sessionRules];

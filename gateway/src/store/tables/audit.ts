@@ -1,6 +1,7 @@
 /** The audit log's rows; audit/ says how they are chained. */
 export interface AuditTables {
   audit: AuditRow;
+  audit_start: AuditStartRow;
 }
 
 export interface AuditRow {
@@ -16,4 +17,13 @@ export interface AuditRow {
   action: string;
   target: string | null;
   outcome: string;
+}
+
+/** One row once old lines were let go; none before. */
+export interface AuditStartRow {
+  /** Always 1. */
+  id: number;
+  /** The newest line that is gone, and its hash, which the first that is left follows. */
+  seq: number;
+  hash: string;
 }
