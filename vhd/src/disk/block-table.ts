@@ -45,14 +45,7 @@ export class BlockTable {
     for (let first = 0; first < length; first += PIECE_ENTRIES) {
       const count = Math.min(PIECE_ENTRIES, length - first);
       file.readSync(bytes, 0, count * 4, position + first * 4);
-      const piece = new Int32Array(decodeBat(bytes, count).buffer);
-      for (let at = 0; at < count; at += CHUNK_ENTRIES) {
-        const end = Math.min(count, at + CHUNK_ENTRIES);
-        if (bytes.compare(EMPTY_BYTES, 0, (end - at) * 4, at * 4, end * 4) === 0) continue;
-        const chunk = EMPTY.slice();
-        chunk.set(piece.subarray(at, end));
-        table.#chunks[(first + at) >>> CHUNK_SHIFT] = chunk;
-      }
+      table.#take(first, new Int32Array(decodeBat(bytes, count).buffer));
     }
     return table;
   }
@@ -136,6 +129,25 @@ export class BlockTable {
       yield encodeBat(this.#slice(first, Math.min(entries, first + PIECE_ENTRIES)));
   }
 
+  /** Keeps the chunks of `piece` that have blocks: as parts of it where most do, as copies where few do. */
+  #take(first: number, piece: Int32Array): void {
+    const chunks: number[] = [];
+    for (let at = 0; at < piece.length; at += CHUNK_ENTRIES) {
+      const end = Math.min(piece.length, at + CHUNK_ENTRIES);
+      if (Buffer.compare(bytesOf(piece, at, end), EMPTY_BYTES.subarray(0, (end - at) * 4)) !== 0) chunks.push(at);
+    }
+    const isDense = piece.length < 2 * CHUNK_ENTRIES * chunks.length;
+    for (const at of chunks) {
+      let chunk = piece.subarray(at, at + CHUNK_ENTRIES);
+      if (!isDense || chunk.length < CHUNK_ENTRIES) {
+        const part = chunk;
+        chunk = EMPTY.slice();
+        chunk.set(part);
+      }
+      this.#chunks[(first + at) >>> CHUNK_SHIFT] = chunk;
+    }
+  }
+
   /** Entries from `first`, which starts a chunk, up to `end`. */
   #slice(first: number, end: number): Uint32Array {
     const entries = new Uint32Array(end - first);
@@ -145,12 +157,10 @@ export class BlockTable {
     }
     return entries;
   }
+}
 
-  static from(bat: Uint32Array): BlockTable {
-    const table = new BlockTable(bat.length);
-    for (let block = 0; block < bat.length; block++) table.set(block, bat[block] ?? BAT_UNUSED);
-    return table;
-  }
+function bytesOf(entries: Int32Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(entries.buffer, entries.byteOffset + from * 4, (to - from) * 4);
 }
 
 /** What is known of the bitmap of a block. */

@@ -100,11 +100,6 @@ export class DynamicImage implements Image {
     if (!this.isReadOnly && !reading.isTailWhole) file.writeSync(this.#footerBytes, 0, FOOTER_BYTES, this.#endBytes);
   }
 
-  /** The table in one piece: a copy. */
-  get bat(): Uint32Array {
-    return this.table.toArray();
-  }
-
   get tableBytes(): number {
     return this.table.bytes;
   }

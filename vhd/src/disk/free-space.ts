@@ -7,7 +7,7 @@ import { bitmapBytes } from '../format/bitmap.ts';
 import { HEADER_BYTES, type Header } from '../format/header.ts';
 import { blockSpanBytes, nextBlockOffset } from '../format/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { BlockTable } from './block-table.ts';
+import type { BlockTable } from './block-table.ts';
 
 /** Places that are remembered; more are found at the next open. */
 const MAX_PLACES = 65_536;
@@ -16,14 +16,8 @@ const MAX_PLACES = 65_536;
  * The sectors where a block could go between the first block and the end. What lies in front of the first block is
  * left alone: room for the table, and what other writers keep there (quirk 16). `endBytes` is where the footer starts.
  */
-export function findFreeSpace(
-  bat: BlockTable | Uint32Array,
-  header: Header,
-  endBytes: number,
-  headerOffset = 0,
-): number[] {
-  const blocks = bat instanceof BlockTable ? bat.sortedEntries() : BlockTable.from(bat).sortedEntries();
-  const taken = { blocks, records: recordsOf(header, headerOffset) };
+export function findFreeSpace(table: BlockTable, header: Header, endBytes: number, headerOffset = 0): number[] {
+  const taken = { blocks: table.sortedEntries(), records: recordsOf(header, headerOffset) };
   const places: number[] = [];
   const span = blockSpanBytes(header.blockBytes);
   const first = taken.blocks[0];

@@ -45,14 +45,8 @@ export interface FooterReading {
 /** Everything read at open of a dynamic or differencing image. */
 export interface DynamicTable {
   readonly header: Header;
+  /** One entry for each block of the virtual disk; entries the file has beyond that are left alone (quirk 10). */
   readonly table: BlockTable;
-}
-
-/** The same, the table in one piece. */
-export interface DynamicMetadata {
-  readonly header: Header;
-  /** One entry for each block of the virtual disk; entries the table has beyond that are left alone (quirk 10). */
-  readonly bat: Uint32Array;
 }
 
 /**
@@ -81,6 +75,14 @@ export function readFooter(file: RandomAccessFile): FooterReading {
 
 /** Reads header and table of a dynamic or differencing image. Errors: HEADER_*, BAT_*, TOO_LARGE, FOOTER_FIELD. */
 export function readDynamicTable(file: RandomAccessFile, footer: Footer): DynamicTable {
+  const found = readUncheckedTable(file, footer);
+  const problem = findTableProblem(found.table, footer, found.header, file.sizeBytes);
+  if (problem !== undefined) throw new VhdError('BAT_ENTRY', `${file.path}: ${problem}`);
+  return found;
+}
+
+/** The same, wherever the entries lead: for a check, which lists all that is wrong. Errors: HEADER_*, BAT_TRUNCATED, TOO_LARGE. */
+export function readUncheckedTable(file: RandomAccessFile, footer: Footer): DynamicTable {
   const header = readHeader(file, footer);
   const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
   if (header.maxTableEntries < entries) {
@@ -89,16 +91,7 @@ export function readDynamicTable(file: RandomAccessFile, footer: Footer): Dynami
       `${file.path}: BAT of ${header.maxTableEntries} entries, the size needs ${entries}`,
     );
   }
-  const table = BlockTable.read(file, header.batOffset, entries);
-  const problem = findTableProblem(table, footer, header, file.sizeBytes);
-  if (problem !== undefined) throw new VhdError('BAT_ENTRY', `${file.path}: ${problem}`);
-  return { header, table };
-}
-
-/** As `readDynamicTable`, the table in one piece. */
-export function readDynamicMetadata(file: RandomAccessFile, footer: Footer): DynamicMetadata {
-  const { header, table } = readDynamicTable(file, footer);
-  return { header, bat: table.toArray() };
+  return { header, table: BlockTable.read(file, header.batOffset, entries) };
 }
 
 /** Reads the dynamic disk header. Errors: HEADER_*, TOO_LARGE. */
@@ -115,18 +108,13 @@ export function readHeader(file: RandomAccessFile, footer: Footer): Header {
   }
 }
 
-/** As `findTableProblem`, of a table in one piece. */
-export function findBatProblem(
-  bat: Uint32Array,
+/** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */
+export function findTableProblem(
+  table: BlockTable,
   footer: Footer,
   header: Header,
   fileBytes: number,
 ): string | undefined {
-  return findTableProblem(BlockTable.from(bat), footer, header, fileBytes);
-}
-
-/** The first entry that leads out of the file, into metadata or into another block, in words; in O(entries). */
-function findTableProblem(table: BlockTable, footer: Footer, header: Header, fileBytes: number): string | undefined {
   const span = blockSpanBytes(header.blockBytes);
   const spanSectors = span / SECTOR_BYTES;
   // Between these there is nothing that a block could lie on but another block.

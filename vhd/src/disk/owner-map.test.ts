@@ -66,9 +66,11 @@ describe('the owner map', () => {
 describe('the block table', () => {
   test('agrees with one in one piece', { timeout: DEEP_TIMEOUT_MS }, () => {
     const entry = fc.oneof({ weight: 3, arbitrary: fc.constant(BAT_UNUSED) }, fc.nat(BAT_UNUSED - 1));
+    // Now and then more than is read or written at a time.
+    const lengths = fc.oneof({ weight: 15, arbitrary: fc.integer({ min: 1, max: 5000 }) }, fc.constant(66_000));
     const changes = fc.array(fc.tuple(fc.nat(4999), entry), { maxLength: 40 });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 5000 }), changes, changes, (length, before, after) => {
+      fc.property(lengths, changes, changes, (length, before, after) => {
         const bat = new Uint32Array(length).fill(BAT_UNUSED);
         const put = (
           list: readonly (readonly [number, number])[],
@@ -94,6 +96,10 @@ describe('the block table', () => {
         expect(table.hasAny(half, length - 1)).toBe(bat.subarray(half).some((value) => value !== BAT_UNUSED));
         const next = bat.findIndex((value, block) => half <= block && value !== BAT_UNUSED);
         expect(table.nextUsed(half, length - 1)).toBe(next < 0 ? length : next);
+        const gap = bat.findIndex((value, block) => half <= block && value === BAT_UNUSED);
+        expect(table.nextUnused(half, length - 1)).toBe(gap < 0 ? length : gap);
+        expect(table.used).toBe(used.length);
+        expect(Buffer.concat([...table.encode()]).equals(encodeBat(bat))).toBe(true);
       }),
       { numRuns: 100 * TEST_DEPTH, seed: 1 },
     );

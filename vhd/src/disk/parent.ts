@@ -138,7 +138,8 @@ function exists(name: string, storage: Storage): boolean {
   }
 }
 
-function identityOf(name: string, storage: Storage): string | undefined {
+/** The identity of the image at a path; `undefined` where there is none, or nothing that is one. Errors: IO, READ_ONLY. */
+export function identityOf(name: string, storage: Storage): string | undefined {
   try {
     const file = storage.open(name, 'read');
     try {

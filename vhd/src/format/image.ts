@@ -40,6 +40,11 @@ export interface NewImage {
   readonly lengthBytes: number;
 }
 
+/** A new dynamic or differencing image. */
+export interface NewSparseImage extends NewImage {
+  readonly header: Header;
+}
+
 /** What a new image should be. */
 export interface NewImageOptions {
   readonly sizeBytes: number;
@@ -90,7 +95,7 @@ export function newFixedImage(options: NewImageOptions): NewImage {
 }
 
 /** An empty dynamic image. Errors: USAGE, TOO_LARGE. */
-export function newDynamicImage(options: NewImageOptions): NewImage {
+export function newDynamicImage(options: NewImageOptions): NewSparseImage {
   return newSparseImage(options, 'dynamic', (layout, blockBytes) => ({
     header: plainHeader({ batOffset: layout.batOffset, maxTableEntries: layout.batEntries, blockBytes }),
     paths: [],
@@ -98,7 +103,7 @@ export function newDynamicImage(options: NewImageOptions): NewImage {
 }
 
 /** An empty child: everything comes from the parent. Errors: USAGE, TOO_LARGE. */
-export function newChildImage(options: NewImageOptions, parent: ParentLink): NewImage {
+export function newChildImage(options: NewImageOptions, parent: ParentLink): NewSparseImage {
   return newSparseImage(options, 'differencing', (layout, blockBytes) => {
     const fields = { batOffset: layout.batOffset, maxTableEntries: layout.batEntries, blockBytes };
     return linkHeader({ ...plainHeader(fields) }, parent);
@@ -143,7 +148,7 @@ export function linkHeader(
 
 type Linking = (layout: Layout, blockBytes: number) => { readonly header: Header; readonly paths: readonly Part[] };
 
-function newSparseImage(options: NewImageOptions, diskType: 'dynamic' | 'differencing', link: Linking): NewImage {
+function newSparseImage(options: NewImageOptions, diskType: 'dynamic' | 'differencing', link: Linking): NewSparseImage {
   assertSize(options.sizeBytes, LIMITS.dynamicDiskBytes, diskType);
   const blockBytes = options.blockBytes ?? DEFAULT_BLOCK_BYTES;
   assertBlockSize(blockBytes);

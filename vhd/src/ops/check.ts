@@ -6,22 +6,28 @@
  * - `warning`: the content is right, but another reader, or the next power cut, may see it otherwise.
  * - `note`: worth knowing.
  */
+import type { BlockTable } from '../disk/block-table.ts';
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
 import { findFreeSpace } from '../disk/free-space.ts';
-import { type FooterReading, findBatProblem, misplaced, readFooter, readHeader } from '../disk/image-metadata.ts';
+import {
+  type FooterReading,
+  findTableProblem,
+  misplaced,
+  readFooter,
+  readUncheckedTable,
+} from '../disk/image-metadata.ts';
 import { openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { findChildren } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
 import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
-import { BAT_UNUSED, batEntriesFor, decodeBat } from '../format/bat.ts';
 import { bitmapBytes, sectorRuns } from '../format/bitmap.ts';
 import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from '../format/footer.ts';
 import type { Header } from '../format/header.ts';
 import { blockSpanBytes } from '../format/layout.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
 import { hasJournal } from './journal.ts';
-import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import { isZero } from './zeros.ts';
 
 /** How bad a finding is. */
@@ -79,7 +85,7 @@ export async function checkImage(name: string, options: CheckOptions = {}): Prom
   let paths: readonly string[] = [name];
   const findings: Finding[] = [];
   try {
-    const links = openLinks(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+    const links = openLinks(name, chainOptions(options));
     paths = links.filter((image) => image.footer.uuid !== NIL || image.header !== undefined).map((image) => image.path);
     for (const image of links) {
       await image.close();
@@ -190,48 +196,40 @@ async function checkDynamic(
   options: CheckOptions,
 ): Promise<readonly Finding[]> {
   const { footer } = reading;
-  const header = readHeader(file, footer);
-  const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
-  if (header.maxTableEntries < entries) {
-    throw new VhdError('HEADER_FIELD', `BAT of ${header.maxTableEntries} entries, the size needs ${entries}`);
-  }
-  if (file.sizeBytes < header.batOffset + entries * 4)
-    throw new VhdError('BAT_TRUNCATED', 'the BAT does not fit in the file');
-  const bat = decodeBat(readBytesSync(file, header.batOffset, entries * 4), entries);
+  const { header, table } = readUncheckedTable(file, footer);
   const findings: Finding[] = [...checkLocators(file, header), ...checkPadding(file, header)];
-  const problem = findBatProblem(bat, footer, header, file.sizeBytes);
-  if (problem !== undefined) {
-    const all = badEntries(bat, footer, header, file);
-    return [...findings, ...(0 < all.length ? all : [badBat(file.path, problem)])];
-  }
-  findings.push(...checkSpace(file, reading, header, bat));
-  if (options.isDeep === true) findings.push(...(await checkBitmaps(file, header, bat, options)));
+  if (findTableProblem(table, footer, header, file.sizeBytes) !== undefined)
+    return [...findings, ...badEntries(table, footer, header, file)];
+  findings.push(...checkSpace(file, reading, header, table));
+  if (options.isDeep === true) findings.push(...(await checkBitmaps(file, header, table, options)));
   return findings;
 }
 
-function badBat(path: string, message: string, block?: number, offset?: number): Finding {
-  const place = { ...(block === undefined ? {} : { block }), ...(offset === undefined ? {} : { offset }) };
-  return { code: 'BAT_ENTRY', severity: 'error', path, message, ...place, isRepairable: false };
-}
-
 /** Every entry that leads out of the file, into metadata or into another block. */
-function badEntries(bat: Uint32Array, footer: Footer, header: Header, file: RandomAccessFile): readonly Finding[] {
-  const span = blockSpanBytes(header.blockBytes);
+function badEntries(table: BlockTable, footer: Footer, header: Header, file: RandomAccessFile): readonly Finding[] {
   const findings: Finding[] = [];
+  const add = (block: number, message: string): number =>
+    findings.push({
+      code: 'BAT_ENTRY',
+      severity: 'error',
+      path: file.path,
+      message,
+      block,
+      offset: header.batOffset + block * 4,
+      isRepairable: false,
+    });
   const blocks: number[] = [];
-  for (const [block, entry] of bat.entries()) {
-    if (entry === BAT_UNUSED) continue;
-    const problem = misplaced(entry * SECTOR_BYTES, footer, header, bat.length, file.sizeBytes);
+  const last = table.length - 1;
+  for (let block = table.nextUsed(0, last); block <= last; block = table.nextUsed(block + 1, last)) {
+    const problem = misplaced(table.get(block) * SECTOR_BYTES, footer, header, table.length, file.sizeBytes);
     if (problem === undefined) blocks.push(block);
-    else findings.push(badBat(file.path, `block ${block} ${problem}`, block, header.batOffset + block * 4));
-    if (MAX_FINDINGS <= findings.length) return findings;
+    else if (MAX_FINDINGS <= add(block, `block ${block} ${problem}`)) return findings;
   }
-  blocks.sort((a, b) => (bat[a] ?? 0) - (bat[b] ?? 0));
+  const spanSectors = blockSpanBytes(header.blockBytes) / SECTOR_BYTES;
+  blocks.sort((a, b) => table.get(a) - table.get(b));
   for (let i = 1; i < blocks.length && findings.length < MAX_FINDINGS; i++) {
     const [one = 0, other = 0] = [blocks[i - 1], blocks[i]];
-    if (((bat[other] ?? 0) - (bat[one] ?? 0)) * SECTOR_BYTES < span) {
-      findings.push(badBat(file.path, `blocks ${one} and ${other} overlap`, other, header.batOffset + other * 4));
-    }
+    if (table.get(other) - table.get(one) < spanSectors) add(other, `blocks ${one} and ${other} overlap`);
   }
   return findings;
 }
@@ -258,16 +256,16 @@ function checkSpace(
   file: RandomAccessFile,
   reading: FooterReading,
   header: Header,
-  bat: Uint32Array,
+  table: BlockTable,
 ): readonly Finding[] {
   const findings: Finding[] = [];
-  const used = bat.filter((entry) => entry !== BAT_UNUSED).sort();
+  const used = table.sortedEntries();
   const unaligned = used.filter((entry) => (entry * SECTOR_BYTES + bitmapBytes(header.blockBytes)) % 4096 !== 0).length;
   if (0 < unaligned) {
     const message = `${unaligned} of ${used.length} blocks are not aligned to 4 KiB; compact aligns them`;
     findings.push({ code: 'BLOCK_UNALIGNED', severity: 'note', path: file.path, message, isRepairable: false });
   }
-  const places = findFreeSpace(bat, header, reading.endBytes, reading.footer.headerOffset);
+  const places = findFreeSpace(table, header, reading.endBytes, reading.footer.headerOffset);
   const leaked = places.length * blockSpanBytes(header.blockBytes);
   if (0 < leaked) {
     const message = `${formatSize(leaked)} that no block uses; new blocks go there, compact gives them back`;
@@ -279,17 +277,18 @@ function checkSpace(
 async function checkBitmaps(
   file: RandomAccessFile,
   header: Header,
-  bat: Uint32Array,
+  table: BlockTable,
   options: CheckOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const bytes = new Uint8Array(blockSpanBytes(header.blockBytes));
   const bitmapSize = bitmapBytes(header.blockBytes);
-  for (const [block, entry] of bat.entries()) {
+  const last = table.length - 1;
+  for (let block = table.nextUsed(0, last); block <= last; block = table.nextUsed(block + 1, last)) {
     throwIfCancelled(options.signal);
-    options.onProgress?.({ doneBytes: block, totalBytes: bat.length });
-    if (entry === BAT_UNUSED) continue;
+    const entry = table.get(block);
     await file.read(bytes, 0, bytes.byteLength, entry * SECTOR_BYTES);
+    options.onProgress?.({ doneBytes: block * header.blockBytes, totalBytes: table.length * header.blockBytes });
     for (const run of sectorRuns(bytes.subarray(0, bitmapSize), 0, header.blockBytes / SECTOR_BYTES)) {
       const start = bitmapSize + run.first * SECTOR_BYTES;
       if (run.isPresent || isZero(bytes, start, start + run.count * SECTOR_BYTES)) continue;

@@ -29,7 +29,7 @@ import { convertDisk } from './convert.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
-import { type OperationOptions, storageOf } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 import { FileWriter, putBlock, writeTable } from './sinks.ts';
 import { dataRuns } from './zeros.ts';
 
@@ -54,7 +54,7 @@ export async function compactImage(name: string, options: CompactOptions = {}): 
 
 async function compactLocked(name: string, options: CompactOptions, storage: Storage): Promise<CompactResult> {
   const before = storage.stat(name)?.storedBytes ?? 0;
-  const disk = await openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  const disk = await openChain(name, chainOptions(options));
   try {
     const leaf = disk.links[0];
     if (leaf === undefined) throw new VhdError('NOT_VHD', `${name} is no VHD`);

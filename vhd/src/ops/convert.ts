@@ -14,7 +14,7 @@ import { alignUp, formatSize, GIB, MIB } from '../units.ts';
 import { copyDisk } from './copy.ts';
 import { finishPending } from './finish.ts';
 import { writeNewFile } from './new-file.ts';
-import { type OperationOptions, storageOf } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 import { openRawDisk } from './raw-disk.ts';
 import { dynamicSink, type FileSink, fixedSink, rawSink } from './sinks.ts';
 
@@ -52,7 +52,7 @@ export async function openSource(name: string, options: OpenSourceOptions = {}):
   const format = options.format ?? formatOf(name, storage);
   if (format === 'raw') return openRawDisk(name, storage);
   await finishOrWait(name, options);
-  return openChain(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  return openChain(name, chainOptions(options));
 }
 
 /** Finishes what was cut off. What somebody else has under way below the image does not change what it reads as. */

@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { RandomAccessFile } from '../disk/file.ts';
-import { readBytesSync } from '../disk/file.ts';
+import { readFooter } from '../disk/image-metadata.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import { decodeFooter, decodeTailFooter, FOOTER_BYTES, type Footer } from '../format/footer.ts';
+import type { Footer } from '../format/footer.ts';
 import { type NewImage, newChildImage, newDynamicImage, newFixedImage, type ParentLink } from '../format/image.ts';
 import { refuseOtherWriter } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
@@ -59,7 +59,7 @@ export async function createImage(name: string, options: CreateOptions): Promise
 
 /**
  * Creates a differencing image on top of another: a linked clone. The parent is sealed before the child appears.
- * Errors: as `createImage`, NOT_VHD and LOCKED for the parent.
+ * Errors: as `createImage`; LOCKED, NOT_VHD, POISONED, UNSUPPORTED and FOOTER_* for the parent.
  */
 export async function createChild(name: string, options: CreateChildOptions): Promise<CreatedImage> {
   const storage = storageOf(options);
@@ -114,17 +114,11 @@ function blockSizeOf(options: { readonly blockBytes?: number }): { readonly bloc
   return options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes };
 }
 
+/** Errors: NOT_VHD, POISONED, UNSUPPORTED, FOOTER_*, NOT_FOUND, IO. */
 function readParent(name: string, storage: Storage): Footer {
   const file = storage.open(name, 'read');
   try {
-    if (file.sizeBytes < FOOTER_BYTES) throw new VhdError('NOT_VHD', `${name} is no VHD: ${file.sizeBytes} bytes`);
-    try {
-      return decodeTailFooter(readBytesSync(file, file.sizeBytes - FOOTER_BYTES, FOOTER_BYTES));
-    } catch {
-      return decodeFooter(readBytesSync(file, 0, FOOTER_BYTES)); // Quirk 2: the copy heals a lost tail.
-    }
-  } catch (cause) {
-    throw new VhdError('NOT_VHD', `${name} is no VHD`, { cause });
+    return readFooter(file).footer;
   } finally {
     void file.close();
   }

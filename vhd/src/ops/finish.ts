@@ -1,11 +1,11 @@
 /** Finishes operations that were cut off: SEALED-STAYS allows a commit to write, and this is how a cut one ends. */
-import { type OpenChainOptions, openLinks } from '../disk/open.ts';
+import { openLinks } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
 import { isVhdError } from '../errors.ts';
 import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { finishMerge } from './merge.ts';
-import { type OperationOptions, storageOf } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 
 /** Where to look for journals. */
 export interface FinishOptions extends OperationOptions {
@@ -47,10 +47,8 @@ async function finishOne(image: string, options: FinishOptions): Promise<void> {
 
 /** The image, and its parents as far as they can be found: a journal may be what keeps the chain from opening. */
 function linksOf(name: string, options: FinishOptions): readonly string[] {
-  const storage = storageOf(options);
-  const chain: OpenChainOptions = { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) };
   try {
-    const links = openLinks(name, chain);
+    const links = openLinks(name, chainOptions(options));
     for (const image of links) void image.close();
     return [name, ...links.slice(1).map((image) => image.path)];
   } catch (error) {

@@ -13,7 +13,7 @@ import { decodeLocatorPath } from '../format/locator.ts';
 import { dateOf } from '../format/time.ts';
 import { LIMITS } from '../units.ts';
 import { hasJournal } from './journal.ts';
-import { type OperationOptions, storageOf } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 
 /** How an image names its parent. */
 export interface ParentInfo {
@@ -72,7 +72,7 @@ export function imageInfo(name: string, options: InfoOptions = {}): ImageInfo {
 /** What is known of an image and of all its parents, leaf first. Errors: as `openChain`. */
 export function chainInfo(name: string, options: InfoOptions = {}): readonly ImageInfo[] {
   const storage = storageOf(options);
-  const links = openLinks(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  const links = openLinks(name, chainOptions(options));
   try {
     return links.map((image) => infoOf(image, storage, options.policy));
   } finally {

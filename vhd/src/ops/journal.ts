@@ -7,9 +7,8 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
-import { readFooter } from '../disk/image-metadata.ts';
 import { journalName } from '../disk/journal-name.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
+import { type ChainPolicy, identityOf } from '../disk/parent.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import type { Part } from '../format/image.ts';
@@ -42,6 +41,9 @@ export type JournalStep =
     }
   /** Seals an image or makes it writable. */
   | { readonly do: 'mode'; readonly file: string; readonly isWritable: boolean };
+
+/** The step that writes bytes. */
+export type PatchStep = JournalStep & { readonly do: 'patch' };
 
 /** A merge that has to be finished: the contents of `links` go into `target`, then they are removed. */
 export interface MergePlan {
@@ -131,24 +133,16 @@ export async function doSteps(steps: readonly JournalStep[], storage: Storage): 
   }
 }
 
-/** The identity of the image at a path; `undefined` where there is none or it cannot be read. */
-export function identityOf(name: string, storage: Storage): string | undefined {
-  if (storage.stat(name) === undefined) return undefined;
-  const file = storage.open(name, 'read');
-  try {
-    return readFooter(file).footer.uuid;
-  } catch (error) {
-    if (error instanceof VhdError && error.code !== 'IO') return undefined;
-    throw error;
-  } finally {
-    void file.close();
-  }
+/** A patch of an image, and where the image is sealed the step that seals it again, whenever the patch is done. */
+export function patchSteps(patch: PatchStep, storage: Storage): readonly JournalStep[] {
+  const { file } = patch;
+  return storage.stat(file)?.isWritable === false ? [patch, { do: 'mode', file, isWritable: false }] : [patch];
 }
 
 /** BOUNDED: patches are headers, footers and tables; the largest table has 16 MiB, a third more in base64. */
 const MAX_JOURNAL_BYTES: number = 32 << 20;
 
-async function guardedPatch(step: JournalStep & { do: 'patch' }, storage: Storage): Promise<void> {
+async function guardedPatch(step: PatchStep, storage: Storage): Promise<void> {
   const { isGuarded: _, ...own } = step;
   const before = readJournal(step.file, storage);
   if (before?.kind === 'merge') throw new VhdError('IN_PROGRESS', `a merge into ${step.file} has to be finished first`);
@@ -156,7 +150,7 @@ async function guardedPatch(step: JournalStep & { do: 'patch' }, storage: Storag
   await runSteps(step.file, [own], storage);
 }
 
-async function patch(step: JournalStep & { do: 'patch' }, storage: Storage): Promise<void> {
+async function patch(step: PatchStep, storage: Storage): Promise<void> {
   const uuid = identityOf(step.file, storage);
   // An image whose only footer this very patch has torn has no identity: the journal is what heals it.
   if (uuid !== undefined && uuid !== step.uuid)

@@ -18,7 +18,7 @@ import { SECTOR_BYTES } from '../units.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { type OperationOptions, storageOf } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 import { dataRanges, type Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 import { resizeImage } from './resize.ts';
@@ -91,7 +91,7 @@ function guardedRelink(child: string, plan: MergePlan, storage: Storage): readon
 
 /** Which links go into which image, or why not. Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN. */
 export function planMerge(name: string, options: MergeOptions, storage: Storage): MergePlan {
-  const links = openLinks(name, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+  const links = openLinks(name, chainOptions(options));
   try {
     if (links.length === 1) throw new VhdError('NO_PARENT', `${name} has no parent to be merged into`);
     const end = options.into === undefined ? 1 : indexOf(links, options.into, storage);
@@ -111,15 +111,8 @@ async function growTarget(name: string, plan: MergePlan, options: MergeOptions, 
   const size = sizeOf(name, storage);
   const targetSize = sizeOf(plan.target, storage);
   if (size === targetSize) return;
-  const { policy, ...rest } = options;
-  const resized = {
-    ...rest,
-    ...(policy === undefined ? {} : { policy }),
-    sizeBytes: size,
-    isShrinking: size < targetSize,
-    isCommit: true,
-  };
-  await resizeImage(plan.target, resized);
+  const { into: _, ...rest } = options;
+  await resizeImage(plan.target, { ...rest, sizeBytes: size, isShrinking: size < targetSize, isCommit: true });
 }
 
 /** Copies everything that the folded links store into the target, and syncs it. */

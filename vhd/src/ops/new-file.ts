@@ -7,15 +7,9 @@ import path from 'node:path';
 import type { RandomAccessFile } from '../disk/file.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 
-/** Starts the names of files that are being made; `check` reports ones that a power cut left over. */
-export const TEMPORARY_PREFIX = '.oriel-';
-
 /** A temporary name beside `name`. */
 export function temporaryName(name: string): string {
-  return path.join(
-    folderOf(name),
-    `${TEMPORARY_PREFIX}${path.basename(name).slice(0, 160)}.${randomBytes(6).toString('hex')}`,
-  );
+  return path.join(folderOf(name), `.oriel-${path.basename(name).slice(0, 160)}.${randomBytes(6).toString('hex')}`);
 }
 
 /** Whether a file of that name may be there already. `replace` takes its place; otherwise EXISTS. */

@@ -1,5 +1,6 @@
 /** What the calls of every operation have in common: where files lie, how to stop, and how far it is. */
 
+import type { ChainPolicy } from '../disk/parent.ts';
 import { fileSystem, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 
@@ -18,6 +19,14 @@ export interface OperationOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Stops the operation: CANCELLED, and nothing is left behind. */
   readonly signal?: AbortSignal;
+}
+
+/** How an operation opens chains: where the files lie, and where parents may. */
+export function chainOptions(options: OperationOptions & { readonly policy?: ChainPolicy }): {
+  readonly storage: Storage;
+  readonly policy: ChainPolicy;
+} {
+  return { storage: storageOf(options), policy: options.policy ?? {} };
 }
 
 /** The storage an operation works on. */

@@ -4,17 +4,17 @@
  */
 
 import type { ChainDisk } from '../disk/chain-disk.ts';
-import { type OpenChainOptions, openChain, openLinks } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
+import { openChain, openLinks } from '../disk/open.ts';
+import { type ChainPolicy, identityOf } from '../disk/parent.ts';
 import { refuseSealed } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { seal } from './create.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';
-import { identityOf, runSteps } from './journal.ts';
+import { runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import type { Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 
@@ -51,13 +51,9 @@ export async function rebaseImage(name: string, options: RebaseOptions): Promise
   return { copiedBytes };
 }
 
-function chainOptions(options: RebaseOptions, storage: Storage): OpenChainOptions {
-  return { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) };
-}
-
 function refuseLoop(name: string, options: RebaseOptions, storage: Storage): void {
   const own = storage.stat(name)?.identity;
-  const links = openLinks(options.parent, chainOptions(options, storage));
+  const links = openLinks(options.parent, chainOptions(options));
   for (const image of links) void image.close();
   if (links.some((image) => storage.stat(image.path)?.identity === own)) {
     throw new VhdError('CHAIN_LOOP', `${options.parent} is ${name} or depends on it`);
@@ -66,10 +62,10 @@ function refuseLoop(name: string, options: RebaseOptions, storage: Storage): voi
 
 /** Copies what the new parent has otherwise, as far as the image does not store it itself. The view of it stays as it is. */
 async function copyDifference(name: string, options: RebaseOptions, storage: Storage): Promise<number> {
-  const disk = await openChain(name, { ...chainOptions(options, storage), isReadOnly: false });
+  const disk = await openChain(name, { ...chainOptions(options), isReadOnly: false });
   let copiedBytes = 0;
   try {
-    const parent = await openChain(options.parent, chainOptions(options, storage));
+    const parent = await openChain(options.parent, chainOptions(options));
     try {
       for await (const range of suspects(disk, parent, storage)) {
         copiedBytes += await copyRange(disk, parent, range, options.signal);

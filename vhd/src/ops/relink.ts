@@ -13,7 +13,7 @@ import { linkHeader, type Part } from '../format/image.ts';
 import { BAT_OFFSET, HEADER_OFFSET } from '../format/layout.ts';
 import { alignUp, SECTOR_BYTES } from '../units.ts';
 import { parentLink } from './create.ts';
-import type { JournalStep } from './journal.ts';
+import { type JournalStep, patchSteps } from './journal.ts';
 
 /**
  * The steps that make `child` a child of `parent`. Nothing is written yet. A sealed child is sealed again at the end.
@@ -25,11 +25,6 @@ export function relinkSteps(
   parentUuid: string,
   storage: Storage,
 ): readonly JournalStep[] {
-  const patch = relinkStep(child, parent, parentUuid, storage);
-  return storage.stat(child)?.isWritable === false ? [patch, { do: 'mode', file: child, isWritable: false }] : [patch];
-}
-
-function relinkStep(child: string, parent: string, parentUuid: string, storage: Storage): JournalStep {
   const file = storage.open(child, 'read');
   try {
     const reading = readFooter(file);
@@ -40,7 +35,7 @@ function relinkStep(child: string, parent: string, parentUuid: string, storage: 
     const parts = hasOurLayout(header, reading)
       ? [...linked.paths, { offset: HEADER_OFFSET, bytes: encodeHeader(linked.header) }]
       : appended(file, reading, linked);
-    return { do: 'patch', file: child, uuid: reading.footer.uuid, parts };
+    return patchSteps({ do: 'patch', file: child, uuid: reading.footer.uuid, parts }, storage);
   } finally {
     void file.close();
   }

@@ -3,13 +3,13 @@
  * Lost blocks are not invented. What is overwritten is kept in a file beside the image first; the writes are journaled.
  */
 import path from 'node:path';
-import type { RandomAccessFile } from '../disk/file.ts';
-import { readBytesSync } from '../disk/file.ts';
+import { BlockTable } from '../disk/block-table.ts';
+import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
 import { type FooterReading, readFooter, readHeader } from '../disk/image-metadata.ts';
 import { openLinks } from '../disk/open.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { BAT_UNUSED, batBytes, batEntriesFor, decodeBat } from '../format/bat.ts';
+import { batBytes, batEntriesFor } from '../format/bat.ts';
 import { encodeFooter, FOOTER_BYTES } from '../format/footer.ts';
 import { encodeHeader } from '../format/header.ts';
 import type { Part } from '../format/image.ts';
@@ -19,10 +19,10 @@ import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
 import { type CheckOptions, checkImage, type Finding } from './check.ts';
 import { seal } from './create.ts';
 import { finishPending } from './finish.ts';
-import { type JournalStep, runSteps } from './journal.ts';
+import { type PatchStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
-import { storageOf } from './options.ts';
+import { chainOptions, storageOf } from './options.ts';
 
 /** How a repair is done. */
 export interface RepairOptions extends CheckOptions {
@@ -65,9 +65,7 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
     const step = patchFor(image, codes, options, storage);
     if (step !== undefined) {
       backups.push(await backUp(image, step, options.now ?? new Date(), storage));
-      const seals: JournalStep = { do: 'mode', file: image, isWritable: false };
-      const steps = storage.stat(image)?.isWritable === false ? [step, seals] : [step];
-      await withLocks([image], storage, () => runSteps(image, steps, storage));
+      await withLocks([image], storage, () => runSteps(image, patchSteps(step, storage), storage));
     }
     if (codes.has('PARENT_UNSEALED')) seal(image, storage);
   }
@@ -77,14 +75,12 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
 
 const isSame = (a: Finding, b: Finding): boolean => a.code === b.code && a.path === b.path && a.offset === b.offset;
 
-type Patch = JournalStep & { readonly do: 'patch' };
-
 function patchFor(
   image: string,
   codes: ReadonlySet<string>,
   options: RepairOptions,
   storage: Storage,
-): Patch | undefined {
+): PatchStep | undefined {
   const file = storage.open(image, 'read');
   try {
     const reading = readFooter(file);
@@ -129,11 +125,11 @@ function endOfData(file: RandomAccessFile, { footer }: FooterReading): number | 
   const header = attempt(() => readHeader(file, footer));
   if (header === undefined) return undefined;
   const entries = batEntriesFor(footer.currentSizeBytes, header.blockBytes);
+  const table = attempt(() => BlockTable.read(file, header.batOffset, entries));
+  if (table === undefined) return undefined;
+  const last = table.sortedEntries().at(-1);
   let end = header.batOffset + batBytes(header.maxTableEntries);
-  if (file.sizeBytes < header.batOffset + entries * 4) return undefined;
-  for (const entry of decodeBat(readBytesSync(file, header.batOffset, entries * 4), entries)) {
-    if (entry !== BAT_UNUSED) end = Math.max(end, entry * SECTOR_BYTES + blockSpanBytes(header.blockBytes));
-  }
+  if (last !== undefined) end = Math.max(end, last * SECTOR_BYTES + blockSpanBytes(header.blockBytes));
   for (const { offsetBytes, lengthBytes } of header.locators) {
     if (offsetBytes + lengthBytes <= file.sizeBytes)
       end = Math.max(end, alignUp(offsetBytes + lengthBytes, SECTOR_BYTES));
@@ -165,7 +161,7 @@ function parentTime(
   storage: Storage,
 ): readonly Part[] {
   try {
-    const links = openLinks(image, { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) });
+    const links = openLinks(image, chainOptions(options));
     for (const link of links) void link.close();
     const modified = storage.stat(links[1]?.path ?? '')?.modifiedAt;
     if (modified === undefined) return [];
@@ -177,7 +173,7 @@ function parentTime(
   }
 }
 
-async function backUp(image: string, step: Patch, now: Date, storage: Storage): Promise<string> {
+async function backUp(image: string, step: PatchStep, now: Date, storage: Storage): Promise<string> {
   const file = storage.open(image, 'read');
   try {
     const overwritten = step.parts.map(({ offset, bytes }) => {

@@ -5,10 +5,10 @@
  */
 
 import type { Image } from '../disk/image.ts';
-import { readDynamicMetadata, readFooter } from '../disk/image-metadata.ts';
-import { type OpenChainOptions, openChain, openImage } from '../disk/open.ts';
+import { readDynamicTable, readFooter } from '../disk/image-metadata.ts';
+import { openChain, openImage } from '../disk/open.ts';
 import type { ChainPolicy } from '../disk/parent.ts';
-import { isSealed, refuseSealed } from '../disk/seal.ts';
+import { refuseSealed } from '../disk/seal.ts';
 import type { Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { BAT_UNUSED, batBytes, batEntriesFor, encodeBat } from '../format/bat.ts';
@@ -18,9 +18,9 @@ import { encodeHeader, type Header } from '../format/header.ts';
 import { newDynamicImage, newFixedImage, newFooter, type Part } from '../format/image.ts';
 import { DATA_ALIGN_BYTES, planLayout } from '../format/layout.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
-import { type JournalStep, runSteps } from './journal.ts';
+import { type PatchStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
+import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import { dataRanges } from './pieces.ts';
 import { isZero } from './zeros.ts';
 
@@ -57,11 +57,10 @@ async function resizeLocked(name: string, options: ResizeOptions, storage: Stora
     if (options.isShrinking !== true) {
       throw new VhdError('USAGE', `${name} has ${formatSize(image.sizeBytes)}; making it smaller has to be asked for`);
     }
-    await refuseData(name, sizeBytes, options, storage);
+    await refuseData(name, sizeBytes, options);
   }
   const step = image.kind === 'fixed' ? fixedStep(image, sizeBytes) : dynamicStep(name, sizeBytes, storage);
-  const seal: JournalStep = { do: 'mode', file: name, isWritable: false };
-  await runSteps(name, isSealed(name, storage) ? [step, seal] : [step], storage);
+  await runSteps(name, patchSteps(step, storage), storage);
 }
 
 /** The limits of a new image are those of a resized one. Errors: USAGE, TOO_LARGE. */
@@ -72,9 +71,8 @@ function assertPossible(image: Image, sizeBytes: number): void {
 }
 
 /** Errors: NOT_EMPTY where anything behind `from` reads as other than zero. */
-async function refuseData(name: string, from: number, options: ResizeOptions, storage: Storage): Promise<void> {
-  const chain: OpenChainOptions = { storage, ...(options.policy === undefined ? {} : { policy: options.policy }) };
-  const disk = await openChain(name, chain);
+async function refuseData(name: string, from: number, options: ResizeOptions): Promise<void> {
+  const disk = await openChain(name, chainOptions(options));
   try {
     const bytes = new Uint8Array(1 << 20);
     for await (const { offset, length } of dataRanges(disk, from)) {
@@ -112,18 +110,19 @@ function creatorOf(footer: Footer): Pick<Footer, 'creatorApp' | 'creatorVersion'
 }
 
 /** The footer moves; where it was is content now and must read as zero. */
-function fixedStep(image: Image, sizeBytes: number): JournalStep {
+function fixedStep(image: Image, sizeBytes: number): PatchStep {
   const footer: Part = { offset: sizeBytes, bytes: encodeFooter(resized(image.footer, sizeBytes)) };
   const wasFooter: Part = { offset: image.sizeBytes, bytes: new Uint8Array(SECTOR_BYTES) };
   const parts = image.sizeBytes < sizeBytes ? [footer, wasFooter] : [footer];
   return { do: 'patch', file: image.path, uuid: image.footer.uuid, parts, sizeBytes: sizeBytes + SECTOR_BYTES };
 }
 
-function dynamicStep(name: string, sizeBytes: number, storage: Storage): JournalStep {
+function dynamicStep(name: string, sizeBytes: number, storage: Storage): PatchStep {
   const file = storage.open(name, 'read');
   try {
     const reading = readFooter(file);
-    const { header, bat } = readDynamicMetadata(file, reading.footer);
+    const { header, table: old } = readDynamicTable(file, reading.footer);
+    const bat = old.toArray();
     const entries = batEntriesFor(sizeBytes, header.blockBytes);
     const footerBytes = encodeFooter(resized(reading.footer, sizeBytes));
     const table = new Uint32Array(entries).fill(BAT_UNUSED);

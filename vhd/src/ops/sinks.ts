@@ -96,7 +96,7 @@ export function dynamicSink(file: RandomAccessFile, blockBytes: number, fields: 
     },
     finish: async (sizeBytes) => {
       const image = newDynamicImage({ ...fields, sizeBytes, blockBytes });
-      const { batOffset = 0, maxTableEntries = 0 } = image.header ?? {};
+      const { batOffset, maxTableEntries } = image.header;
       for (const part of image.parts) {
         if (part.offset < batOffset) await file.write(part.bytes, 0, part.bytes.byteLength, part.offset);
       }

@@ -5,12 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { openImage } from '../disk/open.ts';
+import { identityOf } from '../disk/parent.ts';
 import { findChildren } from '../disk/seal.ts';
 import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
 import { type NewImage, newChildImage } from '../format/image.ts';
 import { writeParts } from './create.ts';
-import { hasJournal, identityOf, runSteps } from './journal.ts';
+import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { temporaryName, writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';

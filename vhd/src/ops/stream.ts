@@ -3,12 +3,13 @@
  * byte, so that it can be sent with a Content-Length. Spec: "Data Blocks"; blocks lie in the order of the disk.
  */
 import { randomUUID } from 'node:crypto';
+import { BlockTable } from '../disk/block-table.ts';
 import type { Disk } from '../disk/disk.ts';
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
+import { batBytes } from '../format/bat.ts';
 import { bitmapBytes } from '../format/bitmap.ts';
 import { encodeFooter } from '../format/footer.ts';
-import { type NewImage, newDynamicImage, newFixedImage } from '../format/image.ts';
+import { type NewSparseImage, newDynamicImage, newFixedImage } from '../format/image.ts';
 import { blockSpanBytes, DEFAULT_BLOCK_BYTES, nextBlockOffset } from '../format/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import type { NativeFormat } from './convert.ts';
@@ -104,25 +105,24 @@ async function dynamicStream(
   watched: (chunks: AsyncIterable<Uint8Array>, lengthBytes: number) => ExportStream,
 ): Promise<ExportStream> {
   const image = newDynamicImage({ ...fields, hasSlack: false });
-  const { header } = image;
-  if (header === undefined) throw new VhdError('USAGE', 'a dynamic image has a header');
-  const bat = new Uint32Array(header.maxTableEntries).fill(BAT_UNUSED);
-  let endBytes = header.batOffset + encodeBat(bat).byteLength;
+  const { batOffset, maxTableEntries } = image.header;
+  const table = new BlockTable(maxTableEntries);
+  let endBytes = batOffset + batBytes(maxTableEntries);
   for await (const piece of dataPieces(disk, fields.blockBytes)) {
     const start = nextBlockOffset(endBytes, fields.blockBytes);
-    bat[piece.index] = start / SECTOR_BYTES;
+    table.set(piece.index, start / SECTOR_BYTES);
     endBytes = start + blockSpanBytes(fields.blockBytes);
   }
-  return watched(dynamicChunks(disk, image, bat, fields.blockBytes), endBytes + SECTOR_BYTES);
+  return watched(dynamicChunks(disk, image, table, fields.blockBytes), endBytes + SECTOR_BYTES);
 }
 
 async function* dynamicChunks(
   disk: Disk,
-  image: NewImage,
-  bat: Uint32Array,
+  image: NewSparseImage,
+  table: BlockTable,
   blockBytes: number,
 ): AsyncGenerator<Uint8Array> {
-  const batOffset = image.header?.batOffset ?? 0;
+  const { batOffset } = image.header;
   let at = 0;
   const padTo = (offset: number): Uint8Array => new Uint8Array(offset - at);
   for (const part of image.parts) {
@@ -132,12 +132,11 @@ async function* dynamicChunks(
     at = part.offset + part.bytes.byteLength;
   }
   yield padTo(batOffset);
-  const table = encodeBat(bat);
-  yield table;
-  at = batOffset + table.byteLength;
+  yield* table.encode();
+  at = batOffset + batBytes(table.length);
   const bitmap = new Uint8Array(bitmapBytes(blockBytes)).fill(0xff);
   for await (const { piece, bytes } of piecesAhead(disk, blockBytes)) {
-    const start = (bat[piece.index] ?? 0) * SECTOR_BYTES;
+    const start = table.get(piece.index) * SECTOR_BYTES;
     yield padTo(start);
     yield bitmap;
     yield bytes;
