@@ -51,7 +51,7 @@ export async function lockRealFile(image: string, options: LockOptions = {}): Pr
   const file = `${fs.realpathSync(path.dirname(path.resolve(image)))}/${path.basename(image)}${SUFFIX}`;
   const endTurn = await takeTurn(file);
   try {
-    return acquire(image, file, options);
+    return await acquire(image, file, options);
   } catch (cause) {
     throw fileError(cause, `cannot lock ${image}`);
   } finally {
@@ -65,7 +65,8 @@ export function lockHolder(image: string): LockHolder | undefined {
   return holder !== undefined && isAlive(holder) ? holder : undefined;
 }
 
-function acquire(image: string, file: string, options: LockOptions): ImageLock {
+/** Not one change of the folder is made synchronously: a live snapshot locks the new leaf on the thread that serves the old. */
+async function acquire(image: string, file: string, options: LockOptions): Promise<ImageLock> {
   const before = readLock(file);
   if (before !== undefined && isAlive(before)) {
     throw new VhdError('LOCKED', `${image} is in use by ${describe(before)}${adviceFor(before, file)}`);
@@ -73,22 +74,22 @@ function acquire(image: string, file: string, options: LockOptions): ImageLock {
   const lease = options.lease ?? Math.max(Date.now(), (before?.lease ?? 0) + 1);
   const holder: LockHolder = { ...self(), lease, since: new Date().toISOString(), token: randomUUID() };
   const temporary = `${file}.${holder.token}`;
-  fs.writeFileSync(temporary, JSON.stringify(holder), { flag: 'wx' });
+  await fs.promises.writeFile(temporary, JSON.stringify(holder), { flag: 'wx' });
   try {
     if (before === undefined)
-      fs.linkSync(temporary, file); // Fails where another machine was quicker.
-    else fs.renameSync(temporary, file);
+      await fs.promises.link(temporary, file); // Fails where another machine was quicker.
+    else await fs.promises.rename(temporary, file);
   } catch (cause) {
     if (errnoOf(cause) === 'EEXIST') throw new VhdError('LOCKED', `${image} is in use by another machine`, { cause });
     throw cause;
   } finally {
-    fs.rmSync(temporary, { force: true });
+    await fs.promises.rm(temporary, { force: true });
   }
   let isHeld = true;
   const release = async (): Promise<void> => {
     if (!isHeld) return;
     isHeld = false;
-    if (readLock(file)?.token === holder.token) fs.rmSync(file, { force: true });
+    if (readLock(file)?.token === holder.token) await fs.promises.rm(file, { force: true });
   };
   return { lease, release };
 }
