@@ -3,11 +3,11 @@
  * (ECDSA P-256, self-signed) whose fingerprint is printed, so that a person can compare it with what the browser shows.
  */
 import 'reflect-metadata';
-import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { constants, createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
-import { createSecureContext, type Server as TlsServer } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import type { Config } from '../config.ts';
 import { StartError } from '../errors.ts';
@@ -21,7 +21,20 @@ export interface Certificate {
   readonly isSelfSigned: boolean;
   readonly certFile: string;
   readonly keyFile: string;
+  /** Of the files, from before they were read: what changes while they are read is seen too. */
+  readonly stamp: string | undefined;
 }
+
+/**
+ * AES with 128 bits first: a screen that changes all over is bound by encryption, and 256 bits cost a quarter more of it.
+ * A client that puts ChaCha20 first (a phone without AES in its processor) gets that.
+ */
+export const TLS_SETTINGS: SecureContextOptions & { readonly honorCipherOrder: boolean } = {
+  minVersion: 'TLSv1.2',
+  ciphers: `TLS_AES_128_GCM_SHA256:${DEFAULT_CIPHERS}`,
+  honorCipherOrder: true,
+  secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA,
+};
 
 const LIMITS = { selfSignedDays: 825, renewDays: 30, pollMs: 2_000 } as const;
 const DAY_MS = 86_400_000;
@@ -58,11 +71,12 @@ export async function openCertificate(
 
 async function load(certFile: string, keyFile: string): Promise<Omit<Certificate, 'isSelfSigned'>> {
   try {
+    const stamp = await stampOf(certFile, keyFile);
     const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
     createSecureContext({ cert, key }); // Throws when they do not belong together.
     const der = new X509Certificate(cert).raw;
     const hex = createHash('sha256').update(der).digest('hex').toUpperCase();
-    return { cert, key, fingerprint: hex.match(/../g)?.join(':') ?? '', certFile, keyFile };
+    return { cert, key, fingerprint: hex.match(/../g)?.join(':') ?? '', certFile, keyFile, stamp };
   } catch (cause) {
     throw new StartError(`cannot use certificate ${certFile} with key ${keyFile}: ${(cause as Error).message}`, {
       cause,
@@ -120,17 +134,14 @@ export function reloadOnChange(
   pollMs: number = LIMITS.pollMs,
 ): () => void {
   const { certFile, keyFile } = certificate;
-  let known: string | undefined;
+  let known = certificate.stamp;
   let isLooking = false;
   const look = async (): Promise<void> => {
     const seen = await stampOf(certFile, keyFile);
-    if (known === undefined || seen === undefined || seen === known) {
-      known ??= seen;
-      return;
-    }
+    if (seen === undefined || seen === known) return;
     known = seen;
     const fresh = await load(certFile, keyFile);
-    server.setSecureContext({ cert: fresh.cert, key: fresh.key });
+    server.setSecureContext({ ...TLS_SETTINGS, cert: fresh.cert, key: fresh.key });
     log.info({ fingerprint: fresh.fingerprint }, 'tls.reloaded');
   };
   const timer = setInterval(() => {

@@ -17,7 +17,7 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
 import { readJson } from './body.ts';
-import { type Certificate, openCertificate, reloadOnChange } from './certificate.ts';
+import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
 import { limitConnections, limitInFlight } from './connections.ts';
 import { type EventRoute, eventRoutes } from './event-route.ts';
 import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
@@ -65,8 +65,6 @@ export interface GatewayServer {
   /** Stops taking new requests, lets running ones end, closes event streams, then cuts what is left. */
   close(): Promise<void>;
 }
-
-const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersTimeoutMs } as const;
 
 export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const { config } = options;
@@ -217,7 +215,16 @@ function makeServer(app: Express, certificate: Certificate | undefined): http.Se
   const server =
     certificate === undefined
       ? http.createServer(settings, app)
-      : https.createServer({ ...settings, cert: certificate.cert, key: certificate.key, ...TLS }, app);
+      : https.createServer(
+          {
+            ...settings,
+            cert: certificate.cert,
+            key: certificate.key,
+            ...TLS_SETTINGS,
+            handshakeTimeout: LIMITS.headersTimeoutMs,
+          },
+          app,
+        );
   // Node drops what is beyond this count without a word; so one more is let in, and then all of it is refused.
   server.maxHeadersCount = LIMITS.headerCount + 1;
   server.maxConnections = LIMITS.connections;
