@@ -297,10 +297,9 @@ static void *drink(void *arg) {
 }
 
 static void down(void) {
-  conn c = must_open();
-  pthread_t thread;
-  start_down(&c);
-  pthread_create(&thread, 0, drink, &c);
+  conn conns[64];
+  pthread_t threads[64];
+  for (int i = 0; i < count; i++) { conns[i] = must_open(); start_down(&conns[i]); pthread_create(&threads[i], 0, drink, &conns[i]); }
   usleep(100000);
   moved = 0;
   double from = now();
@@ -310,8 +309,7 @@ static void down(void) {
   uint64_t bytes = moved;
   printf("{\"bytes\":%llu,\"seconds\":%f}\n", (unsigned long long)bytes, took), fflush(stdout);
   stop = 1;
-  shutdown(c.fd, SHUT_RDWR);
-  pthread_join(thread, 0);
+  for (int i = 0; i < count; i++) { shutdown(conns[i].fd, SHUT_RDWR); pthread_join(threads[i], 0); }
 }
 
 static void *count_up(void *arg) {

@@ -1,17 +1,20 @@
 // The relay under test, from the built gateway: `node bench/relay-server.mjs '{"mode":…,"vm":…}'`. Prints its port.
 //   plain     the relay alone, nothing looked at          walked    the RFB broker with every policy, both ways parsed
 //   unwalked  the RFB broker, only the viewer parsed      sessions  tickets, sessions, store and audit log in front
+//   workers   the RFB broker in `workers` processes, or in this one where that is 0
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openDisplay, RelayShare } from '../gateway/dist/src/display/display.js';
 import { Backend } from '../gateway/dist/src/display/relay/backend.js';
 import { acceptResponse, answerUpgrade } from '../gateway/dist/src/display/relay/handshake.js';
 import { Relay } from '../gateway/dist/src/display/relay/relay.js';
 import { WsChannel } from '../gateway/dist/src/display/relay/ws-channel.js';
+import { TLS_SETTINGS } from '../gateway/dist/src/http/certificate.js';
 import { DEFAULT_POLICY, rfbPolicy } from '../gateway/dist/src/sessions/policy.js';
 
 const options = JSON.parse(process.argv[2]);
@@ -43,16 +46,31 @@ function plain(openChannel) {
   const relay = new Relay(share.pool, new PlainConversation(), { onEnd: () => channel.destroy() });
   const backend = new Backend(share.pool, share.turns, relay);
   const channel = openChannel(relay);
+  relay.setBackend(backend);
   relay.setChannel(channel);
-  channel.pause();
   dial({ onread: backend.onread }).then(
-    (socket) => {
-      backend.attach(socket);
-      relay.setBackend(backend);
-      channel.resume();
-    },
+    (socket) => backend.attach(socket),
     () => channel.destroy(),
   );
+}
+
+async function startWorkers(count) {
+  const { WorkerPool } = await import('../gateway/dist/src/display/workers/pool.js');
+  const pool = new WorkerPool(count);
+  while (pool.readyPids.length < count) await delay(10);
+  let desktops = 0;
+  return (viewer, head) => {
+    const conduit = pool.open({
+      viewer,
+      head,
+      endpoint,
+      desktopId: `d${desktops++}`,
+      desktopName: 'bench',
+      policy: DEFAULT_POLICY,
+      isDriving: () => true,
+      events: { onReady: () => {}, onInput: () => {}, onEnd: () => conduit.close(1000, 'end') },
+    });
+  };
 }
 
 function broker(openChannel, isWalked) {
@@ -109,7 +127,7 @@ async function sessions() {
       everywhere: rights,
       onDesktop: new Map(),
     };
-    tickets += `${(await feature.sessions.create(principal, `d${i}`, { kind: 'display', mode: 'control' }, '127.0.0.1')).ticket}\n`;
+    tickets += `${(await feature.admission.create(principal, `d${i}`, { kind: 'display', mode: 'control' }, '127.0.0.1')).ticket}\n`;
   }
   writeFileSync(options.ticketFile, tickets);
   const [upgrade] = feature.upgrades;
@@ -127,23 +145,26 @@ async function sessions() {
     });
 }
 
+const handOver = options.mode === 'workers' && 0 < options.workers ? await startWorkers(options.workers) : undefined;
 const brokered = options.mode === 'sessions' ? await sessions() : undefined;
 const server = options.tls
   ? https.createServer({
       key: readFileSync(options.tls.key),
       cert: readFileSync(options.tls.cert),
-      minVersion: 'TLSv1.3',
+      ...TLS_SETTINGS,
     })
   : http.createServer();
+server.on('request', (_request, response) => response.end('here'));
 server.on('upgrade', (request, socket, head) => {
   socket.on('error', () => socket.destroy());
   if (brokered !== undefined) return void brokered(request, socket, head);
   const answer = answerUpgrade(request);
   if (answer.kind === 'refuse') return void socket.destroy();
   socket.write(acceptResponse(answer.accept, 'binary'));
+  if (handOver !== undefined) return void handOver(socket, head);
   const openChannel = (events) => new WsChannel(socket, head, events);
   if (options.mode === 'plain') plain(openChannel);
-  else broker(openChannel, options.mode === 'walked');
+  else broker(openChannel, options.mode !== 'unwalked');
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${server.address().port}`));
 process.stdin.resume().on('end', () => process.exit(0));

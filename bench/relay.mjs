@@ -1,12 +1,9 @@
 // The relay beside websockify (with numpy), nginx stream, haproxy tcp and a plain `ws` relay, all on loopback, each with
 // one process or thread for the relaying, VMs on unix sockets, interleaved rounds. The load comes from relay-load.c.
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { Bench, HERE, MIB, median, rssBytes } from './relay-peers.mjs';
 
 export const title = "relay: WebSocket to the VM's socket";
 export const packages = [
@@ -19,176 +16,6 @@ export const packages = [
   'gcc',
 ];
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
-const SECONDS = 2;
-const MIB = 1 << 20;
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const TICKS_PER_SECOND = 100;
-
-/** User and system time of a process and its children, in seconds. */
-function cpuOf(pid) {
-  let seconds = 0;
-  for (const one of [pid, ...descendants(pid)]) {
-    try {
-      const fields = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1].split(' ');
-      seconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-      if (one === pid) seconds += (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND; // Children that have ended.
-    } catch {} // It has ended.
-  }
-  return seconds;
-}
-function descendants(pid) {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-      const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
-      return children === ''
-        ? []
-        : children.split(' ').flatMap((child) => [Number(child), ...descendants(Number(child))]);
-    });
-  } catch {
-    return [];
-  }
-}
-function rssBytes(pid) {
-  let kib = 0;
-  for (const one of [pid, ...descendants(pid)]) {
-    try {
-      kib += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1] ?? 0);
-    } catch {}
-  }
-  return kib * 1024;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-async function untilOpen(port) {
-  for (let i = 0; i < 200; i++) {
-    const isOpen = await new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    await delay(25);
-  }
-  throw new Error(`nothing listens on ${port}`);
-}
-
-class Bench {
-  folder = mkdtempSync(path.join(tmpdir(), 'oriel-relay-'));
-  children = [];
-
-  start(command, args, stdio = ['pipe', 'pipe', 'ignore']) {
-    const child = spawn(command, args, { stdio });
-    this.children.push(child);
-    return child;
-  }
-  async stop(child) {
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-    this.children = this.children.filter((other) => other !== child);
-  }
-  async firstLine(child) {
-    let text = '';
-    for await (const chunk of child.stdout) {
-      text += chunk;
-      if (text.includes('\n')) break;
-    }
-    return text.split('\n')[0];
-  }
-  close() {
-    for (const child of this.children) child.kill('SIGKILL');
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  async backend(name, ...more) {
-    const file = path.join(this.folder, name);
-    const child = this.start(this.load, ['backend', file, ...more]);
-    await this.lines(child).next();
-    return file;
-  }
-  async *lines(child) {
-    let text = '';
-    child.stdout.setEncoding('utf8');
-    for await (const chunk of child.stdout) {
-      text += chunk;
-      for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n')) {
-        yield text.slice(0, at);
-        text = text.slice(at + 1);
-      }
-    }
-  }
-  async node(script, ...args) {
-    const child = this.start(process.execPath, [path.join(HERE, script), ...args], ['pipe', 'pipe', 'inherit']);
-    const { value } = await this.lines(child).next();
-    return { child, port: Number(value.split(' ')[1]), ws: 1 };
-  }
-  ours(options) {
-    return this.node('relay-server.mjs', JSON.stringify({ vm: this.vm, ...options }));
-  }
-  async websockify() {
-    const port = await freePort();
-    const child = this.start(
-      'websockify',
-      ['--unix-target', this.vm, `127.0.0.1:${port}`],
-      ['pipe', 'ignore', 'ignore'],
-    );
-    await untilOpen(port);
-    return { child, port, ws: 1 };
-  }
-  async nginx() {
-    const port = await freePort();
-    const file = path.join(this.folder, 'nginx.conf');
-    const modules = ['/usr/lib/nginx/modules/ngx_stream_module.so']
-      .filter(existsSync)
-      .map((so) => `load_module ${so};`);
-    writeFileSync(
-      file,
-      `${process.getuid() === 0 ? 'user root;' : ''} ${modules.join('')} worker_processes 1; daemon off; pid ${this.folder}/nginx.pid; error_log /dev/null;
-       events { worker_connections 8192; }
-       stream { access_log off; server { listen 127.0.0.1:${port}; tcp_nodelay on; proxy_pass unix:${this.vm}; } }`,
-    );
-    const child = this.start('/usr/sbin/nginx', ['-c', file, '-p', this.folder], ['pipe', 'ignore', 'ignore']);
-    await untilOpen(port);
-    return { child, port, ws: 0 };
-  }
-  async haproxy() {
-    const port = await freePort();
-    const file = path.join(this.folder, 'haproxy.cfg');
-    writeFileSync(
-      file,
-      `global\n nbthread 1\n maxconn 8192\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h
-frontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s unix@${this.vm}\n`,
-    );
-    const child = this.start('/usr/sbin/haproxy', ['-f', file, '-db'], ['pipe', 'ignore', 'ignore']);
-    await untilOpen(port);
-    return { child, port, ws: 0 };
-  }
-
-  /** Runs the load against a relay; gives what it says and the CPU seconds that the relay took for it. */
-  async measure(relay, mode, more = {}) {
-    const args = Object.entries({ port: relay.port, ws: relay.ws, tls: relay.tls ?? 0, seconds: SECONDS, ...more });
-    const child = this.start(
-      this.load,
-      [mode, ...args.map(([key, value]) => `${key}=${value}`)],
-      ['pipe', 'pipe', 'inherit'],
-    );
-    const lines = this.lines(child);
-    await lines.next(); // "start"
-    const before = cpuOf(relay.child.pid);
-    const { value } = await lines.next();
-    const cpu = cpuOf(relay.child.pid) - before;
-    await this.stop(child);
-    if (value === undefined) throw new Error(`the load ${mode} said nothing`);
-    return { ...JSON.parse(value), cpu };
-  }
-}
-
 /** `ratio` against `limit` in the given sense. */
 const row = (measure, value, unit, more) => ({ measure, value, unit, ...more });
 const atLeast = (value, limit, unit = '') => ({ target: `>= ${limit}${unit}`, met: limit <= value });
@@ -200,11 +27,11 @@ export async function run({ rounds, log }) {
     bench.load = path.join(bench.folder, 'relay-load');
     execFileSync('gcc', ['-O2', '-pthread', path.join(HERE, 'relay-load.c'), '-lssl', '-lcrypto', '-o', bench.load]);
     bench.vm = await bench.backend('vm');
+    bench.rfbVm = await bench.backend('rfb', 'rfb=1');
+    const parts = { flows, setups: setUps, memory, policies, tls: tlsBesidePlain, workers };
+    const only = process.env.ORIEL_BENCH_ONLY?.split(',') ?? Object.keys(parts);
     const rows = [];
-    rows.push(...(await flows(bench, rounds, log)));
-    rows.push(...(await setUps(bench, rounds, log)));
-    rows.push(...(await memory(bench, log)));
-    rows.push(...(await policies(bench, rounds, log)));
+    for (const name of only) rows.push(...(await parts[name](bench, rounds, log)));
     return rows;
   } finally {
     bench.close();
@@ -222,6 +49,7 @@ async function flows(bench, rounds, log) {
   const results = Object.fromEntries(
     Object.keys(relays).map((name) => [name, { down: [], cpu: [], up: [], p50: [], p99: [] }]),
   );
+  await bench.warm(relays);
   for (let round = 0; round < rounds; round++) {
     for (const [name, relay] of Object.entries(relays)) {
       const down = await bench.measure(relay, 'down');
@@ -312,10 +140,9 @@ async function flows(bench, rounds, log) {
 
 async function setUps(bench, rounds, log) {
   const ticketFile = path.join(bench.folder, 'tickets');
-  const rfb = await bench.backend('rfb', 'rfb=1');
   const results = { ours: [], cpu: [], websockify: [], nginx: [], ws: [] };
   for (let round = 0; round < rounds; round++) {
-    const ours = await bench.ours({ mode: 'sessions', tickets: 6000, ticketFile, vm: rfb });
+    const ours = await bench.ours({ mode: 'sessions', tickets: 6000, ticketFile, vm: bench.rfbVm });
     const made = await bench.measure(ours, 'setups', { count: 4, tickets: ticketFile, rfb: 1 });
     await bench.stop(ours.child);
     results.ours.push(made.count / made.seconds);
@@ -347,7 +174,7 @@ async function setUps(bench, rounds, log) {
   ];
 }
 
-async function memory(bench, log) {
+async function memory(bench, _rounds, log) {
   const rows = [];
   for (const [count, makers] of [
     [
@@ -416,76 +243,102 @@ async function memory(bench, log) {
   return rows;
 }
 
-Bench.prototype.hold = async function hold(relay, count) {
-  const child = this.start(
-    this.load,
-    ['idle', `port=${relay.port}`, `ws=${relay.ws}`, `count=${count}`],
-    ['pipe', 'pipe', 'inherit'],
-  );
-  const { value } = await this.lines(child).next();
-  const said = JSON.parse(value ?? '{}');
-  if (said.count !== count) throw new Error(`${said.count} of ${count} sessions came up`);
-  return child;
-};
-
 async function policies(bench, rounds, log) {
-  const rfb = path.join(bench.folder, 'rfb');
-  const key = path.join(bench.folder, 'key.pem');
-  const cert = path.join(bench.folder, 'cert.pem');
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      '/CN=bench',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ],
-    { stdio: 'ignore' },
-  );
   const relays = {
-    walked: await bench.ours({ mode: 'walked', vm: rfb }),
-    unwalked: await bench.ours({ mode: 'unwalked', vm: rfb }),
-    plain: await bench.ours({ mode: 'plain' }),
-    tls: { ...(await bench.ours({ mode: 'plain', tls: { key, cert } })), tls: 1 },
+    walked: await bench.ours({ mode: 'walked', vm: bench.rfbVm }),
+    unwalked: await bench.ours({ mode: 'unwalked', vm: bench.rfbVm }),
   };
-  const results = { walked: [], unwalked: [], plain: [], tls: [], tlsCpu: [], plainCpu: [] };
+  const results = { walked: [], unwalked: [] };
+  await bench.warm(relays, { rfb: 1 });
   for (let round = 0; round < rounds; round++) {
     for (const name of ['walked', 'unwalked']) {
       const down = await bench.measure(relays[name], 'down', { rfb: 1 });
       results[name].push(down.cpu / (down.bytes / 2 ** 30));
     }
-    for (const name of ['plain', 'tls']) {
-      const down = await bench.measure(relays[name], 'down');
-      results[name].push(down.bytes / down.seconds / MIB);
-      results[`${name}Cpu`].push(down.cpu / (down.bytes / 2 ** 30));
-    }
     log(
-      `round ${round + 1}: CPU per GiB walked ${results.walked.at(-1).toFixed(2)}, not ${results.unwalked.at(-1).toFixed(2)}; TLS ${results.tls.at(-1).toFixed(0)} of ${results.plain.at(-1).toFixed(0)} MiB/s`,
+      `round ${round + 1}: CPU per GiB walked ${results.walked.at(-1).toFixed(2)}, not ${results.unwalked.at(-1).toFixed(2)}`,
     );
   }
   for (const relay of Object.values(relays)) await bench.stop(relay.child);
   const share = (median(results.walked) / median(results.unwalked) - 1) * 100;
-  const tls = median(results.tls) / median(results.plain);
   return [
     row('policy parsing, more CPU', share, '%', {
       peer: 'not walked (s/GiB)',
       peerValue: median(results.unwalked),
       ...atMost(share, 5, ' %'),
     }),
-    row('TLS in the process', median(results.tls), 'MiB/s', {
-      peer: 'plain',
-      peerValue: median(results.plain),
-      ratio: tls,
-      ...atLeast(tls, 0.8),
-    }),
   ];
+}
+
+/** What TLS costs us, and what it costs Node alone and haproxy, each beside itself without TLS. */
+async function tlsBesidePlain(bench, rounds, log) {
+  const tls = bench.certificate();
+  const pairs = {
+    ours: [await bench.ours({ mode: 'plain' }), { ...(await bench.ours({ mode: 'plain', tls })), tls: 1 }],
+    'bare Node': [await bench.nodePipe(), await bench.nodePipe(tls)],
+    haproxy: [await bench.haproxy(), await bench.haproxy(tls)],
+  };
+  const results = Object.fromEntries(Object.keys(pairs).map((name) => [name, { plain: [], tls: [] }]));
+  for (const pair of Object.values(pairs)) await bench.warm(pair);
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, pair] of Object.entries(pairs)) {
+      for (const [i, how] of ['plain', 'tls'].entries()) {
+        const down = await bench.measure(pair[i], 'down');
+        results[name][how].push(down.bytes / down.seconds / MIB);
+      }
+    }
+    log(
+      `round ${round + 1}: TLS of plain, MiB/s: ${Object.entries(results)
+        .map(([name, { plain, tls: secured }]) => `${name} ${secured.at(-1).toFixed(0)} of ${plain.at(-1).toFixed(0)}`)
+        .join(', ')}`,
+    );
+  }
+  for (const relay of Object.values(pairs).flat()) await bench.stop(relay.child);
+  return Object.entries(results).map(([name, { plain, tls: secured }], i) => {
+    const ratio = median(secured) / median(plain);
+    const limit = i === 0 ? atLeast(ratio, 0.8) : {};
+    const measure = i === 0 ? 'TLS in the process' : `TLS in ${name}`;
+    return row(measure, median(secured), 'MiB/s', { peer: 'plain', peerValue: median(plain), ratio, ...limit });
+  });
+}
+
+/** Four sessions that saturate, relayed by so many workers, and how the gateway's own process answers meanwhile. */
+async function workers(bench, rounds, log) {
+  const counts = [0, 1, 2, 3];
+  const relays = {};
+  for (const count of counts) relays[count] = await bench.ours({ mode: 'workers', workers: count, vm: bench.rfbVm });
+  const results = Object.fromEntries(counts.map((count) => [count, { down: [], cpu: [], p50: [], p99: [] }]));
+  const load = { rfb: 1, count: 4 };
+  await bench.warm(relays, load);
+  for (let round = 0; round < rounds; round++) {
+    for (const count of counts) {
+      const stop = bench.probe(relays[count].port);
+      const down = await bench.measure(relays[count], 'down', load);
+      const took = (await stop()).sort((a, b) => a - b);
+      results[count].down.push(down.bytes / down.seconds / MIB);
+      results[count].cpu.push(down.cpu / (down.bytes / 2 ** 30));
+      results[count].p50.push(took[Math.floor(took.length / 2)]);
+      results[count].p99.push(took[Math.floor(took.length * 0.99)]);
+    }
+    log(
+      `round ${round + 1}: ${counts.map((count) => `${count}: ${results[count].down.at(-1).toFixed(0)} MiB/s`).join(', ')}`,
+    );
+  }
+  const rows = [];
+  const alone = results[0];
+  const compare = (measure, what, unit, count) =>
+    row(measure, median(results[count][what]), unit, {
+      peer: 'no workers',
+      peerValue: median(alone[what]),
+      ratio: median(results[count][what]) / median(alone[what]),
+    });
+  for (const count of counts.slice(1)) rows.push(compare(`four sessions, ${count} workers`, 'down', 'MiB/s', count));
+  for (const count of counts.slice(1)) rows.push(compare(`CPU per GiB, ${count} workers`, 'cpu', 's', count));
+  for (const what of ['p50', 'p99'])
+    for (const count of counts.slice(1))
+      rows.push(compare(`the gateway answers a request, ${count} workers, ${what}`, what, 'ms', count));
+  for (const count of counts)
+    rows.push(row(`memory with ${count} workers`, rssBytes(relays[count].child.pid) / MIB, 'MiB'));
+  for (const relay of Object.values(relays)) await bench.stop(relay.child);
+  return rows;
 }
