@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createToken } from '../../gateway/shared/auth.ts';
+import { createDisk } from '../../gateway/shared/disk.ts';
 import { createAssignment, createGroup, createUser } from '../../gateway/shared/people.ts';
 import { endSession, listSessions } from '../../gateway/shared/session.ts';
 import { createVm } from '../../gateway/shared/vm.ts';
@@ -28,6 +29,7 @@ beforeAll(async () => {
   await client.call(createGroup, { body: { name: 'engineering' } });
   await client.call(createAssignment, { body: { desktopId, userId: user.id } });
   await client.call(createToken, { body: { name: 'backup job', scopes: ['see'] } });
+  await client.call(createDisk, { body: { name: 'spare', source: { from: 'blank', sizeBytes: 1 << 20 } } });
   stoppedId = (await client.call(createVm, { body: { name: 'empty', source: { from: 'none' } } })).id;
 });
 afterAll(() => web?.close());
@@ -100,6 +102,13 @@ test('the page of a VM and its dialogs have no violation', async () => {
   await page.goto(`${web.gateway.origin}/console/vms/${desktopId}`);
   await page.getByRole('list', { name: /^Chain of/ }).waitFor();
   await expectClean(page);
+  for (const name of ['Snapshot', 'Grow…']) {
+    await page.getByRole('button', { name, exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    await expectClean(page, "'.pf-v6-c-modal-box'");
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+  }
   await page.goto(`${web.gateway.origin}/console/vms`);
   await page.getByRole('button', { name: 'New virtual machine' }).click();
   await page.getByRole('dialog').waitFor();
@@ -118,19 +127,19 @@ const DIALOGS: Readonly<Record<string, readonly { readonly title: RegExp; readon
   '/console/vms': [
     { title: /^Change toy/, press: [/^Actions for toy/, /^Change…/] },
     { title: /^Rules for sessions on toy/, press: [/^Actions for toy/, /^Session rules…/] },
-    { title: /^Delete toy/, press: [/^Actions for toy/, /^Delete…/] },
-    { title: /^Power off: toy/, press: [/^Actions for toy/, /^Power off/] },
+    { title: /Delete toy/, press: [/^Actions for toy/, /^Delete…/] },
+    { title: /Power off: toy/, press: [/^Actions for toy/, /^Power off/] },
   ],
   '/console/images': [
     { title: /^Import an image/, press: [/^Import an image/] },
     { title: /^Chain of toy/, press: [/^Actions for toy/, /^Show the chain/] },
-    { title: /^Delete Toy system/, press: [/^Actions for Toy system/, /^Delete…/] },
+    { title: /Delete spare/, press: [/^Actions for spare/, /^Delete…/] },
   ],
   '/console/people/users': [
     { title: /^New user/, press: [/^New user/] },
     { title: /^Sign-in link for grace/, press: [/^Actions for grace/, /sign-in link/] },
     { title: /^Roles of grace/, press: [/^Actions for grace/, /^Roles…/] },
-    { title: /^Delete grace/, press: [/^Actions for grace/, /^Delete…/] },
+    { title: /Delete grace/, press: [/^Actions for grace/, /^Delete…/] },
   ],
   '/console/people/groups': [
     { title: /^New group/, press: [/^New group/] },

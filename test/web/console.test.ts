@@ -48,6 +48,30 @@ test('a snapshot is one more link, and folding it takes the link away', async ()
   await expect.poll(() => links.allInnerTexts(), { timeout: 10_000 }).toHaveLength(2);
 });
 
+test('a disk goes back to its snapshot only while its machine is off, and grows', async () => {
+  await page.getByRole('button', { name: 'Snapshot', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('way back');
+  await page.getByRole('button', { name: 'Take it' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const revert = page.getByRole('button', { name: 'Revert…' });
+  expect(await revert.getAttribute('aria-disabled')).toBe('true');
+  await page.getByRole('button', { name: 'Actions for second' }).click();
+  await page.getByRole('menuitem', { name: 'Power off' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Power off' }).click();
+  await page.getByRole('button', { name: 'Start', exact: true }).waitFor();
+  await revert.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revert' }).click();
+  await page.getByText('The disk is being reverted').waitFor();
+  await page.getByRole('button', { name: 'Grow…' }).click();
+  await page.getByRole('dialog').getByRole('spinbutton', { name: 'Size in GiB' }).fill('1');
+  await page.getByRole('dialog').getByRole('button', { name: 'Grow' }).click();
+  await page.getByText(/^ide, 1 GiB|^virtio-blk, 1 GiB/).waitFor();
+  await goTo('/console/tasks');
+  const done = page.getByRole('row').filter({ hasText: 'Done' });
+  await done.filter({ hasText: /revert disk second/i }).waitFor();
+  await done.filter({ hasText: /grow disk second/i }).waitFor();
+});
+
 test('a machine goes only when somebody has said what becomes of its disks', async () => {
   await goTo('/console/vms');
   await page.getByRole('button', { name: 'Actions for second' }).click();

@@ -36,7 +36,7 @@ export function TasksPage() {
         label="Tasks"
         columns={COLUMNS}
         empty="No tasks yet"
-        emptyHint="Imports, copies and backups appear here with how far they are."
+        emptyHint="Imports and other long work on disks appear here with how far they are."
         actions={(task) =>
           task.canCancel &&
           (task.state === 'running' || task.state === 'queued') && (
