@@ -1,6 +1,7 @@
 /** Who gets a session, who keeps it, who loses it: over real sockets, on a VM that answers. */
 import { expect, test } from 'vitest';
 import { listAudit } from '../../gateway/shared/audit.ts';
+import { createClient, type Fetch } from '../../gateway/shared/client.ts';
 import {
   answerJoin,
   askToJoin,
@@ -90,6 +91,7 @@ test('S1: a foreign Origin is refused before the ticket is looked at', async () 
   await gateway.socket(ann, ticket).rfb();
 });
 
+// Seen to fail with `ticketOf` that takes any text.
 test.for([
   { it: 'a path', text: '../../../etc/passwd' },
   { it: 'an address', text: 'http://169.254.169.254/latest/meta-data' },
@@ -117,13 +119,14 @@ test('S4: no ticket in a log, an error or the audit log, whoever uses it how; S2
   const ann = await gateway.user('ann');
   const eve = await gateway.person('eve', 'user');
   const admin = await gateway.person('root', 'admin');
+  const stolen = await gateway.ticket(ann);
+  await gateway.socket(eve, stolen.ticket).closed;
   const { ticket, sessionId } = await gateway.ticket(ann);
-  await gateway.socket(eve, ticket).closed;
   await gateway.socket(ann, ticket).rfb();
   await gateway.socket(ann, ticket).closed;
   const again = await ann.client.call(resumeSession, { params: { sessionId } });
   const answers: string[] = [];
-  for (const path of [`/ws/session?ticket=${ticket}`, `/api/v1/sessions/${ticket}`, `/${ticket}`]) {
+  for (const path of [`/ws/session?ticket=${ticket}`, `/api/v1/sessions/none?ticket=${ticket}`, `/${ticket}`]) {
     const answer = await fetch(gateway.origin + path, { headers: ann.headers });
     answers.push(await answer.text());
   }
@@ -134,8 +137,8 @@ test('S4: no ticket in a log, an error or the audit log, whoever uses it how; S2
     );
   });
   const { items } = await admin.client.call(listAudit, { query: { limit: 100 } });
-  expect(lines.join('')).toContain('"path"');
-  for (const secret of [ticket, again.ticket]) {
+  expect(lines.join('')).toContain('request.refused');
+  for (const secret of [ticket, again.ticket, stolen.ticket]) {
     expect(lines.filter((line) => line.includes(secret))).toEqual([]);
     expect(JSON.stringify(items)).not.toContain(secret);
   }
@@ -192,6 +195,7 @@ test.for([
     },
   },
 ])(
+  // Seen to fail with `#onRevocation` (sessions.ts) that does nothing.
   'S6 TICKETED: taking $it away closes the live socket within a second, and the outstanding ticket',
   async ({ take }) => {
     const started = await start();
@@ -206,6 +210,27 @@ test.for([
     expect(gateway.feature.sessions.all()).toHaveLength(0);
   },
 );
+
+// Seen to fail with `case 'token'` of revoking.ts doing nothing.
+test('S6 TICKETED: revoking an API token closes what was opened with it within a second, and nothing else', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  const scopes = ['see', 'view', 'open'] as const;
+  const { row, token } = await gateway.auth.tokens.create(ann.person.userId, { name: 't', scopes, expiresInDays: 1 });
+  const client = createClient(gateway.origin, { fetch: fetch as unknown as Fetch, token });
+  const byToken = { ...ann.person, client };
+  const { ticket } = await gateway.ticket(byToken);
+  const outstanding = await gateway.ticket(byToken);
+  const viewer = gateway.socket(undefined, ticket); // A native viewer: it has no cookie, only the ticket.
+  await viewer.rfb();
+  const from = performance.now();
+  await gateway.auth.tokens.revoke(row.id);
+  expect(await viewer.closed).toEqual({ code: SESSION_CLOSE.REVOKED, reason: 'revoked' });
+  expect(performance.now() - from).toBeLessThan(1000);
+  expect((await gateway.socket(undefined, outstanding.ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
+  expect(gateway.feature.sessions.all().map(({ id }) => id)).toEqual([ann.sessionId]);
+});
 
 test('S6: rights that changed and still hold close nothing', async () => {
   const started = await start();
@@ -291,6 +316,7 @@ test('an operator sees all sessions, sends a message, ends one; a user sees thei
   await expect(bob.person.client.call(endSession, { params: { sessionId: bob.sessionId } })).resolves.toBeUndefined();
 });
 
+// Seen to fail without the check in `mayTalkTo` (routes.ts): who may look at the desktop would talk to who is on it.
 test('S9: sessions of others cannot be looked at, ended, answered or talked to', async () => {
   const started = await start();
   const ann = await live(started, 'ann');

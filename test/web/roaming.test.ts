@@ -73,7 +73,7 @@ test('what was left at the desk is on the phone: the same session, the same scre
   await untilParked();
   const second = await openByClick(phone);
   expect((await sessions()).map((session) => session.id)).toEqual([id]);
-  const figures = `${first.toFixed(0)} ms on another device (page code loaded for the first time), ${second.toFixed(0)} ms again`;
+  const figures = `${first.toFixed(0)} ms on another device, ${second.toFixed(0)} ms again`;
   process.stderr.write(`the same screen after ${figures}\n`);
 });
 

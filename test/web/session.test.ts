@@ -77,12 +77,12 @@ test('S4: the ticket is a subprotocol, and in no address, referrer or history', 
   page.on('websocket', (socket) => sockets.push(socket));
   page.on('request', (request) => seen.push(request.url(), request.headers()['referer'] ?? ''));
   page.on('response', async (response) => {
-    if (/\/tickets$/.test(response.url())) tickets.push(((await response.json()) as { ticket: string }).ticket);
+    if (response.url().endsWith('/tickets')) tickets.push(((await response.json()) as { ticket: string }).ticket);
   });
   await openDesktop();
   await page.getByRole('link', { name: 'All desktops' }).click();
   await page.getByRole('heading', { name: 'Desktops' }).waitFor();
-  expect(tickets.length).toBeGreaterThan(0);
+  await expect.poll(() => tickets.length).toBeGreaterThan(0);
   seen.push(
     page.url(),
     await page.evaluate<string>('JSON.stringify([history.state, document.referrer, { ...localStorage }])'),
@@ -159,6 +159,7 @@ test('S22: a paste into the terminal cannot end its brackets nor send controls, 
   expect(sent.some((frame) => frame.includes('\u001b[201~one'))).toBe(false);
 });
 
+// Seen to fail with the name of a card set as HTML.
 test('S7: a hostile name is text, in the list, the console and the session page', async () => {
   const { id } = await web.client.call(createVm, { body: { name: HOSTILE, source: { from: 'none' } } });
   for (const path of ['/desktops', '/console/vms', `/console/vms/${id}`, `/desktops/${id}`]) {

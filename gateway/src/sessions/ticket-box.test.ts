@@ -66,6 +66,7 @@ test('TICKETED: the box holds no ticket, only hashes', () => {
   expect(inspect(box, { depth: 9, showHidden: true })).not.toContain(ticket);
 });
 
+// Seen to fail without the cap per user.
 test('S5 BOUNDED: a user has so many tickets outstanding, and no more', () => {
   const { box, wait } = boxAt();
   for (let i = 0; i < TICKET_BOX_LIMITS.perUser; i += 1) expect(box.issue(grant)).toBeDefined();

@@ -12,7 +12,7 @@ import {
 } from '@patternfly/react-core';
 import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Me } from '../../../shared/auth.ts';
 import { type Desktop, listDesktops } from '../../../shared/desktop.ts';
@@ -33,6 +33,7 @@ export function PortalPage({ me }: { readonly me: Me }) {
   usePageTitle('Desktops');
   const list = useInfiniteQuery(apiPages(listDesktops, { query: { limit: 100 } }));
   const [search, setSearch] = useState('');
+  useSessionCode(list.isSuccess);
   const desktops = list.data?.pages.flatMap((page) => page.items) ?? [];
   const shown = desktops.filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()));
 
@@ -82,6 +83,13 @@ export function PortalPage({ me }: { readonly me: Me }) {
       )}
     </PageSection>
   );
+}
+
+/** The code of the session page comes while the person looks for the desktop: the click then only opens it. */
+function useSessionCode(isWanted: boolean): void {
+  useEffect(() => {
+    if (isWanted) import('../session/session-page.tsx').catch(() => undefined); // The click tries again.
+  }, [isWanted]);
 }
 
 /** Whoever has one desktop wants that one. It is offered, not forced: nobody is sent where they did not click. */
