@@ -16,8 +16,10 @@ export interface ServiceProcess {
   log(): string;
 }
 
-export async function serviceProcess(folder: string = tempFolder()): Promise<ServiceProcess> {
-  const storage = join(folder, 'storage');
+export async function serviceProcess(
+  folder: string = tempFolder(),
+  storage: string = join(folder, 'storage'),
+): Promise<ServiceProcess> {
   const logFile = join(folder, 'service.log');
   const options = {
     command: [process.execPath, join(import.meta.dirname, 'oriel.mjs')],

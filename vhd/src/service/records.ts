@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileError } from '../disk/file.ts';
 import { VhdError } from '../errors.ts';
 import type { DiskRates } from './api.ts';
 import { readJson, syncFolder, writeJson } from './json-file.ts';
@@ -86,8 +87,10 @@ export class Records {
     this.imagesFolder = join(storage, 'images');
     this.disksFolder = join(storage, 'disks');
     this.tasksFolder = join(storage, 'tasks');
-    for (const folder of [this.imagesFolder, this.disksFolder, this.tasksFolder])
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    changing(`cannot make the folders in ${storage}`, () => {
+      for (const folder of [this.imagesFolder, this.disksFolder, this.tasksFolder])
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+    });
     for (const name of readdirSync(this.imagesFolder)) {
       if (!name.endsWith('.json')) continue;
       const record = readJson(join(this.imagesFolder, name)) as ImageRecord | undefined;
@@ -161,14 +164,16 @@ export class Records {
     return id;
   }
 
-  /** Makes the folder of a new disk. Errors: USAGE, EXISTS. */
+  /** Makes the folder of a new disk. Errors: USAGE, EXISTS, NO_SPACE, READ_ONLY, IO. */
   newDiskId(wanted: string | undefined, name: string): string {
     const id = wanted === undefined ? idFrom(name) : checkId(wanted);
     if (this.#disks.has(id)) throw new VhdError('EXISTS', `disk ${id} is there already`);
     const folder = this.diskFolder(id);
-    rmSync(folder, { recursive: true, force: true }); // Left by a creation that was cut off: it has no record.
-    mkdirSync(folder, { mode: 0o700 });
-    syncFolder(this.disksFolder);
+    changing(`cannot make ${folder}`, () => {
+      rmSync(folder, { recursive: true, force: true }); // Left by a creation that was cut off: it has no record.
+      mkdirSync(folder, { mode: 0o700 });
+      syncFolder(this.disksFolder);
+    });
     return id;
   }
 
@@ -182,20 +187,34 @@ export class Records {
     this.#disks.set(record.id, record);
   }
 
-  /** The record goes first: files without a record are nobody's. */
+  /** The record goes first: files without a record are nobody's. Errors: READ_ONLY, IO. */
   dropImage(id: string): void {
-    this.#images.delete(id);
-    rmSync(join(this.imagesFolder, `${id}.json`), { force: true });
-    syncFolder(this.imagesFolder);
-    rmSync(this.imagePath(id), { force: true });
-    syncFolder(this.imagesFolder);
+    changing(`cannot remove image ${id}`, () => {
+      rmSync(join(this.imagesFolder, `${id}.json`), { force: true });
+      this.#images.delete(id);
+      syncFolder(this.imagesFolder);
+      rmSync(this.imagePath(id), { force: true });
+      syncFolder(this.imagesFolder);
+    });
   }
 
+  /** The same for a disk. Errors: READ_ONLY, IO. */
   dropDisk(id: string): void {
-    this.#disks.delete(id);
-    rmSync(join(this.diskFolder(id), 'disk.json'), { force: true });
-    syncFolder(this.diskFolder(id));
-    rmSync(this.diskFolder(id), { recursive: true, force: true });
-    syncFolder(this.disksFolder);
+    changing(`cannot remove disk ${id}`, () => {
+      rmSync(join(this.diskFolder(id), 'disk.json'), { force: true });
+      this.#disks.delete(id);
+      syncFolder(this.diskFolder(id));
+      rmSync(this.diskFolder(id), { recursive: true, force: true });
+      syncFolder(this.disksFolder);
+    });
+  }
+}
+
+/** Runs a change of the folder. Errors: NO_SPACE, READ_ONLY, IO. */
+function changing(what: string, change: () => void): void {
+  try {
+    change();
+  } catch (cause) {
+    throw fileError(cause, what);
   }
 }

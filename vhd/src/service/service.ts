@@ -3,6 +3,7 @@
  * the sockets of its disks keep their paths over a restart, so QEMU finds them again.
  */
 import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { fileError } from '../disk/file.ts';
 import { VhdError } from '../errors.ts';
 import type {
   ById,
@@ -24,6 +25,7 @@ import { Images, type Shared } from './images.ts';
 import { LiveChanges, type SnapshotRef } from './live.ts';
 import { ReadOnlyExports } from './read-only-exports.ts';
 import { Records } from './records.ts';
+import { takeReserve } from './reserve.ts';
 import { makeRunFolder } from './run-folder.ts';
 import { lockStorage } from './storage-lock.ts';
 import { TaskBook } from './task-book.ts';
@@ -61,8 +63,12 @@ export class DiskService implements DiskServiceApi {
 
   private constructor(options: DiskServiceOptions) {
     this.#options = options;
-    mkdirSync(options.storage, { recursive: true, mode: 0o700 });
-    this.#storage = realpathSync(options.storage);
+    try {
+      mkdirSync(options.storage, { recursive: true, mode: 0o700 });
+      this.#storage = realpathSync(options.storage);
+    } catch (cause) {
+      throw fileError(cause, `cannot use ${options.storage}`);
+    }
     const runFolder = makeRunFolder(options.runFolder);
     this.#unlock = lockStorage(this.#storage, options.socketPath);
     const records = new Records(this.#storage);
@@ -95,8 +101,14 @@ export class DiskService implements DiskServiceApi {
   /** Takes the folder and serves again what was open. Errors: LOCKED, READ_ONLY, USAGE, IO. */
   static async start(options: DiskServiceOptions): Promise<DiskService> {
     const service = new DiskService(options);
-    await service.#live.recover();
-    await service.#disks.reopen();
+    try {
+      await service.#live.recover();
+      await service.#disks.reopen();
+    } catch (error) {
+      service.#unlock();
+      throw error;
+    }
+    takeReserve(service.#storage);
     service.#live.resume();
     for (const { info } of service.#tasks.interrupted()) service.#tasks.interrupt(info.id, 'the service was restarted');
     return service;
@@ -117,12 +129,15 @@ export class DiskService implements DiskServiceApi {
   }
 
   async stop(): Promise<void> {
-    await this.#tasks.stop();
-    await this.#disks.stop();
-    await this.#readOnly.stop();
-    await this.#pool.stop();
-    this.#unlock();
-    this.#onStop();
+    try {
+      await this.#tasks.stop();
+      await this.#disks.stop();
+      await this.#readOnly.stop();
+    } finally {
+      await this.#pool.stop();
+      this.#unlock();
+      this.#onStop();
+    }
   }
 
   listImages(): Promise<readonly ImageInfo[]> {

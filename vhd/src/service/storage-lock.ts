@@ -4,8 +4,10 @@
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileError } from '../disk/file.ts';
 import { VhdError } from '../errors.ts';
 import { readJson } from './json-file.ts';
+import { releaseReserve } from './reserve.ts';
 
 interface Holder {
   readonly pid: number;
@@ -13,10 +15,20 @@ interface Holder {
   readonly socketPath: string;
 }
 
-/** Takes the lock; the result gives it back. Errors: LOCKED (the message says who), READ_ONLY, IO. */
+/** Takes the lock; the result gives it back. Errors: LOCKED (the message says who), READ_ONLY, NO_SPACE, IO. */
 export function lockStorage(storage: string, socketPath: string): () => void {
-  mkdirSync(storage, { recursive: true, mode: 0o700 });
   const path = join(storage, 'service.lock');
+  refuseLiving(storage, readJson(path) as Holder | undefined);
+  try {
+    mkdirSync(storage, { recursive: true, mode: 0o700 });
+    releaseReserve(storage); // Nobody serves the folder, so what is reserved in it is for us.
+    return takeLock(storage, path, socketPath);
+  } catch (cause) {
+    throw fileError(cause, `cannot lock ${storage}`);
+  }
+}
+
+function takeLock(storage: string, path: string, socketPath: string): () => void {
   const mine: Holder = { pid: process.pid, processStart: processStart(process.pid) ?? '', socketPath };
   const beside = `${path}.${process.pid}`;
   writeFileSync(beside, JSON.stringify(mine), { mode: 0o600 });
@@ -24,15 +36,19 @@ export function lockStorage(storage: string, socketPath: string): () => void {
     for (let attempt = 0; attempt < 10; attempt++) {
       if (tryLink(beside, path)) return () => releaseStorage(path, mine);
       const holder = readJson(path) as Holder | undefined;
-      if (holder !== undefined && isAlive(holder)) {
-        throw new VhdError('LOCKED', `${storage} is served by process ${holder.pid} on ${holder.socketPath}`);
-      }
+      refuseLiving(storage, holder);
       removeStale(path, holder);
     }
     throw new VhdError('LOCKED', `${path} changes hands too often`);
   } finally {
     rmSync(beside, { force: true });
   }
+}
+
+/** Errors: LOCKED. */
+function refuseLiving(storage: string, holder: Holder | undefined): void {
+  if (holder !== undefined && isAlive(holder))
+    throw new VhdError('LOCKED', `${storage} is served by process ${holder.pid} on ${holder.socketPath}`);
 }
 
 /** True when the link was made: exactly one of two that try at once gets it. */
@@ -59,9 +75,15 @@ function removeStale(path: string, seen: Holder | undefined): void {
   rmSync(aside, { force: true });
 }
 
+/** A lock that cannot be removed names a process that is gone, and so holds nobody off. */
 function releaseStorage(path: string, mine: Holder): void {
   const holder = readJson(path) as Holder | undefined;
-  if (holder?.pid === mine.pid && holder.processStart === mine.processStart) rmSync(path, { force: true });
+  if (holder?.pid !== mine.pid || holder.processStart !== mine.processStart) return;
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The storage is read-only.
+  }
 }
 
 function isAlive(holder: Holder): boolean {

@@ -144,10 +144,13 @@ export class TaskBook {
   #end(id: string, state: TaskState, error: TaskInfo['error'], result: TaskInfo['result'] = null): void {
     const record = this.#record(id);
     const progress = state === 'done' ? 1 : record.info.progress;
-    this.#store({
-      ...record,
-      info: { ...record.info, state, progress, error, result, endedAt: new Date().toISOString() },
-    });
+    const info = { ...record.info, state, progress, error, result, endedAt: new Date().toISOString() };
+    this.#records.set(id, { ...record, info });
+    try {
+      this.#store({ ...record, info });
+    } catch {
+      // A storage that is full or read-only: the next start finds the task running, and resumes or interrupts it.
+    }
   }
 
   #patch(id: string, change: Partial<TaskInfo>): void {
@@ -155,9 +158,10 @@ export class TaskBook {
     this.#records.set(id, { ...record, info: { ...record.info, ...change } });
   }
 
+  /** Errors: NO_SPACE, READ_ONLY, IO; then nothing has changed. */
   #store(record: TaskRecord): void {
-    this.#records.set(record.info.id, record);
     writeJson(join(this.#folder, `${record.info.id}.json`), record);
+    this.#records.set(record.info.id, record);
   }
 
   #record(id: string): TaskRecord {
