@@ -56,8 +56,11 @@ const ENVIRONMENT = z.object({
   ORIEL_WORKERS: z
     .string()
     .regex(/^(auto|\d{1,2})$/, 'must be a number or auto')
-    .default('0'),
+    .default('auto'),
   ORIEL_LOG: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** How long, and how many, lines of the audit log are kept. */
+  ORIEL_AUDIT_DAYS: z.coerce.number().int().min(1).max(36_500).default(730),
+  ORIEL_AUDIT_LINES: z.coerce.number().int().min(1_000).max(1_000_000_000).default(5_000_000),
   ORIEL_OIDC_ISSUER: z.url().optional(),
   ORIEL_OIDC_CLIENT_ID: z.string().min(1).optional(),
   /** File with the client's secret: a secret in the environment shows in the process list. */
@@ -112,6 +115,7 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   readonly relayWorkers: number;
   readonly logLevel: string;
+  readonly audit: { readonly days: number; readonly lines: number };
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
 }
@@ -152,6 +156,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     trustedProxies,
     relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, enabled, availableParallelism()),
     logLevel: given.ORIEL_LOG,
+    audit: { days: given.ORIEL_AUDIT_DAYS, lines: given.ORIEL_AUDIT_LINES },
     oidc:
       given.ORIEL_OIDC_ISSUER === undefined
         ? undefined
@@ -175,10 +180,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   };
 }
 
-/** A TLS connection cannot change its process, so under TLS in our own process there is nothing for workers to do. */
+/**
+ * Half of the cores, four at most, and none where that would be one: a single worker carries less than this process alone
+ * (docs/decisions/0005). A TLS connection cannot change its process, so under TLS here there is nothing for workers to do.
+ */
 export function relayWorkersOf(text: string, hasTls: boolean, cores: number): number {
   if (text !== 'auto') return Number(text);
-  return hasTls || cores <= 2 ? 0 : Math.min(4, cores - 1);
+  return hasTls || cores < 4 ? 0 : Math.min(4, Math.floor(cores / 2));
 }
 
 function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {

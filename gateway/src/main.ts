@@ -47,6 +47,7 @@ import { openLog } from './log.ts';
 import { openLogFile } from './log-file.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { sessionFeature } from './sessions/feature.ts';
+import { takeLease } from './store/lease.ts';
 import { openStore } from './store/store.ts';
 import { taskLookup, taskRoutes } from './tasks/routes.ts';
 import { TaskStore } from './tasks/task-store.ts';
@@ -131,8 +132,15 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
 
   const store = await openStore({ folder: folder.root, databaseUrl: config.databaseUrl });
   cleanup.add(() => store.close());
+  if (config.databaseUrl !== undefined) {
+    const lease = await takeLease(config.databaseUrl, () => {
+      log.fatal({}, 'store.lease-lost');
+      process.kill(process.pid, 'SIGTERM'); // Ends as on any other day: sockets told, VMs running on.
+    });
+    cleanup.add(() => lease.close());
+  }
   const events = new EventHub();
-  const audit = new AuditLog({ store, folder: folder.root, events, now });
+  const audit = new AuditLog({ store, folder: folder.root, events, now, retention: config.audit });
   cleanup.add(() => audit.close());
   const auth = new Auth({ store, audit, events, log, now, oidc: config.oidc, ldap: config.ldap });
   cleanup.add(() => auth.close());
@@ -222,6 +230,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   cleanup.add(() => admin.close());
   writeNote(folder, { pid: process.pid, origin: server.origin });
 
+  audit.keepPruning((err) => log.error({ err }, 'audit.prune-failed'));
   await sessions.start();
   await hosts.open();
   vms.open();

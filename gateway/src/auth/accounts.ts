@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely';
 import { DESKTOP_RIGHTS, type DesktopRight, ROLES, type Role } from '../../shared/rights.ts';
 import { GatewayError } from '../errors.ts';
+import { byNames } from '../store/page.ts';
 import { type Store, uniqueOr } from '../store/store.ts';
 import type { UserRow } from '../store/tables/auth.ts';
 import type { Revocations } from './revocations.ts';
@@ -110,8 +111,8 @@ export class Accounts {
 
   /** By name, from after `afterName`. */
   async list(filter: AccountFilter, limit: number, afterName: string | undefined): Promise<Account[]> {
-    let query = this.#store.db.selectFrom('users').selectAll('users').orderBy('users.name').limit(limit);
-    if (afterName !== undefined) query = query.where('users.name', '>', afterName);
+    const names = { search: filter.search?.toLowerCase(), limit, afterName };
+    let query = this.#store.db.selectFrom('users').selectAll('users').$call(byNames('users', names));
     if (filter.role !== undefined) query = query.where('users.roles', 'like', `%"${filter.role}"%`);
     if (filter.groupId !== undefined) {
       const groupId = filter.groupId;
@@ -119,9 +120,6 @@ export class Accounts {
         sub.selectFrom('group_members').select('user_id').where('group_id', '=', groupId),
       );
     }
-    const search = filter.search?.toLowerCase().replaceAll(/[^a-z0-9._@-]/g, '');
-    // `_` and `%` are wildcards; `%` cannot stand in a name, and an `_` that matches any letter only finds more.
-    if (search !== undefined && search !== '') query = query.where('users.name', 'like', `%${search}%`);
     return (await query.execute()).map(toAccount);
   }
 

@@ -148,6 +148,7 @@ export class Auth {
       await this.browserSessions.sweep();
       await this.tokens.sweep();
       await this.ceremonies.sweep();
+      await this.lockout.sweep();
     } catch (error) {
       this.log.error({ err: error }, 'auth.sweep-failed');
     } finally {

@@ -2,6 +2,7 @@
 
 import type { DesktopRight } from '../../shared/rights.ts';
 import { GatewayError } from '../errors.ts';
+import { byNames } from '../store/page.ts';
 import { type Store, uniqueOr } from '../store/store.ts';
 import type { AssignmentRow, GroupRow } from '../store/tables/auth.ts';
 import type { Revocations } from './revocations.ts';
@@ -28,11 +29,8 @@ export class Groups {
 
   /** By name, from after `afterName`. */
   async list(search: string | undefined, limit: number, afterName: string | undefined): Promise<GroupRow[]> {
-    let query = this.#store.db.selectFrom('groups').selectAll().orderBy('name').limit(limit);
-    if (afterName !== undefined) query = query.where('name', '>', afterName);
-    const wanted = search?.replaceAll(/[%_\\]/g, '');
-    if (wanted !== undefined && wanted !== '') query = query.where('name', 'like', `%${wanted}%`);
-    return query.execute();
+    const names = { search, limit, afterName };
+    return this.#store.db.selectFrom('groups').selectAll('groups').$call(byNames('groups', names)).execute();
   }
 
   async create(name: string, external: string | null): Promise<GroupRow> {

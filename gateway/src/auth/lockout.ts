@@ -36,15 +36,20 @@ export function afterFailure(rule: LockoutRule, before: Failures | undefined, no
 }
 
 const KEY_CHARS = 128;
+/** Whoever guesses from a million addresses, or at a million names, is remembered for the newest of them. */
+const LIMITS = { sweepEveryMs: 60_000, kept: 100_000 } as const;
 type Subject = { readonly account?: string | undefined; readonly address: string };
 
 export class Lockout {
   readonly #store: Store;
   readonly #now: () => number;
+  readonly #kept: number;
+  #sweepAt = 0;
 
-  constructor(store: Store, now: () => number) {
+  constructor(store: Store, now: () => number, kept: number = LIMITS.kept) {
     this.#store = store;
     this.#now = now;
+    this.#kept = kept;
   }
 
   /** Throws LOCKED_OUT while the account or the address has to wait. */
@@ -107,10 +112,25 @@ export class Lockout {
     await query.execute();
   }
 
-  /** Drops what no longer counts. */
+  /** BOUNDED: drops what no longer counts, and of too many the oldest. Now and then, however often it is asked. */
   async sweep(): Promise<void> {
-    const oldest = this.#now() - LOCKOUT.account.forgetMs;
-    await this.#store.db.deleteFrom('failures').where('last_at', '<', oldest).execute();
+    const now = this.#now();
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = now + LIMITS.sweepEveryMs;
+    const { db } = this.#store;
+    await db
+      .deleteFrom('failures')
+      .where('last_at', '<', now - LOCKOUT.account.forgetMs)
+      .execute();
+    const newestTooMany = await db
+      .selectFrom('failures')
+      .select('last_at')
+      .orderBy('last_at', 'desc')
+      .offset(this.#kept)
+      .limit(1)
+      .executeTakeFirst();
+    if (newestTooMany !== undefined)
+      await db.deleteFrom('failures').where('last_at', '<=', newestTooMany.last_at).execute();
   }
 }
 

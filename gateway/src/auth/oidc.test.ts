@@ -125,7 +125,7 @@ describe('single sign-on', () => {
     expect(made?.id).not.toBe(local.id);
   });
 
-  // Seen to fail with `client.skipStateCheck`. The ID token itself: test/security/s10-oidc.test.ts.
+  // Seen to fail with `client.skipStateCheck`, and (another browser) with a trip that is found without its cookie. The ID token itself: test/security/s10-oidc.test.ts.
   test.for([
     ['another browser', async (callback: URL) => new Visitor().visit(callback.href)],
     [

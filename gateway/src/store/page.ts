@@ -1,9 +1,30 @@
-/** Pages of lists that are in memory, sorted by name: the cursor is the last name given, so that it survives changes. */
+/** Pages of lists by name, in the store or in memory: the cursor is the last name given, so that it survives changes. */
+import { type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../errors.ts';
+import type { Database } from './database.ts';
 
 export interface PageAsked {
   readonly limit: number;
   readonly cursor?: string | undefined;
+}
+
+export interface NamesAsked {
+  /** Somewhere in the name. */
+  readonly search: string | undefined;
+  readonly limit: number;
+  readonly afterName: string | undefined;
+}
+
+/** For `query.$call`: the page of a table whose names are unique. */
+export function byNames<Table extends 'users' | 'groups', Row>(table: Table, { search, limit, afterName }: NamesAsked) {
+  return (query: SelectQueryBuilder<Database, Table, Row>): SelectQueryBuilder<Database, Table, Row> => {
+    const name = sql.ref<string>(`${table}.name`);
+    let page = query.orderBy(name).limit(limit);
+    if (afterName !== undefined) page = page.where(name, '>', afterName);
+    if (search === undefined || search === '') return page;
+    const pattern = `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+    return page.where(sql<boolean>`${name} like ${pattern} escape '\\'`);
+  };
 }
 
 /** `items` in any order; names need not be unique, ids are. */

@@ -17,6 +17,7 @@ import { ApiTokens } from '../auth/tokens.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { startTestGateway } from '../http/test-gateway.ts';
 import { backupStore, restoreStore } from './backup.ts';
+import { type Lease, takeLease } from './lease.ts';
 import { openStore, type Store, type StoreKind } from './store.ts';
 import { startPostgres, type TestPostgres } from './test-postgres.ts';
 
@@ -142,6 +143,36 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (kind) => {
     await lockout.check({ account: 'bob', address: '10.0.0.1' });
   });
 
+  // Seen to fail with each of the two deletions left out of `sweep`.
+  test('BOUNDED: failed sign-ins that no longer count are dropped, and of too many the oldest', async () => {
+    const store = await fresh(kind);
+    let clock = 1_000;
+    const lockout = new Lockout(store, () => clock, 3);
+    const keys = async (): Promise<string[]> =>
+      (await store.db.selectFrom('failures').select('key').orderBy('last_at').execute()).map(({ key }) => key);
+    for (let n = 1; n <= 5; n += 1) {
+      clock += 1;
+      await lockout.failed({ address: `10.0.0.${n}` });
+    }
+    await lockout.sweep();
+    expect(await keys()).toEqual(['address:10.0.0.3', 'address:10.0.0.4', 'address:10.0.0.5']);
+    clock += LOCKOUT.account.forgetMs + 1;
+    await lockout.failed({ address: '10.0.0.6' });
+    await lockout.sweep();
+    expect(await keys()).toEqual(['address:10.0.0.6']);
+  });
+
+  test('lists by name go on after a name, and search for what is written, wildcards too', async () => {
+    const groups = new Groups(await fresh(kind), new Revocations(), now);
+    for (const name of ['a_b', 'aXb', '100%', 'z']) await groups.create(name, null);
+    const names = async (search: string | undefined, after?: string): Promise<string[]> =>
+      (await groups.list(search, 9, after)).map(({ name }) => name);
+    expect(await names('a_b')).toEqual(['a_b']);
+    expect(await names('%')).toEqual(['100%']);
+    expect((await names(undefined)).length).toBe(4);
+    expect(await names(undefined, 'a_b')).toContain('z');
+  });
+
   test('an idempotency key does the work once, also at the same moment', async () => {
     const idempotency = new Idempotency(await fresh(kind), now);
     let runs = 0;
@@ -258,6 +289,53 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (kind) => {
     expect(await before.findByName('old')).toBeUndefined();
     expect(await before.findByName('ann')).toEqual(await accounts.findByName('ann'));
   });
+});
+
+describe('a PostgreSQL has one gateway', () => {
+  const nobody = (): void => undefined;
+
+  // Seen to fail with the answer of pg_try_advisory_lock taken to be true.
+  test('the second does not start, until the first has stopped', async () => {
+    const url = await postgres.database('lease');
+    const first = await takeLease(url, nobody);
+    await expect(takeLease(url, nobody)).rejects.toThrow('another gateway runs on this database');
+    const elsewhere = await takeLease(await postgres.database('other_lease'), nobody);
+    await first.close();
+    const next = await takeLease(url, nobody);
+    await Promise.all([next.close(), elsewhere.close()]);
+  });
+
+  // Seen to fail with the `end` of the connection not listened to.
+  test('one that is cut off takes the lease again, or ends when another has it', async () => {
+    const url = await postgres.database('cut_lease');
+    const store = await openStore({ folder, databaseUrl: url });
+    const cut = (): Promise<unknown> =>
+      sql`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`.execute(
+        store.db,
+      );
+    let wake = nobody;
+    const lost = new Promise<void>((resolve) => (wake = resolve));
+    const first = await takeLease(url, () => wake());
+    await cut();
+    for (let isTaken = false; !isTaken; ) {
+      isTaken = await takeLease(url, nobody).then(
+        async (lease) => (await lease.close(), false), // The first has not come back yet.
+        () => true,
+      );
+    }
+    await cut();
+    const second = await takenAtLast(url);
+    await lost;
+    await Promise.all([first.close(), second.close(), store.close()]);
+  });
+
+  /** The server lets go of the lock a moment after it was told to end the connection. */
+  async function takenAtLast(url: string): Promise<Lease> {
+    for (;;) {
+      const lease = await takeLease(url, nobody).catch(() => undefined);
+      if (lease !== undefined) return lease;
+    }
+  }
 });
 
 test('the whole edge runs on PostgreSQL', async () => {
