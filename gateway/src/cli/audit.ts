@@ -1,10 +1,10 @@
 /** `oriel audit …`: who did what to what, and who was refused. */
 import { Command, Option } from 'commander';
 import { listAudit, verifyAudit } from '../../shared/audit.ts';
+import { wholeNumber } from './arguments.ts';
 import { type Cli, clientFor, show } from './context.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';
-import { wholeNumber } from './vm.ts';
 
 interface AuditOptions {
   readonly limit: number;
@@ -53,7 +53,9 @@ export function auditCommand(cli: Cli): Command {
     .description('find a line that was changed or removed')
     .action(async (_: unknown, command: Command) => {
       const found = await (await clientFor(cli, command)).call(verifyAudit, {});
-      show(cli, command, found, (report) => (report.isIntact ? `${report.lines} lines from line ${report.from}, intact\n` : ''));
+      show(cli, command, found, (report) =>
+        report.isIntact ? `${report.lines} lines from line ${report.from}, intact\n` : '',
+      );
       if (!found.isIntact) throw new CliError(`the audit log is broken at line ${found.firstBad}: ${found.reason}`);
     });
   return audit;

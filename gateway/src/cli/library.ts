@@ -14,12 +14,12 @@ import {
   revertDisk,
   sealDisk,
 } from '../../shared/disk.ts';
+import { sizeInBytes } from './arguments.ts';
 import { type Cli, clientFor, globals, show } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { findOne, listAll } from './lists.ts';
 import { bytes, sheet, table } from './output.ts';
 import { waitForTask } from './task.ts';
-import { sizeInBytes } from './vm.ts';
 
 export function imageCommand(cli: Cli): Command {
   return withImport(cli, libraryCommand(cli, 'image', 'images of the library'), 'image');

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { CallInput, Client } from '../../shared/client.ts';
 import type { Route } from '../../shared/route.ts';
+import { listVms, type Vm } from '../../shared/vm.ts';
 import { CliError, EXIT } from './exit.ts';
 
 interface Page<T> {
@@ -45,4 +46,8 @@ export function findOne<T extends Named>(kind: string, items: readonly T[], call
   if (another !== undefined)
     throw new CliError(`${called} is several ${kind}s: ${started.map((item) => item.id).join(', ')}`, EXIT.usage);
   return only;
+}
+
+export async function findVm(client: Client, called: string): Promise<Vm> {
+  return findOne('VM', await listAll(client, listVms), called);
 }

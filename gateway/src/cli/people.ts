@@ -19,9 +19,8 @@ import {
 import { DESKTOP_RIGHTS, type DesktopRight, ROLES, type Role } from '../../shared/rights.ts';
 import { type Cli, clientFor, show } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
-import { findOne, listAll } from './lists.ts';
+import { findOne, findVm, listAll } from './lists.ts';
 import { table } from './output.ts';
-import { findVm } from './vm.ts';
 
 export function userCommand(cli: Cli): Command {
   const user = new Command('user').description('accounts');

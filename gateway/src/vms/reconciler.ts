@@ -1,27 +1,19 @@
 /**
- * Keeps every VM as it is wanted: looks, decides (decide.ts), does one step on the host, and looks again. Each VM goes its
+ * Keeps every VM as it is wanted: looks, decides (decide.ts), takes one step (steps.ts), and looks again. Each VM goes its
  * own way: one that fails waits longer and longer, and never holds up another; one host that hangs holds up only itself.
  */
-import type { HostDriver, VmId, VmObservation } from '@oriel/hosts';
+import type { VmId, VmObservation } from '@oriel/hosts';
 import { GatewayError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import type { Logger } from '../log.ts';
 import { type Action, decide, type Intent, type Observed } from './decide.ts';
 import type { VmDisks, VmEvents } from './ports.ts';
 import { afterDeath, afterFailure, RETRY, type Retry } from './retry.ts';
-import { Slots } from './slots.ts';
-import { specOf } from './spec.ts';
+import { type Served, Steps } from './steps.ts';
 import type { StoredVm, VmStore } from './vm-store.ts';
 
-export const RECONCILER = {
-  /** Steps at once on one host: starting a VM is work. */
-  stepsPerHost: 6,
-  /** A step that has not ended by then has failed, and its VM is looked at again. */
-  stepMs: 180_000,
-  /** Looks at every VM this often, in case an event was lost. */
-  roundMs: 30_000,
-  stopGraceMs: 20_000,
-} as const;
+/** Looks at every VM this often, in case an event was lost. */
+const ROUND_MS = 30_000;
 
 export interface ReconcilerOptions {
   readonly store: VmStore;
@@ -34,7 +26,7 @@ export interface ReconcilerOptions {
 }
 
 /** What is remembered of one VM between two looks. */
-interface Entry {
+interface Entry extends Served {
   isLooking: boolean;
   mustLookAgain: boolean;
   retry: Retry | undefined;
@@ -44,22 +36,24 @@ interface Entry {
   runningSince: number | undefined;
   /** `since` of the last death counted, so that none counts twice. */
   deathAt: number | undefined;
-  /** Undefined: not known. False: nothing of it is served. */
-  isServed: boolean | undefined;
 }
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #slots = new Map<string, Slots>();
-  readonly #steps = new Set<Promise<void>>();
+  readonly #steps: Steps;
+  readonly #underWay = new Set<Promise<void>>();
   readonly #round: NodeJS.Timeout;
   #unsubscribe: () => void = () => undefined;
   readonly #closing = new AbortController();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#round = setInterval(() => void this.pokeAll(), RECONCILER.roundMs);
+    this.#steps = new Steps({
+      ...options,
+      note: (vmId, level, event, message) => this.#note(vmId, level, event, message),
+    });
+    this.#round = setInterval(() => void this.pokeAll(), ROUND_MS);
     this.#round.unref();
   }
 
@@ -95,12 +89,12 @@ export class Reconciler {
 
   /** OUTLIVE: lets go; what the hosts are doing they go on doing. */
   async close(): Promise<void> {
-    this.#closing.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
+    this.#closing.abort();
+    this.#steps.close(new GatewayError('STOPPING', 'the gateway is stopping'));
     this.#unsubscribe();
     clearInterval(this.#round);
     for (const entry of this.#entries.values()) clearTimeout(entry.timer);
-    for (const slots of this.#slots.values()) slots.close();
-    await Promise.all(this.#steps);
+    await Promise.all(this.#underWay);
   }
 
   #observed(hostId: string, vm: VmId): void {
@@ -159,8 +153,8 @@ export class Reconciler {
   }
 
   #track(step: Promise<void>): void {
-    this.#steps.add(step);
-    void step.finally(() => this.#steps.delete(step));
+    this.#underWay.add(step);
+    void step.finally(() => this.#underWay.delete(step));
   }
 
   async #lookUntilSettled(vmId: string, entry: Entry): Promise<void> {
@@ -200,11 +194,10 @@ export class Reconciler {
     const state = observed.state === 'absent' ? 'stopped' : observed.vm.state;
     if (state === 'stopped' || state === 'saved') {
       if (entry.isServed === false) return;
-      for (const disk of vm.disks) await this.#options.disks.release(disk.diskId);
-      entry.isServed = false;
+      await this.#steps.release(vm, entry);
       if (entry.retry !== undefined && vm.wanted !== 'running') entry.retry = undefined;
     } else if (entry.isServed !== true && state !== 'broken') {
-      await this.#serve(vm, entry, false);
+      await this.#steps.serve(vm, entry, false);
     }
     if (observed.state === 'present' && state === 'running') this.#forgive(entry, observed.since);
   }
@@ -237,9 +230,12 @@ export class Reconciler {
 
   #begin(vm: StoredVm, entry: Entry, action: Action): void {
     entry.pending = action;
-    const step = this.#do(vm, entry, action)
+    const step = this.#steps
+      .take(vm, entry, action)
       .then(
-        () => undefined,
+        () => {
+          if (action.do === 'accept') entry.retry = undefined;
+        },
         (error: unknown) => this.#failed(vm, entry, action, error),
       )
       .finally(() => {
@@ -247,78 +243,6 @@ export class Reconciler {
         this.#poke(vm.id, entry);
       });
     this.#track(step);
-  }
-
-  async #do(vm: StoredVm, entry: Entry, action: Action): Promise<void> {
-    const { store, hosts, disks } = this.#options;
-    switch (action.do) {
-      case 'accept':
-        await store.want(vm.id, action.wanted);
-        entry.retry = undefined;
-        await this.#note(vm.id, 'info', 'accepted', action.why);
-        return;
-      case 'forget':
-        for (const disk of vm.disks) {
-          await disks.release(disk.diskId);
-          if (vm.deleting === 'delete') await disks.remove(disk.diskId);
-        }
-        await store.remove(vm.id);
-        return;
-      case 'apply':
-      case 'power':
-      case 'remove':
-        await this.#onHost(vm, entry, action, hosts.requireDriver(vm.hostId));
-    }
-  }
-
-  async #onHost(vm: StoredVm, entry: Entry, action: Action, driver: HostDriver): Promise<void> {
-    const connection = this.#options.hosts.connection(vm.hostId);
-    const id = vm.id as VmId;
-    const isWork =
-      action.do === 'apply' || (action.do === 'power' && (action.verb === 'start' || action.verb === 'save'));
-    const free = isWork ? await this.#slotsOf(vm.hostId).take() : undefined;
-    try {
-      if (action.do === 'remove') {
-        await this.#within(driver.remove(id).done);
-        connection.forgot(id);
-        return;
-      }
-      if (action.do === 'apply') {
-        connection.saw(await this.#apply(vm, entry, driver, false));
-        return;
-      }
-      if (action.do !== 'power') return;
-      if (action.verb === 'start') {
-        // It may have been forced off, or deleted, while it waited for its turn.
-        const now = await this.#options.store.get(vm.id);
-        if (now === undefined || now.deleting !== undefined || now.wanted === 'stopped') return;
-        await this.#apply(now, entry, driver, true);
-      }
-      const options = {
-        graceMs: this.#options.stopGraceMs ?? RECONCILER.stopGraceMs,
-        paused: action.isPaused ?? false,
-      };
-      connection.saw(await this.#within(driver.power(id, action.verb, options).done));
-      await this.#note(vm.id, 'info', action.verb, PAST[action.verb]);
-    } finally {
-      free?.();
-    }
-  }
-
-  /** Tells the host what the VM is, with the addresses at which its disks are served from now on. */
-  async #apply(vm: StoredVm, entry: Entry, driver: HostDriver, fresh: boolean): Promise<VmObservation> {
-    const uris = await this.#serve(vm, entry, fresh);
-    const cdUri = vm.cdImageId === null ? undefined : await this.#options.disks.cdUri(vm.cdImageId);
-    const { vm: seen } = await this.#within(driver.apply(specOf(vm, uris, cdUri)).done);
-    return seen;
-  }
-
-  async #serve(vm: StoredVm, entry: Entry, fresh: boolean): Promise<Map<string, string>> {
-    const uris = new Map<string, string>();
-    entry.isServed = undefined;
-    for (const { diskId } of vm.disks) uris.set(diskId, await this.#options.disks.serve(diskId, { fresh }));
-    entry.isServed = true;
-    return uris;
   }
 
   async #failed(vm: StoredVm, entry: Entry, action: Action, error: unknown): Promise<void> {
@@ -329,34 +253,6 @@ export class Reconciler {
     const what = action.do === 'power' ? action.verb : action.do;
     this.#options.log.warn({ err: error, vm: vm.id, step: what, failures: entry.retry.failures }, 'vm-step-failed');
     await this.#note(vm.id, 'error', `${what}-failed`, message);
-  }
-
-  /** BOUNDED: a host that never answers does not hold a slot for ever, nor the gateway's own end. */
-  async #within<T>(done: Promise<T>): Promise<T> {
-    const { signal } = this.#closing;
-    const late = new GatewayError('TIMED_OUT', `the host did not do it within ${RECONCILER.stepMs / 1000} s`);
-    let giveUp: () => void = () => undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const interrupted = new Promise<never>((_, reject) => {
-      giveUp = () => reject(signal.reason as Error);
-      timer = setTimeout(() => reject(late), RECONCILER.stepMs);
-      signal.addEventListener('abort', giveUp);
-    });
-    try {
-      return await Promise.race([done, interrupted]);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
-    }
-  }
-
-  #slotsOf(hostId: string): Slots {
-    let slots = this.#slots.get(hostId);
-    if (slots === undefined) {
-      slots = new Slots(RECONCILER.stepsPerHost);
-      this.#slots.set(hostId, slots);
-    }
-    return slots;
   }
 
   #observe(vm: StoredVm): Observed | undefined {
@@ -375,17 +271,6 @@ export class Reconciler {
     }
   }
 }
-
-const PAST = {
-  start: 'it was started',
-  stop: 'it was stopped',
-  kill: 'it was forced off',
-  reset: 'it was reset',
-  pause: 'it was paused',
-  resume: 'it was resumed',
-  save: 'its state was saved',
-  discard: 'its saved state was thrown away',
-} as const;
 
 function intentOf(vm: StoredVm): Intent {
   return {
