@@ -52,6 +52,7 @@ class Display implements Conduit {
   #endpoint: DisplayEndpoint | undefined;
   #tls: 'none' | 'starting' | 'up' = 'none';
   #isHolding = false;
+  #isDialling = true;
   #isEnded = false;
 
   constructor(options: DisplayOptions) {
@@ -102,6 +103,7 @@ class Display implements Conduit {
       if (this.#isEnded) return;
       this.#conversation.meetVm(credentialsFor(endpoint));
       const stream = await endpoint.dial({ signal: this.#giveUp.signal, onread: this.#backend.onread });
+      this.#isDialling = false;
       this.#backend.attach(stream); // Destroys it where everything has ended meanwhile.
       this.#relay.flush();
     } catch (cause) {
@@ -166,7 +168,7 @@ class Display implements Conduit {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearTimeout(this.#timer);
-    this.#giveUp.abort();
+    if (this.#isDialling) this.#giveUp.abort();
     this.#conversation.end();
     this.#options.share.keyboards.leave(this.#options.desktopId);
     this.#relay.end();

@@ -172,7 +172,8 @@ export class VmHandshake {
     if (chosen === undefined) throw fault(`security types ${offered.join(', ')} are refused`);
     this.#begin(chosen);
     const answer = Buffer.of(TYPES[chosen] ?? 0);
-    return this.#step === 'init' ? Buffer.concat([answer, SHARED]) : answer;
+    // After None there is nothing to prove: ClientInit goes along, and waits at the VM while it says that all is well.
+    return chosen === 'none' ? Buffer.concat([answer, SHARED]) : answer;
   }
 
   #choose(offered: readonly number[], numbers: Partial<Record<VmSecurity, number>>): VmSecurity | undefined {
@@ -242,7 +243,7 @@ export class VmHandshake {
     if (bytes.readUInt32BE(0) === 0) {
       this.#pending.take(4);
       this.#step = 'init';
-      return SHARED;
+      return this.#security === 'none' ? NOTHING : SHARED;
     }
     if (this.#minor !== 8) throw fault('the VM refuses the credentials');
     this.#pending.take(4);
