@@ -28,6 +28,7 @@ export const packages = {
     { name: 'nbdkit', probe: '/usr/bin/nbdkit', why: 'NBD filters that delay, fail and shrink requests' },
     { name: 'fio', probe: '/usr/bin/fio', why: 'writes and verifies over NBD' },
     { name: 'openssl', probe: '/usr/bin/openssl', why: 'makes certificates for NBD over TLS' },
+    { name: 'e2fsprogs', probe: '/usr/sbin/mkfs.ext4', why: 'a small file system that fills up' },
     { name: 'tigervnc-standalone-server', probe: '/usr/bin/Xtigervnc', why: 'a VNC server that is not QEMU' },
     { name: 'libpam-wrapper', probe: '/usr/share/doc/libpam-wrapper', why: 'a PAM for that VNC server' },
     { name: 'x11-utils', probe: '/usr/bin/xev', why: 'says which keys came to an X desktop' },
