@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { WORKER_FLAGS } from '../gateway/dist/src/display/workers/pool.js';
 
 export const HERE = path.dirname(fileURLToPath(import.meta.url));
 const SECONDS = 2;
@@ -112,8 +113,12 @@ export class Bench {
       }
     }
   }
-  async node(script, ...args) {
-    const child = this.start(process.execPath, [path.join(HERE, script), ...args], ['pipe', 'pipe', 'inherit']);
+  node(script, ...args) {
+    return this.nodeWith([], script, ...args);
+  }
+  async nodeWith(flags, script, ...args) {
+    const words = [...flags, path.join(HERE, script), ...args];
+    const child = this.start(process.execPath, words, ['pipe', 'pipe', 'inherit']);
     const { value } = await this.lines(child).next();
     return { child, port: Number(value.split(' ')[1]), ws: 1 };
   }
@@ -122,7 +127,12 @@ export class Bench {
     const pipe = await this.node('relay-node-pipe.mjs', this.vm, ...(tls === undefined ? [] : [tls.key, tls.cert]));
     return { ...pipe, ws: 0, tls: tls === undefined ? 0 : 1 };
   }
+  /** As a relay worker runs. */
   ours(options) {
+    return this.nodeWith(WORKER_FLAGS, 'relay-server.mjs', JSON.stringify({ vm: this.vm, ...options }));
+  }
+  /** As the gateway's own process runs. */
+  oursInGateway(options) {
     return this.node('relay-server.mjs', JSON.stringify({ vm: this.vm, ...options }));
   }
   async websockify() {

@@ -161,7 +161,7 @@ server.on('upgrade', (request, socket, head) => {
   const answer = answerUpgrade(request);
   if (answer.kind === 'refuse') return void socket.destroy();
   socket.write(acceptResponse(answer.accept, 'binary'));
-  if (handOver !== undefined) return void handOver(socket, head);
+  if (handOver !== undefined) return handOver(socket, head);
   const openChannel = (events) => new WsChannel(socket, head, events);
   if (options.mode === 'plain') plain(openChannel);
   else broker(openChannel, options.mode !== 'unwalked');

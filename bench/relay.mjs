@@ -142,7 +142,7 @@ async function setUps(bench, rounds, log) {
   const ticketFile = path.join(bench.folder, 'tickets');
   const results = { ours: [], cpu: [], websockify: [], nginx: [], ws: [] };
   for (let round = 0; round < rounds; round++) {
-    const ours = await bench.ours({ mode: 'sessions', tickets: 6000, ticketFile, vm: bench.rfbVm });
+    const ours = await bench.oursInGateway({ mode: 'sessions', tickets: 6000, ticketFile, vm: bench.rfbVm });
     const made = await bench.measure(ours, 'setups', { count: 4, tickets: ticketFile, rfb: 1 });
     await bench.stop(ours.child);
     results.ours.push(made.count / made.seconds);
@@ -181,6 +181,7 @@ async function memory(bench, _rounds, log) {
       1000,
       {
         ours: () => bench.ours({ mode: 'plain' }),
+        'in the gateway itself': () => bench.oursInGateway({ mode: 'plain' }),
         ws: () => bench.node('relay-plain-ws.mjs', bench.vm),
         nginx: () => bench.nginx(),
       },
@@ -205,7 +206,7 @@ async function memory(bench, _rounds, log) {
       await bench.stop(relay.child);
     }
     if (count === 1000) {
-      for (const [i, peer] of ['ws', 'nginx'].entries()) {
+      for (const [i, peer] of ['ws', 'nginx', 'in the gateway itself'].entries()) {
         rows.push(
           row('1,000 idle sessions, each', found.ours.each, 'KiB', {
             peer,
@@ -306,7 +307,8 @@ async function tlsBesidePlain(bench, rounds, log) {
 async function workers(bench, rounds, log) {
   const counts = [0, 1, 2, 3];
   const relays = {};
-  for (const count of counts) relays[count] = await bench.ours({ mode: 'workers', workers: count, vm: bench.rfbVm });
+  for (const count of counts)
+    relays[count] = await bench.oursInGateway({ mode: 'workers', workers: count, vm: bench.rfbVm });
   const results = Object.fromEntries(counts.map((count) => [count, { down: [], cpu: [], p50: [], p99: [] }]));
   const load = { rfb: 1, count: 4 };
   await bench.warm(relays, load);

@@ -50,7 +50,8 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
   const hasBinary = answer.protocols.includes(SESSION_PROTOCOL);
   socket.cork(); // The answer and the first frame leave together.
   process.nextTick(() => socket.uncork());
-  socket.write(acceptResponse(answer.accept, hasBinary ? SESSION_PROTOCOL : undefined));
+  // As bytes, like the frame: mixed with text, what leaves together costs a copy of both.
+  socket.write(Buffer.from(acceptResponse(answer.accept, hasBinary ? SESSION_PROTOCOL : undefined), 'latin1'));
   const refuse = (code: number, reason: string, why: string): void => {
     const entry = {
       actor: { id: request.principal?.userId ?? null, name: request.principal?.name ?? '-', via: 'ticket' },
@@ -80,8 +81,10 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     const endpoint = (): Promise<DisplayEndpoint> => deps.desktops.endpoint(facts.desktopId, facts.kind);
     const common = { events, endpoint, isDriving };
     const { desktopId, desktopName, policy } = facts;
-    // A TLS connection cannot be handed over; a console is shared between its viewers, here.
-    const canHandOver = facts.kind === 'display' && !(socket instanceof TLSSocket);
+    // A TLS connection cannot be handed over; a console is shared between its viewers, here; and whoever looks at a
+    // desktop that somebody looks at in this process shares its keyboard.
+    const canHandOver =
+      facts.kind === 'display' && !(socket instanceof TLSSocket) && !deps.share.keyboards.has(desktopId);
     if (workers !== undefined && canHandOver) {
       session.conduit = workers.open({ ...common, viewer: socket, head: request.head, desktopId, desktopName, policy });
       if (session.conduit !== undefined) return;

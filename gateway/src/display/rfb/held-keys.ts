@@ -33,6 +33,10 @@ export class Keyboards {
     return used.keyboard;
   }
 
+  has(desktopId: string): boolean {
+    return this.#used.has(desktopId);
+  }
+
   leave(desktopId: string): void {
     const used = this.#used.get(desktopId);
     if (used === undefined) return;

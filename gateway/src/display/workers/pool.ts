@@ -34,6 +34,12 @@ interface Worker {
   isUp: boolean;
 }
 
+/**
+ * A relay makes little garbage and dies young with it; with the 16 MiB that V8 would let it pile up first, a worker is
+ * twice as large (measured with 1,000 idle sessions: 14 KiB each, with this 7).
+ */
+export const WORKER_FLAGS: readonly string[] = ['--max-semi-space-size=1'];
+
 /** In the built gateway the worker lies beside this file. */
 const ENTRY = fileURLToPath(new URL('./worker.js', import.meta.url));
 
@@ -88,7 +94,11 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const child = fork(this.#entry, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'json' });
+    const child = fork(this.#entry, [], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'json',
+      execArgv: [...process.execArgv, ...WORKER_FLAGS],
+    });
     const worker: Worker = { child, conduits: new Map(), desktops: new Tally(), isUp: false };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => onMessage(worker, message));
