@@ -117,6 +117,7 @@ export function vmSheet(vm: Vm, now: number): string {
     ['machine', `${vm.hardware.machine}, ${vm.hardware.firmware}, video ${vm.hardware.video}`],
     ['disks', vm.disks.map((disk) => `${disk.diskId} (${disk.bus})`).join(', ')],
     ['cd', vm.cdImageId],
+    ['session rules', Object.keys(vm.sessionRules).length === 0 ? 'the defaults' : JSON.stringify(vm.sessionRules)],
     ['at next start', vm.pendingRestart.join(', ')],
     ['created', vm.createdAt],
   ]);
