@@ -3,14 +3,14 @@
  * other sessions.
  *
  * Fairness: libuv reads a hot socket up to 32 times per turn of the event loop, until a read does not fill its buffer. A
- * stream that has filled a large one, or given as much in pieces, rests until the next turn (measured: a neighbour's echo
- * falls from milliseconds to tenths). A read that does not fill its buffer needs no rest, and is the usual case: a unix
- * socket holds less than a large buffer.
+ * stream that has given as much as a large one holds rests until the next turn (measured: a neighbour's echo falls from
+ * milliseconds to tenths). A read that does not fill its buffer is not even counted, and is the usual case: a unix socket
+ * holds less than a large buffer.
  */
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
-import { BUFFERS, type BufferPool, type ReadBuffer } from './buffers.ts';
+import { BUFFERS, type BufferPool, type BufferSize, nextSize, type ReadBuffer, sizeFor } from './buffers.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export const BACKEND_LIMITS = { burstBytes: 131_072, writeBacklogBytes: 262_144 } as const;
@@ -59,7 +59,7 @@ export class Backend {
   #earlyBytes = 0;
   #current: ReadBuffer;
   #isCurrentKept = false;
-  #nextIsLarge = false;
+  #nextSize: BufferSize = 0;
   #hold = 0;
   #turnBytes = 0;
   #isInTurn = false;
@@ -71,7 +71,7 @@ export class Backend {
     this.#pool = pool;
     this.#turns = turns;
     this.#events = events;
-    this.#current = pool.take(false);
+    this.#current = pool.take(0);
   }
 
   /** The offer for `dial`: where the stream is a socket, it reads straight into our buffers. */
@@ -190,10 +190,11 @@ export class Backend {
   }
 
   readonly #nextBuffer = (): Uint8Array => {
-    if (!this.#isCurrentKept && this.#current.isLarge === this.#nextIsLarge) return this.#current.bytes;
+    if (this.#isClosed) return this.#current.bytes; // Given back already.
+    if (!this.#isCurrentKept && this.#current.size === this.#nextSize) return this.#current.bytes;
     if (!this.#isCurrentKept) this.#pool.give(this.#current);
     this.#isCurrentKept = false;
-    this.#current = this.#pool.take(this.#nextIsLarge);
+    this.#current = this.#pool.take(this.#nextSize);
     return this.#current.bytes;
   };
 
@@ -201,9 +202,9 @@ export class Backend {
   readonly #onRead = (length: number): boolean => {
     if (this.#isClosed) return false;
     const buffer = this.#current;
-    this.#nextIsLarge = buffer.isLarge ? BUFFERS.smallBytes < length : length === buffer.bytes.byteLength;
+    this.#nextSize = nextSize(buffer.size, length);
     this.#isCurrentKept = this.#events.onVmBytes(buffer, length);
-    if (length === BUFFERS.largeBytes) this.#countInTurn(length);
+    if (length === buffer.bytes.byteLength) this.#countInTurn(length);
     this.#limit(length);
     return this.#hold === 0;
   };
@@ -211,8 +212,8 @@ export class Backend {
   /** The stream is not a plain socket, or its driver does not take offers: one copy more. */
   readonly #onData = (chunk: Uint8Array): void => {
     for (let at = 0; at < chunk.byteLength && !this.#isClosed; ) {
-      const length = Math.min(BUFFERS.largeBytes, chunk.byteLength - at);
-      const buffer = this.#pool.take(BUFFERS.smallBytes < length);
+      const buffer = this.#pool.take(sizeFor(chunk.byteLength - at));
+      const length = Math.min(buffer.bytes.byteLength, chunk.byteLength - at);
       buffer.bytes.set(chunk.subarray(at, at + length));
       if (!this.#events.onVmBytes(buffer, length)) this.#pool.give(buffer);
       at += length;
