@@ -182,7 +182,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 
 /**
  * Half of the cores, four at most, and none where that would be one: a single worker carries less than this process alone
- * (docs/decisions/0005). A TLS connection cannot change its process, so under TLS here there is nothing for workers to do.
+ * (docs/decisions/0006). A TLS connection cannot change its process, so under TLS here there is nothing for workers to do.
  */
 export function relayWorkersOf(text: string, hasTls: boolean, cores: number): number {
   if (text !== 'auto') return Number(text);
