@@ -9,7 +9,7 @@ import { ExtentList } from './extent-list.ts';
 import type { Image } from './image.ts';
 import type { DiskLimits } from './limits.ts';
 import { all } from './maybe-async.ts';
-import { endOf, OWNER, OwnerMap, ownerOf, runAt, type SectorRuns } from './owner-map.ts';
+import { endOf, OWNER, OwnerMap, ownerOf, runAt, runsOf, type SectorRuns } from './owner-map.ts';
 
 /** The unit of the owner map over a fixed leaf. */
 const DEFAULT_GRAIN_BYTES = 2 * 1024 * 1024;
@@ -214,10 +214,13 @@ export class ChainLinks {
 
   /** Works out who stores the sectors of a block, remembers it, and returns the value for the block. Errors: IO. */
   #resolve(block: number): number {
-    const owner = this.#soleOwner(block);
-    if (owner !== undefined) this.owners.putAll(block, owner);
-    else this.owners.put(block, this.#claims(block));
+    this.owners.put(block, this.#workOut(block));
     return this.owners.blocks[block] ?? OWNER.none;
+  }
+
+  #workOut(block: number): SectorRuns {
+    const owner = this.#soleOwner(block);
+    return owner === undefined ? runsOf(this.#claims(block)) : Uint32Array.of(owner);
   }
 
   /** The owner of a block where the first link that has any of it has all, or no link has any. Errors: IO. */
@@ -279,8 +282,11 @@ export class ChainLinks {
     let at = offset;
     let before: number = OWNER.unknown;
     for (let block = first; block <= last && !list.isFull; block++) {
-      const known = this.owners.blocks[block] ?? OWNER.unknown;
-      const owner = known === OWNER.unknown ? this.#ownerForMap(block, links) : known;
+      let owner = this.owners.blocks[block] ?? OWNER.unknown;
+      if (owner === OWNER.unknown) owner = this.#ownerByTables(block, links);
+      // Not remembered: a map would drive out what reads have a use for.
+      const runs = owner === OWNER.unknown ? this.#workOut(block) : this.owners.sectorsOf(block);
+      if (owner === OWNER.unknown) owner = runs?.length === 1 ? ownerOf(runs, 0) : OWNER.mixed;
       if (owner === before && owner !== OWNER.mixed) {
         // What the one link near does not have, nobody has.
         if (owner === OWNER.none && isSole) block = image.nextBlock(block + 1, last) - 1;
@@ -292,7 +298,7 @@ export class ChainLinks {
       before = owner;
       if (owner !== OWNER.mixed) continue;
       at = Math.min(until, this.endOfBlock(block));
-      this.#mixedExtents(list, block, start, at);
+      this.#mixedExtents(list, block, runs ?? this.#runsOf(block), start, at);
     }
     if (at < until) list.add(at, until - at, this.#linkOf(before));
   }
@@ -312,8 +318,8 @@ export class ChainLinks {
     }
   }
 
-  /** The owner of a block that nobody has looked at, for a map of the disk; `near` has the links that may store it. */
-  #ownerForMap(block: number, near: readonly number[]): number {
+  /** The owner of a block as far as tables tell; `unknown` where a bitmap has to. `near` has the links that may store it. */
+  #ownerByTables(block: number, near: readonly number[]): number {
     const offset = block * this.grainBytes;
     for (const link of near) {
       const image = this.#links[link];
@@ -321,13 +327,12 @@ export class ChainLinks {
       const isAlike = image.blockBytes === this.grainBytes;
       if (isAlike ? image.positionOf(offset) < 0 : !image.hasBlocks(offset, this.endOfBlock(block) - offset)) continue;
       const isWhole = isAlike && image.kind === 'dynamic' && this.endOfBlock(block) <= image.sizeBytes;
-      return isWhole ? (this.#slotOfLink[link] ?? OWNER.none) : this.#resolve(block);
+      return isWhole ? (this.#slotOfLink[link] ?? OWNER.none) : OWNER.unknown;
     }
     return OWNER.none;
   }
 
-  #mixedExtents(list: ExtentList, block: number, from: number, end: number): void {
-    const runs = this.#runsOf(block);
+  #mixedExtents(list: ExtentList, block: number, runs: SectorRuns, from: number, end: number): void {
     const start = block * this.grainBytes;
     const sectors = this.grainBytes / SECTOR_BYTES;
     let at = from;

@@ -8,6 +8,7 @@ import type { Storage } from './storage.ts';
 import { FaultyStorage } from './testing/faulty-storage.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from './testing/images.ts';
 import { replayPowerCuts } from './testing/power-cuts.ts';
+import { DEEP_TIMEOUT_MS } from './testing/random.ts';
 import { RecordingStorage } from './testing/recording-storage.ts';
 import { SectorHistory } from './testing/sector-history.ts';
 
@@ -111,7 +112,9 @@ describe('FLUSHED-IS-SAFE after a failure', () => {
     await again.close();
   });
 
-  test('a bitmap is not shown early because a flush failed between the table and the bitmaps', async () => {
+  test('a bitmap is not shown early because a flush failed between the table and the bitmaps', {
+    timeout: DEEP_TIMEOUT_MS,
+  }, async () => {
     // Fails each call of the second flush in turn.
     for (let at = 0; at < 14; at++) {
       const recording = await makePair();

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
 import { BlockTable } from './block-table.ts';
 import { MemoryFile } from './memory-file.ts';
-import { endOf, OWNER, OwnerMap, ownerOf, runAt } from './owner-map.ts';
+import { endOf, OWNER, OwnerMap, ownerOf, runAt, runsOf } from './owner-map.ts';
 import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 const SECTORS = 64;
@@ -35,7 +35,7 @@ describe('the owner map', () => {
       fc.property(start, fc.array(fc.oneof(claim, move), { maxLength: 30 }), (owners, steps) => {
         const expected = owners.slice();
         const map = new OwnerMap(1, 1 << 20);
-        map.put(0, owners);
+        map.put(0, runsOf(owners));
         for (const step of steps) {
           if ('slot' in step) {
             const count = Math.min(step.count, SECTORS - step.first);
@@ -55,7 +55,7 @@ describe('the owner map', () => {
   test('BOUNDED: forgets the oldest blocks when the cache is full, and says so', () => {
     const map = new OwnerMap(100, 3000);
     const owners = Uint8Array.from({ length: SECTORS }, (_, i) => i % 2);
-    for (let block = 0; block < 100; block++) map.put(block, owners);
+    for (let block = 0; block < 100; block++) map.put(block, runsOf(owners));
     const kept = Array.from({ length: 100 }, (_, block) => map.sectorsOf(block)).filter((runs) => runs !== undefined);
     expect(kept.length * 256).toBeLessThanOrEqual(3000);
     expect(map.sectorsOf(99)).toBeDefined();

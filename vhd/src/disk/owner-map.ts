@@ -42,9 +42,21 @@ export class OwnerMap {
     return this.#sectors.get(block);
   }
 
-  /** Remembers the owners of a block, one a sector, as one value where they are all alike. */
-  put(block: number, owners: Uint8Array): void {
-    this.#putRuns(block, runsOf(owners));
+  /** Remembers the owners of a block, as one value where they are all alike. */
+  put(block: number, runs: SectorRuns): void {
+    this.#forget(block);
+    if (runs.length === 1) {
+      this.blocks[block] = (runs[0] ?? OWNER.none) & 0xff;
+      return;
+    }
+    this.blocks[block] = OWNER.mixed;
+    this.#bytes += costOf(runs);
+    for (const [oldest, old] of this.#sectors) {
+      if (this.#bytes <= this.#maxBytes) break;
+      this.#sectors.delete(oldest);
+      this.#bytes -= costOf(old);
+    }
+    this.#sectors.set(block, runs);
   }
 
   /** One owner for the whole block. */
@@ -60,7 +72,7 @@ export class OwnerMap {
     const runs = before < OWNER.slots || before === OWNER.none ? Uint32Array.of(before) : this.#sectors.get(block);
     // Not remembered in detail: it is worked out anew when somebody reads.
     if (runs === undefined) this.blocks[block] = OWNER.unknown;
-    else this.#putRuns(block, claimRun(runs, firstSector, firstSector + count, slot));
+    else this.put(block, claimRun(runs, firstSector, firstSector + count, slot));
   }
 
   /** Everything `from` stored is stored by `to` now. */
@@ -69,27 +81,11 @@ export class OwnerMap {
     for (let block = 0; block < blocks.length; block++) if (blocks[block] === from) blocks[block] = to;
     for (const [block, runs] of Array.from(this.#sectors)) {
       const moved = runs.map((run) => ((run & 0xff) === from ? run - from + to : run));
-      this.#putRuns(
+      this.put(
         block,
         moved.filter((run, i) => i === 0 || ((moved[i - 1] ?? 0) & 0xff) !== (run & 0xff)),
       );
     }
-  }
-
-  #putRuns(block: number, runs: SectorRuns): void {
-    this.#forget(block);
-    if (runs.length === 1) {
-      this.blocks[block] = (runs[0] ?? OWNER.none) & 0xff;
-      return;
-    }
-    this.blocks[block] = OWNER.mixed;
-    this.#bytes += costOf(runs);
-    for (const [oldest, old] of this.#sectors) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#sectors.delete(oldest);
-      this.#bytes -= costOf(old);
-    }
-    this.#sectors.set(block, runs);
   }
 
   #forget(block: number): void {
@@ -126,14 +122,20 @@ export function endOf(runs: SectorRuns, index: number, end: number): number {
 const ENTRY_BYTES = 200; // What a map entry with a small typed array takes besides its content, about.
 const costOf = (runs: SectorRuns): number => ENTRY_BYTES + runs.byteLength;
 
-function runsOf(owners: Uint8Array): SectorRuns {
+/** The runs of owners that are given one a sector. Most are long: four sectors are looked at together. */
+export function runsOf(owners: Uint8Array): SectorRuns {
+  const fours = new Int32Array(owners.buffer, owners.byteOffset, owners.length >>> 2);
   const runs: number[] = [];
-  let before = -1;
-  for (let sector = 0; sector < owners.length; sector++) {
+  for (let sector = 0; sector < owners.length; ) {
     const owner = owners[sector] ?? OWNER.none;
-    if (owner === before) continue;
     runs.push(sector * 256 + owner);
-    before = owner;
+    while ((sector & 3) !== 0 && owners[sector] === owner) sector++;
+    if ((sector & 3) !== 0) continue;
+    const four = Math.imul(owner, 0x01010101);
+    let i = sector >>> 2;
+    while (fours[i] === four) i++;
+    sector = i << 2;
+    while (owners[sector] === owner) sector++;
   }
   return Uint32Array.from(runs);
 }
