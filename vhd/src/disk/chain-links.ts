@@ -284,7 +284,6 @@ export class ChainLinks {
     for (let block = first; block <= last && !list.isFull; block++) {
       let owner = this.owners.blocks[block] ?? OWNER.unknown;
       if (owner === OWNER.unknown) owner = this.#ownerByTables(block, links);
-      // Not remembered: a map would drive out what reads have a use for.
       const runs = owner === OWNER.unknown ? this.#workOut(block) : this.owners.sectorsOf(block);
       if (owner === OWNER.unknown) owner = runs?.length === 1 ? ownerOf(runs, 0) : OWNER.mixed;
       if (owner === before && owner !== OWNER.mixed) {
@@ -299,6 +298,8 @@ export class ChainLinks {
       if (owner !== OWNER.mixed) continue;
       at = Math.min(until, this.endOfBlock(block));
       this.#mixedExtents(list, block, runs ?? this.#runsOf(block), start, at);
+      // Remembered only where the caller will come back to the block: a map would drive out what reads have a use for.
+      if (list.isFull && runs !== undefined) this.owners.put(block, runs);
     }
     if (at < until) list.add(at, until - at, this.#linkOf(before));
   }
