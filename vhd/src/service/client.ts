@@ -75,7 +75,11 @@ function call(agent: Agent, socketPath: string, verb: string, argument: unknown)
         });
       },
     );
-    sent.on('error', lost);
+    sent.on('error', (cause: NodeJS.ErrnoException) => {
+      // The service had hung up an idle connection, unseen while this process was busy: it got nothing of the request.
+      if (sent.reusedSocket && cause.code === 'EPIPE') call(agent, socketPath, verb, argument).then(resolve, reject);
+      else lost(cause);
+    });
     sent.end(body);
   });
 }
