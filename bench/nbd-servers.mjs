@@ -8,10 +8,13 @@ import { connectDiskService } from '@oriel/vhd';
 export const MIB = 1 << 20;
 export const SET_BYTES = 64 * MIB;
 
+/** The middle one. */
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts a server process and waits for its socket. */
-async function startServer(program, args, socketPath) {
+export async function startServer(program, args, socketPath) {
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => {
@@ -35,6 +38,7 @@ export async function peers(folder) {
   const at = (name) => join(folder, `${name}.sock`);
   return {
     raw,
+    nbdkitNull: await startServer('nbdkit', ['-f', '-U', at('null'), 'null', String(SET_BYTES)], at('null')),
     nbdkit: await startServer('nbdkit', ['-f', '-U', at('nbdkit'), 'file', copy], at('nbdkit')),
     qemuRaw: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'raw', '-k', at('raw'), raw], at('raw')),
     qemuVpc: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'vpc', '-k', at('vpc'), vhd], at('vpc')),
@@ -119,27 +123,6 @@ export function fio(uri, { rw, blockBytes, depth, seconds }) {
       resolve({ iops: side.iops, mibPerSecond: side.bw_bytes / MIB });
     });
   });
-}
-
-/** Seconds of `qemu-img bench` for writes of 4 KiB, one in each block of 2 MiB. */
-export function allocate(format, target) {
-  const startedAt = performance.now();
-  execFileSync('qemu-img', [
-    'bench',
-    '-w',
-    '-c',
-    '512',
-    '-d',
-    '1',
-    '-s',
-    '4096',
-    '-S',
-    String(2 * MIB),
-    '-f',
-    format,
-    target,
-  ]);
-  return (performance.now() - startedAt) / 1000;
 }
 
 /** Resident memory of a process, MiB. */
