@@ -106,7 +106,7 @@ describe('the main job', () => {
     await page.keyboard.type('still here');
     const after = await screenWhen((screen) => before.textPixels < screen.textPixels);
     expect(after.bootCount).toBe(3);
-  });
+  }, 60_000);
 
   test('SEALED-STAYS: the template has not changed, and the child holds the counter', async () => {
     await browser.close();

@@ -219,7 +219,7 @@ export class Display {
   #completeCanvas(): void {
     const canvas = this.#screen.querySelector('canvas');
     canvas?.setAttribute('role', 'application');
-    canvas?.setAttribute('aria-label', 'Screen of the desktop');
+    canvas?.setAttribute('aria-label', 'Screen of the desktop. Control, Alt and Shift together lead out of it.');
     // A key let go over a button of ours would stay down in the guest: noVNC releases all when the window loses the focus.
     canvas?.addEventListener('blur', () => window.dispatchEvent(new Event('blur')));
   }

@@ -1,6 +1,6 @@
 /** The page of a session: bar, screen, and what can be opened beside it. */
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { Desktop } from '../../../shared/desktop.ts';
 import { getSession } from '../../../shared/session.ts';
 import { apiQuery } from '../api/query.ts';
@@ -114,7 +114,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             display?.focus();
           }}
         >
-          <div className="oriel-stage">
+          <div className="oriel-stage" onKeyDownCapture={leadOut}>
             <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
             <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
             {link.kind !== 'connected' && link.kind !== 'ended' && hasNoScreen(desktop) ? (
@@ -149,4 +149,14 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
       <LinkStatus link={shown} name={name} isViewOnly={isLooking} />
     </div>
   );
+}
+
+/**
+ * Every key goes to the desktop, Tab too: somebody without a mouse needs a way out (WCAG 2.1.2). The keys themselves are
+ * let go of in the guest when the screen loses the focus.
+ */
+function leadOut(event: KeyboardEvent): void {
+  const isModifier = ['Control', 'Alt', 'Shift'].includes(event.key);
+  if (!isModifier || !event.ctrlKey || !event.altKey || !event.shiftKey) return;
+  document.querySelector<HTMLElement>('.oriel-bar__tools button, .oriel-bar button')?.focus();
 }
