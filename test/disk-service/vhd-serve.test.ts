@@ -17,7 +17,7 @@ interface Serving {
   readonly uri: string;
 }
 
-function start(args: readonly string[]): ChildProcess & { readonly pid?: number } {
+function start(args: readonly string[]): ChildProcess {
   const script = join(import.meta.dirname, 'oriel.mjs');
   const child = spawn(process.execPath, [script, 'vhd', 'serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   onCleanup(() => child.kill('SIGKILL'));

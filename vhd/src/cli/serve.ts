@@ -35,6 +35,7 @@ export function serveVerb(cli: VhdCli): Command {
   return action<Flags>(cli, command, async ({ options, print }, [file = ''], flags) => {
     const address = addressOf(flags);
     const tls = tlsOf(flags);
+    const ended = interrupted(options.signal); // From here on a signal ends it in order.
     const disk = await openChain(file, { isReadOnly: flags.readOnly === true, policy: options.policy });
     try {
       const server = await serveNbd(disk, {
@@ -46,7 +47,7 @@ export function serveVerb(cli: VhdCli): Command {
       try {
         const { uri } = server;
         print({ uri, sizeBytes: disk.sizeBytes, isReadOnly: disk.isReadOnly }, () => [uri]);
-        await interrupted(options.signal);
+        await ended;
       } finally {
         await server.close();
       }
@@ -82,9 +83,9 @@ function tlsOf({ tlsCert, tlsKey, tlsCa }: Flags): NbdTls | undefined {
 }
 
 /** Settles at the first interrupt, or when told to end. */
-function interrupted(signal: AbortSignal | undefined): Promise<void> {
+function interrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    signal?.addEventListener('abort', () => resolve(), { once: true });
+    signal.addEventListener('abort', () => resolve(), { once: true });
     process.once('SIGTERM', () => resolve());
   });
 }

@@ -45,15 +45,17 @@ async function raw(
   const socket = connect(new URL(uri).searchParams.get('socket') ?? '');
   cleanups.push(() => socket.destroy());
   socket.on('error', () => {});
-  let pending = Buffer.alloc(0);
+  let chunks: Buffer[] = [];
+  let pendingBytes = 0;
   const wake = new Set<() => void>();
   socket.on('close', () => wake.forEach((look) => look()));
   socket.on('data', (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
+    chunks.push(chunk);
+    pendingBytes += chunk.byteLength;
     for (const look of wake) look();
   });
   const take = async (count: number): Promise<Buffer> => {
-    while (pending.byteLength < count) {
+    while (pendingBytes < count) {
       if (socket.destroyed) throw new Error('closed');
       await new Promise<void>((resolve) => {
         const look = (): void => {
@@ -63,9 +65,10 @@ async function raw(
         wake.add(look);
       });
     }
-    const taken = pending.subarray(0, count);
-    pending = pending.subarray(count);
-    return taken;
+    const pending = Buffer.concat(chunks);
+    chunks = [pending.subarray(count)];
+    pendingBytes -= count;
+    return pending.subarray(0, count);
   };
   await take(18);
   socket.write(Buffer.from([0, 0, 0, 3]));
