@@ -106,13 +106,13 @@ export class DiskHost implements DiskHostApi {
     await disk?.close();
   }
 
-  report(key: string): Promise<OpenDiskReport> {
-    return Promise.resolve(this.#disk(key).report());
+  // `async` also where nothing is awaited: what these throw is an answer, and must not end the thread.
+  async report(key: string): Promise<OpenDiskReport> {
+    return this.#disk(key).report();
   }
 
-  setRates(key: string, rates: DiskRates): Promise<void> {
+  async setRates(key: string, rates: DiskRates): Promise<void> {
     this.#disk(key).rates = rates;
-    return Promise.resolve();
   }
 
   async setSnapshots(key: string, snapshots: readonly NamedLink[]): Promise<void> {
