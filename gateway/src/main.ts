@@ -130,15 +130,16 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     destination: openLogFile(path.join(folder.logs, 'gateway.log'), cleanup),
   });
 
-  const store = await openStore({ folder: folder.root, databaseUrl: config.databaseUrl });
-  cleanup.add(() => store.close());
   if (config.databaseUrl !== undefined) {
+    // Before the store: what opens it brings its schema up to date, under whoever uses it.
     const lease = await takeLease(config.databaseUrl, () => {
       log.fatal({}, 'store.lease-lost');
       process.kill(process.pid, 'SIGTERM'); // Ends as on any other day: sockets told, VMs running on.
     });
     cleanup.add(() => lease.close());
   }
+  const store = await openStore({ folder: folder.root, databaseUrl: config.databaseUrl });
+  cleanup.add(() => store.close());
   const events = new EventHub();
   const audit = new AuditLog({ store, folder: folder.root, events, now, retention: config.audit });
   cleanup.add(() => audit.close());

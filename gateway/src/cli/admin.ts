@@ -10,6 +10,7 @@ import { askAdmin } from '../auth/admin-socket.ts';
 import { parseConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { restoreStore } from '../store/backup.ts';
+import { takeLease } from '../store/lease.ts';
 import { openStore } from '../store/store.ts';
 import { type Cli, show } from './context.ts';
 import { CliError, EXIT, exitStatusOf } from './exit.ts';
@@ -77,15 +78,20 @@ async function restore(cli: Cli, file: string): Promise<number> {
   const config = parseConfig(cli.env);
   const running = await askAdmin(config.dataFolder, { verb: 'access' }).catch(() => undefined);
   if (running !== undefined) throw new CliError('a gateway runs on this state: stop it first', EXIT.conflict);
-  const store = await openStore({ folder: config.dataFolder, databaseUrl: config.databaseUrl });
+  const { databaseUrl } = config;
+  // A gateway elsewhere may run on this database.
+  const lease = databaseUrl === undefined ? undefined : await takeLease(databaseUrl, () => undefined);
+  const store = await openStore({ folder: config.dataFolder, databaseUrl });
   try {
     const { rows } = await restoreStore(store, file);
     const audit = new AuditLog({ store, folder: config.dataFolder });
     // The line also moves the anchor, so that the log that came back is whole from here on.
     await audit.write({ actor: GATEWAY_ACTOR, action: 'admin.restore', outcome: 'ok', detail: { rows } });
+    await audit.close();
     return rows;
   } finally {
     await store.close();
+    await lease?.close();
   }
 }
 
