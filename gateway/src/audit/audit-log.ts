@@ -3,8 +3,6 @@
  * transaction, and a call returns when its line is on the disk. The newest hash is also kept in a file beside the store,
  * so that a tail that somebody deleted is missed.
  */
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import path from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import type { AuditLine } from '../../shared/audit.ts';
 import type { EventHub } from '../events/hub.ts';
@@ -12,6 +10,7 @@ import type { Database } from '../store/database.ts';
 import { ManyRows } from '../store/many-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditRow } from '../store/tables/audit.ts';
+import { Anchor } from './anchor.ts';
 import { type ChainLink, type ChainPoint, GENESIS, hashOf, PRUNE_ACTION, type Verdict, verifyChain } from './chain.ts';
 
 export interface Actor {
@@ -54,7 +53,6 @@ const LIMITS = {
   /** Let go in one transaction. */
   linesPerPrune: 10_000,
   pruneEveryMs: 3_600_000,
-  anchorBytes: 128,
 } as const;
 
 /** Any number: on PostgreSQL who holds it writes the next links. */
@@ -86,11 +84,9 @@ export interface AuditLogOptions {
 
 export class AuditLog {
   readonly #store: Store;
-  readonly #anchorFile: string;
+  readonly #anchor: Anchor;
   readonly #retention: AuditRetention;
   readonly #rows = new ManyRows<AuditRow>((db, rows) => db.insertInto('audit').values(rows));
-  /** File descriptor of the anchor, once a line was written. */
-  #anchor: number | undefined;
   #pruner: NodeJS.Timeout | undefined;
   readonly #events: EventHub | undefined;
   readonly #now: () => number;
@@ -99,7 +95,7 @@ export class AuditLog {
 
   constructor(options: AuditLogOptions) {
     this.#store = options.store;
-    this.#anchorFile = path.join(options.folder, 'audit-head.json');
+    this.#anchor = new Anchor(options.folder);
     this.#events = options.events;
     this.#now = options.now ?? Date.now;
     this.#retention = options.retention ?? AUDIT_RETENTION;
@@ -151,7 +147,7 @@ export class AuditLog {
       return fresh;
     });
     const newest = lines.at(-1);
-    if (newest !== undefined) this.#writeAnchor({ seq: newest.seq, hash: newest.hash });
+    if (newest !== undefined) this.#anchor.write({ seq: newest.seq, hash: newest.hash });
     return lines;
   }
 
@@ -160,20 +156,6 @@ export class AuditLog {
       (await db.selectFrom('audit').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()) ??
       GENESIS
     );
-  }
-
-  /** Over the old one, in place: it is shorter than a sector, and a write that a power cut spoils reads as no anchor. */
-  #writeAnchor(anchor: ChainPoint): void {
-    this.#anchor ??= openSync(this.#anchorFile, constants.O_WRONLY | constants.O_CREAT, 0o600);
-    writeSync(this.#anchor, JSON.stringify(anchor).padEnd(LIMITS.anchorBytes), 0);
-  }
-
-  #readAnchor(): ChainPoint | undefined {
-    try {
-      return JSON.parse(readFileSync(this.#anchorFile, 'utf8')) as ChainPoint;
-    } catch {
-      return undefined; // No line was ever written here, or the file is gone: then the chain alone must do.
-    }
   }
 
   /** Every hour: lets go of what is older, or more, than is kept. */
@@ -244,7 +226,7 @@ export class AuditLog {
 
   async verify(): Promise<Verdict> {
     await this.#writing;
-    return verifyChain(this.#links(), { start: await this.#start(), anchor: this.#readAnchor() });
+    return verifyChain(this.#links(), { start: await this.#start(), anchor: this.#anchor.read() });
   }
 
   async *#links(): AsyncGenerator<ChainLink> {
@@ -283,8 +265,7 @@ export class AuditLog {
   async close(): Promise<void> {
     clearInterval(this.#pruner);
     await this.#writing;
-    if (this.#anchor !== undefined) closeSync(this.#anchor);
-    this.#anchor = undefined;
+    this.#anchor.close();
   }
 }
 
