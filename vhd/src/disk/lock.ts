@@ -74,7 +74,8 @@ async function acquire(image: string, file: string, options: LockOptions): Promi
   const lease = options.lease ?? Math.max(Date.now(), (before?.lease ?? 0) + 1);
   const holder: LockHolder = { ...self(), lease, since: new Date().toISOString(), token: randomUUID() };
   const temporary = `${file}.${holder.token}`;
-  await fs.promises.writeFile(temporary, JSON.stringify(holder), { flag: 'wx' });
+  // Synced, or a power cut could leave a lock that names nobody, and that nobody may take over.
+  await fs.promises.writeFile(temporary, JSON.stringify(holder), { flag: 'wx', flush: true });
   try {
     if (before === undefined)
       await fs.promises.link(temporary, file); // Fails where another machine was quicker.
