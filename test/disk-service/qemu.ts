@@ -104,6 +104,20 @@ export async function startJournalGuest(
   return guest;
 }
 
+/** The socket's file is there a moment before QEMU listens on it. */
+async function connected(path: string): Promise<Socket> {
+  for (;;) {
+    const socket = connect(path);
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
 interface QmpMessage {
   readonly event?: string;
   readonly data?: unknown;
@@ -140,8 +154,7 @@ class Guest implements JournalGuest {
 
   async connect(path: string): Promise<void> {
     await this.#until(() => statSync(path, { throwIfNoEntry: false }) !== undefined, 20);
-    const socket = connect(path);
-    await once(socket, 'connect');
+    const socket = await connected(path);
     rmSync(path, { force: true });
     this.#qmp = socket;
     socket.on('error', () => {});

@@ -1,5 +1,5 @@
 /** The disk service as a process of its own, as the gateway starts it, which a test can kill and start again. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DiskServiceClient, startDiskService } from '@oriel/vhd';
 import { onCleanup, tempFolder } from './setup.ts';
@@ -58,11 +58,12 @@ export async function serviceProcess(
   };
 }
 
-/** False once a process has ended, also while its parent has not looked at it. */
+/** False once a process has ended with all of its threads, also while its parent has not looked at it. */
 function isThere(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return !stat.slice(stat.lastIndexOf(')')).startsWith(') Z');
+    const hasEnded = stat.slice(stat.lastIndexOf(')')).startsWith(') Z');
+    return !hasEnded || 1 < readdirSync(`/proc/${pid}/task`).length;
   } catch {
     return false;
   }

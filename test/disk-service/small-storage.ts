@@ -52,9 +52,18 @@ export function smallStorage(bytes: number): SmallStorage {
       }
     },
     free: () => rmSync(filler, { force: true }),
-    setReadOnly: (isReadOnly) =>
-      void execFileSync('mount', ['-o', `remount,${isReadOnly ? 'ro' : 'rw'}`, folder], { stdio: 'ignore' }),
+    setReadOnly: (isReadOnly) => whenFree('mount', '-o', `remount,${isReadOnly ? 'ro' : 'rw'}`, folder),
   };
+}
+
+/** Runs a command that is refused while a process that was killed still closes its files. */
+function whenFree(command: string, ...args: readonly string[]): void {
+  for (let attempt = 1; ; attempt++) {
+    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+    if (status === 0) return;
+    if (attempt === 100) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
+    spawnSync('sleep', ['0.05']);
+  }
 }
 
 export interface FailingStorage {
@@ -71,7 +80,7 @@ export interface FailingStorage {
  */
 export function failingStorage(): FailingStorage {
   const folder = tempFolder();
-  const image = join(tempFolder(), 'ext4');
+  let image = join(tempFolder(), 'ext4');
   writeFileSync(image, '');
   truncateSync(image, 48 << 20);
   const quiet = { stdio: 'ignore' } as const;
@@ -88,7 +97,6 @@ export function failingStorage(): FailingStorage {
     onCleanup(mend);
     return { folder, fail: () => void execFileSync('chattr', ['+i', ...files()]), mend };
   }
-  const unmount = (): void => void execFileSync('umount', [folder], quiet);
   onCleanup(() => execFileSync('umount', ['--lazy', folder]));
   return {
     folder,
@@ -100,7 +108,10 @@ export function failingStorage(): FailingStorage {
       writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, 'a test');
     },
     mend: () => {
-      unmount();
+      whenFree('umount', folder);
+      // A copy: another process's mount namespace may keep the old one mounted, with its error, for as long as it lives.
+      execFileSync('cp', ['--sparse=always', image, `${image}.mended`]);
+      image = `${image}.mended`;
       spawnSync('e2fsck', ['-fy', image], quiet); // Its status is not 0 where it mended something.
       mount();
     },
