@@ -112,7 +112,9 @@ test('a desktop has one worker, whoever looks at it: two viewers press no refuse
   const [one, two] = [await open(ann), await open(bob)];
   await open(ann, 'd2');
   const counts = (): number[] =>
-    (gateway.feature.workers?.readyPids ?? []).map((pid) => gateway.feature.workers?.countOf(pid) ?? 0).sort((a, b) => a - b);
+    (gateway.feature.workers?.readyPids ?? [])
+      .map((pid) => gateway.feature.workers?.countOf(pid) ?? 0)
+      .sort((a, b) => a - b);
   expect(counts()).toEqual([1, 2]);
   const [first, second] = heard as [ByteReader, ByteReader];
   await one.send(Buffer.concat([say.key(0xffe3, true), say.key(0xffe9, true)]));
