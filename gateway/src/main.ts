@@ -174,6 +174,13 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const taskStore = new TaskStore(store.db);
   const tasks = new Tasks({ store: taskStore, hub: events, log, now });
   cleanup.add(() => tasks.close());
+  const work = diskWork({
+    client: diskService,
+    library,
+    tasks,
+    importFolder: folder.imports,
+    onGrown: (diskId, sizeBytes) => vms.diskGrown(diskId, sizeBytes),
+  });
   const linuxDemo = linuxDemoKind({ client: diskService, library, vms, hosts, cacheFolder: given.cacheFolder });
   tasks.register(linuxDemo);
   const sessions = sessionFeature({
@@ -214,7 +221,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...hostRoutes(hosts),
       ...vmRoutes(vms),
       ...desktopRoutes(desktops, thumbnails, vms),
-      ...diskRoutes(library, diskWork({ client: diskService, library, tasks, importFolder: folder.imports })),
+      ...diskRoutes(library, work),
       ...taskRoutes(tasks, taskStore),
       ...sessions.routes,
     ],

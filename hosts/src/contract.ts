@@ -384,6 +384,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
         await start();
         if (driver.block === undefined) return;
         await fails(driver.block.swap(id, deviceId('nope'), host.otherDisk).done, 'DEVICE_NOT_FOUND');
+        await fails(driver.block.resize(id, deviceId('nope'), 1 << 30).done, 'DEVICE_NOT_FOUND');
         await fails(driver.block.detach(id, deviceId('nope')).done, 'DEVICE_NOT_FOUND');
       });
 

@@ -205,7 +205,7 @@ export type HostEventBody =
   /** The host could not be reached, or can be again. */
   | { readonly kind: 'host'; readonly reachable: boolean; readonly message: string };
 
-export type DeviceChange = 'added' | 'removed' | 'swapped' | 'tray-open' | 'tray-closed';
+export type DeviceChange = 'added' | 'removed' | 'swapped' | 'resized' | 'tray-open' | 'tray-closed';
 
 export interface DisplayWant {
   readonly kind: DisplayKind;
@@ -251,6 +251,8 @@ export interface Sample {
 export interface BlockFacet {
   /** The guest keeps its disk; what is behind it becomes `uri`, between two of its requests. */
   swap(id: VmId, disk: DeviceId, uri: string): Task<void>;
+  /** What is behind the disk has grown to `sizeBytes`: the guest is told. VM_REFUSED where it is smaller than that. */
+  resize(id: VmId, disk: DeviceId, sizeBytes: number): Task<void>;
   attach(id: VmId, disk: DiskInput): Task<void>;
   /** Asks the guest to let go and waits for it: DEVICE_BUSY where it does not. */
   detach(id: VmId, disk: DeviceId): Task<void>;

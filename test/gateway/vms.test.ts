@@ -1,7 +1,8 @@
 /** VMs through the API, on the real disk service and real QEMU. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { deleteDisk, getDisk, listDisks } from '../../gateway/shared/disk.ts';
+import { deleteDisk, getDisk, growDisk, listDisks } from '../../gateway/shared/disk.ts';
 import { listHosts } from '../../gateway/shared/host.ts';
+import { getTask } from '../../gateway/shared/task.ts';
 import {
   createVm,
   deleteVm,
@@ -118,6 +119,27 @@ describe('a VM', () => {
     console1.type('\u0010');
     const off = await untilState(person, vm.id, 'stopped');
     expect(off).toMatchObject({ wanted: 'stopped', reason: 'the guest shut down' });
+    await call(deleteVm, { ...at(vm), query: { disks: 'delete' } });
+  });
+
+  test('that runs is told when its disk grows', async () => {
+    const vm = await make('grows');
+    await untilState(person, vm.id, 'running');
+    await serial(vm, /boot 1/);
+    const diskId = vm.disks[0]?.diskId ?? '';
+    const sizeBytes = 1 << 30;
+    const task = await call(growDisk, { params: { diskId }, body: { sizeBytes } });
+    const state = async (): Promise<string> => (await call(getTask, { params: { taskId: task.id } })).state;
+    await expect.poll(state, { timeout: 30_000 }).toBe('done');
+    const { items } = await call(getVmLog, at(vm));
+    expect(items.find(({ event }) => event === 'disk-grown')).toMatchObject({
+      level: 'info',
+      message: expect.stringContaining(`${sizeBytes} bytes`),
+    });
+    // The guest writes on through the new connection.
+    const console1 = await openConsole(person, vm.id);
+    console1.type('after');
+    await console1.says(/after/);
     await call(deleteVm, { ...at(vm), query: { disks: 'delete' } });
   });
 

@@ -1,12 +1,12 @@
 // The Linux test guest is built from Debian packages, boots, and its agent does what the agent facet promises. Where apt
 // has no packages to give (no network), the build says so and there is nothing to test here.
-import { copyFile } from 'node:fs/promises';
+import { copyFile, truncate } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { buildLinuxGuest, deviceId, type HostDriver, HostError, vmId, vmSpec } from '@oriel/hosts';
 import { waitUntil } from '@oriel/hosts/contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestSays, type NbdServer, Scratch } from './harness.ts';
+import { guestSays, type NbdServer, Scratch, TOY_DISK_BYTES } from './harness.ts';
 
 const id = vmId('linux');
 const cacheDir = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'oriel', 'guests');
@@ -123,6 +123,25 @@ describe.runIf(image !== undefined)('the agent of the Linux guest', () => {
     expect(await waitUntil(isThere)).toBe(true);
     await driver.block?.detach(id, deviceId('extra')).done;
     expect(await isThere()).toBe(false);
+  });
+
+  test('a disk that has grown: the guest is told its size while it runs', async () => {
+    const before = await scratch.toyDisk('grows');
+    await driver.block?.attach(id, { id: 'grows', uri: before.uri }).done;
+    const bytesSeen = async (): Promise<number> => {
+      const seen = await agent.exec(id, { path: '/bin/cat', args: ['/sys/block/vdb/size'] });
+      return 512 * Number(Buffer.from(seen.stdout).toString());
+    };
+    expect(await waitUntil(async () => (await bytesSeen()) === TOY_DISK_BYTES)).toBe(true);
+    await before.stop(); // qemu-nbd looks at the size of its file once.
+    await truncate(before.image, 2 * TOY_DISK_BYTES);
+    const after = await scratch.serve('grows', before.image);
+    expect(after.uri).toBe(before.uri);
+    await driver.block?.resize(id, deviceId('grows'), 2 * TOY_DISK_BYTES).done;
+    expect(await waitUntil(async () => (await bytesSeen()) === 2 * TOY_DISK_BYTES)).toBe(true);
+    const larger = driver.block?.resize(id, deviceId('grows'), 4 * TOY_DISK_BYTES).done;
+    await expect(larger).rejects.toMatchObject({ code: 'VM_REFUSED' });
+    await driver.block?.detach(id, deviceId('grows')).done;
   });
 
   test('its console takes commands', async () => {

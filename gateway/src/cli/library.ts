@@ -77,7 +77,7 @@ export function diskCommand(cli: Cli): Command {
     });
   disk
     .command('grow')
-    .description('make a disk larger; its VM sees it at its next start')
+    .description('make a disk larger; a VM that runs is told at once')
     .argument('<disk>', 'name or id')
     .argument('<size>', 'such as 40G', sizeInBytes)
     .action(async (called: string, sizeBytes: number, _: unknown, command: Command) => {

@@ -23,6 +23,8 @@ export interface ServiceWork<Payload> {
   readonly begin: (payload: Payload) => Promise<ServiceTask>;
   /** Whose events go out when it is done. */
   readonly changed: (payload: Payload, done: ServiceTask) => readonly string[];
+  /** What is left to do once the disk service has done its part. */
+  readonly after?: (payload: Payload) => Promise<void>;
 }
 
 export function serviceTaskKind<Payload extends object>(
@@ -41,6 +43,7 @@ export function serviceTaskKind<Payload extends object>(
       const onProgress = (task: ServiceTask): void => progress(task.progress ?? undefined, work.step);
       const done = await asking(what, client.waitForTask(serviceTask, { signal, onProgress }));
       for (const id of work.changed(payload, done)) await library.publish(id);
+      await work.after?.(payload);
     },
     abandon: async ({ serviceTask }) => {
       if (serviceTask !== undefined) await client.cancelTask({ id: serviceTask }).catch(() => undefined);

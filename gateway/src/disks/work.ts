@@ -15,6 +15,8 @@ export interface DiskWorkDeps {
   readonly tasks: Tasks;
   /** The only folder that files are imported from. */
   readonly importFolder: string;
+  /** A disk has another size now: whoever has it plugged in is told. */
+  readonly onGrown: (diskId: string, sizeBytes: number) => Promise<void>;
 }
 
 export interface DiskWork {
@@ -36,7 +38,7 @@ type SnapshotPayload = DiskPayload & { readonly snapshotId: string };
 type GrowPayload = DiskPayload & { readonly sizeBytes: number };
 
 /** Registers the kinds; before the tasks of an earlier gateway are resumed. */
-export function diskWork({ client, library, tasks, importFolder }: DiskWorkDeps): DiskWork {
+export function diskWork({ client, library, tasks, importFolder, onGrown }: DiskWorkDeps): DiskWork {
   const onDisk = {
     what: ({ diskId }: DiskPayload) => `disk ${diskId}`,
     changed: ({ diskId }: DiskPayload) => [diskId],
@@ -66,6 +68,7 @@ export function diskWork({ client, library, tasks, importFolder }: DiskWorkDeps)
     kind: 'disk.grow',
     step: 'growing',
     begin: ({ diskId, sizeBytes }) => client.growDisk({ id: diskId, sizeBytes }),
+    after: ({ diskId, sizeBytes }) => onGrown(diskId, sizeBytes),
   });
   tasks.register(importing);
   tasks.register(folding);

@@ -1,6 +1,6 @@
 /** The VMs: what people ask of them becomes rows, and the reconciler does the rest. */
 import { randomUUID } from 'node:crypto';
-import { HostError, type VmId } from '@oriel/hosts';
+import { type DeviceId, HostError, type VmId } from '@oriel/hosts';
 import { LIVE_TOPICS } from '../../shared/desktop.ts';
 import type { Vm, VmCreate, VmEdit, VmLogEntry, WantedState } from '../../shared/vm.ts';
 import { GatewayError } from '../errors.ts';
@@ -26,7 +26,7 @@ export interface VmsOptions {
 /** A VM changed as a person sees it, or (without a view) it is gone. */
 export type VmListener = (vmId: string, view: Vm | undefined) => void;
 
-const VM_BOUNDS = { vms: 10_000, resetMs: 10_000, serialBytes: 1 << 18 } as const;
+const VM_BOUNDS = { vms: 10_000, resetMs: 10_000, resizeMs: 30_000, serialBytes: 1 << 18 } as const;
 
 export class Vms {
   readonly #options: VmsOptions;
@@ -190,6 +190,30 @@ export class Vms {
     hosts.connection(vm.hostId).saw(await withTimeout(task.done, VM_BOUNDS.resetMs));
     await store.log(id, 'info', 'reset', 'it was reset');
     return await this.get(id);
+  }
+
+  /** Tells the guest that a disk of its has grown. One that cannot be told sees it at its next start; its log says why. */
+  async diskGrown(diskId: string, sizeBytes: number): Promise<void> {
+    const { hosts, store } = this.#options;
+    const holder = await store.holderOf(diskId);
+    const vm = holder === undefined ? undefined : await store.get(holder.id);
+    const disk = vm?.disks.find((one) => one.diskId === diskId);
+    if (vm === undefined || disk === undefined) return;
+    if (!['running', 'paused', 'blocked'].includes(this.#view(vm).state)) return;
+    try {
+      const { block } = hosts.requireDriver(vm.hostId);
+      if (block === undefined) throw new GatewayError('UNPROCESSABLE', 'its host cannot change disks of running VMs');
+      await withTimeout(block.resize(vm.id as VmId, disk.deviceId as DeviceId, sizeBytes).done, VM_BOUNDS.resizeMs);
+      await store.log(vm.id, 'info', 'disk-grown', `its disk ${disk.deviceId} has ${sizeBytes} bytes now`);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      await store.log(
+        vm.id,
+        'warn',
+        'disk-grown',
+        `it sees the new size of ${disk.deviceId} at its next start: ${why}`,
+      );
+    }
   }
 
   /** The one host there is, or the one that was named. */

@@ -33,6 +33,16 @@ export function fakeBlock(host: FakeHost, run: RunTask): BlockFacet {
         },
         () => host.emit({ kind: 'device', vm: id, device: disk, change: 'swapped' }),
       ),
+    resize: (id, disk) =>
+      edit(
+        'resize',
+        id,
+        (spec) => {
+          has(spec, 'disks', disk);
+          return spec;
+        },
+        () => host.emit({ kind: 'device', vm: id, device: disk, change: 'resized' }),
+      ),
     attach: (id, disk) =>
       edit(
         'attach',

@@ -126,6 +126,17 @@ export async function swapDisk(vm: QemuVm, id: DeviceId, uri: string): Promise<v
   vm.emit({ kind: 'device', vm: vm.id, device: id, change: 'swapped' });
 }
 
+/**
+ * NBD tells a size in its handshake and never again, so the disk is dialled anew; `block_resize` then only hands on what
+ * the new connection heard (QEMU block/nbd.c, `nbd_co_truncate`: it cannot grow the export itself).
+ */
+export async function resizeDisk(vm: QemuVm, id: DeviceId, sizeBytes: number): Promise<void> {
+  const { uri } = diskOf(vm, id);
+  await swapDisk(vm, id, uri);
+  await vm.connection('resize a disk of').execute('block_resize', { 'node-name': rootNode(id), size: sizeBytes });
+  vm.emit({ kind: 'device', vm: vm.id, device: id, change: 'resized' });
+}
+
 export async function changeMedium(vm: QemuVm, id: DeviceId, uri: string | undefined): Promise<void> {
   const qmp = vm.connection('change a CD of');
   const record = running(vm);

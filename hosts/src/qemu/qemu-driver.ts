@@ -18,6 +18,7 @@ import { capabilitiesOf, findInstalled, type Installed } from './capabilities.ts
 import { Displays } from './display.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './host.ts';
+import { resizeDisk } from './hotplug.ts';
 import { type Engine, probeKvm } from './kvm-probe.ts';
 import { readLog, trimLog } from './log-trim.ts';
 import { sampleVms } from './metrics.ts';
@@ -304,6 +305,7 @@ class QemuDriver implements api.HostDriver {
       this.#tasks.run({ kind, vm: id }, () => work(this.#vm(id)));
     return {
       swap: (id, disk, uri) => task('swap', id, (vm) => swapHeldDisk(vm, disk, uri)),
+      resize: (id, disk, sizeBytes) => task('resize', id, (vm) => resizeDisk(vm, disk, sizeBytes)),
       attach: (id, disk) => task('attach', id, (vm) => attachHeldDisk(vm, disk)),
       detach: (id, disk) => task('detach', id, (vm) => detachHeldDisk(vm, disk)),
       changeCd: (id, cd, uri) => task('change-cd', id, (vm) => changeHeldCd(vm, cd, uri)),

@@ -105,6 +105,7 @@ export interface QmpCommands {
   'blockdev-add': Call<JsonObject>;
   'blockdev-del': Call<NodeName>;
   'blockdev-reopen': Call<{ readonly options: readonly JsonObject[] }>;
+  block_resize: Call<{ readonly 'node-name': string; readonly size: number }>;
   'blockdev-open-tray': Call<Id & { readonly force?: boolean }>;
   'blockdev-close-tray': Call<Id>;
   'blockdev-remove-medium': Call<Id>;

@@ -76,7 +76,7 @@ export function GrowDialog({ disk, onClose }: DiskDialogProps) {
   const notices = useNotices();
   const grow = async () => {
     await client.call(growDisk, { params: { diskId: disk.id }, body: { sizeBytes: Math.round(Number(gib) * GIB) } });
-    notices.tell('The disk is growing', 'The machine sees it at its next start.');
+    notices.tell('The disk is growing', 'A machine that runs is told at once; its log says if it cannot be.');
     refresh();
   };
   return (
