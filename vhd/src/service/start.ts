@@ -39,7 +39,7 @@ export async function runDiskService(options: RunDiskServiceOptions): Promise<Ru
     storage: options.storage,
     socketPath: options.socketPath,
     runFolder: options.runFolder ?? defaultRunFolder(options.storage, options.runtimeFolder),
-    threads: options.threads ?? Math.min(4, availableParallelism()),
+    threads: options.threads ?? Math.max(1, Math.min(4, availableParallelism() >> 1)),
     version: options.version ?? '0',
     log: options.log ?? (() => {}),
     ...(options.remote === undefined ? {} : { remote: options.remote }),
