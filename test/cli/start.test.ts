@@ -187,8 +187,9 @@ describe('a gateway that runs', () => {
         await start(gateway.dataDir),
         /Oriel runs on .* already at http:\/\/127.0.0.1:\d+ \(process \d+\); stop it with/,
       );
-      const status = await oriel(gateway.dataDir, ['status', '--json']);
-      expect(JSON.parse(status.out)).toMatchObject({
+      const status = async (): Promise<unknown> => JSON.parse((await oriel(gateway.dataDir, ['status', '--json'])).out);
+      // The demo's VM is started behind the answer that the gateway is up.
+      await expect.poll(status, { timeout: 20_000 }).toMatchObject({
         gateway: { origin: gateway.origin },
         diskService: { openDisks: 1 },
       });
