@@ -35,18 +35,26 @@ export class ConnectionCounter {
   }
 }
 
-export function limitConnections(server: Server, most: number, proxies: Proxies, refused: () => void): void {
+/** Lets a connection from an address in, and gives the function that leaves; undefined where there are too many. */
+export type Gate = (remoteAddress: string | undefined) => (() => void) | undefined;
+
+export function connectionGate(most: number, proxies: Proxies, refused: () => void): Gate {
   const counter = new ConnectionCounter(most);
-  server.on('connection', (socket: Socket) => {
-    const { address } = peerOf(socket.remoteAddress, false, {}, proxies);
-    if (isLoopbackHost(address) || proxies.trusts(address)) return;
+  return (remoteAddress) => {
+    const { address } = peerOf(remoteAddress, false, {}, proxies);
+    if (isLoopbackHost(address) || proxies.trusts(address)) return () => {};
     const leave = counter.enter(address);
-    if (leave === undefined) {
-      refused();
-      socket.destroy();
-    } else {
-      socket.once('close', leave);
-    }
+    if (leave === undefined) refused();
+    return leave;
+  };
+}
+
+/** For a server that listens itself; TLS fronts pass the gate before. */
+export function limitConnections(server: Server, gate: Gate): void {
+  server.on('connection', (socket: Socket) => {
+    const leave = gate(socket.remoteAddress);
+    if (leave === undefined) socket.destroy();
+    else socket.once('close', leave);
   });
 }
 

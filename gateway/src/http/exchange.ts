@@ -1,6 +1,5 @@
 /** What the edge knows about one request before any route looks at it: id, peer, origin, who asks. */
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import type { Auth } from '../auth/auth.ts';
 import { cookieName, readCookie } from '../auth/cookies.ts';
 import type { Principal } from '../auth/rights.ts';
@@ -9,6 +8,7 @@ import { LIMITS } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { judgeOrigin, mayUseCookie, type OriginVerdict, type Peer, type Proxies, peerOf } from './origin.ts';
+import { peerOfSocket } from './socket-peer.ts';
 
 export interface Exchange extends Peer {
   readonly requestId: string;
@@ -27,12 +27,8 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Exchange {
   const requestId = newId();
-  const peer = peerOf(
-    incoming.socket.remoteAddress,
-    incoming.socket instanceof TLSSocket,
-    incoming.headers,
-    rules.proxies,
-  );
+  const { address, isTls } = peerOfSocket(incoming.socket);
+  const peer = peerOf(address, isTls, incoming.headers, rules.proxies);
   return {
     ...peer,
     requestId,

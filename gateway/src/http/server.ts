@@ -1,8 +1,7 @@
 /** The HTTP server: routes, events, pages, upgrades, limits; starts, and stops by draining. Only main.ts imports it. */
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Registry } from 'prom-client';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -17,8 +16,15 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import type { BoundRoute, ObjectLookups, UpgradeHandler } from './bind.ts';
 import { readJson } from './body.ts';
-import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
-import { limitConnections, limitInFlight } from './connections.ts';
+import {
+  type Certificate,
+  type CertificateUser,
+  openCertificate,
+  reloadOnChange,
+  TLS_SETTINGS,
+} from './certificate.ts';
+import { connectionGate, type Gate, limitConnections, limitInFlight } from './connections.ts';
+import { Activity, drain } from './draining.ts';
 import { type EventRoute, eventRoutes } from './event-route.ts';
 import { type EdgeRules, refuseManyHeaders } from './exchange.ts';
 import { Idempotency } from './idempotency.ts';
@@ -28,6 +34,8 @@ import { sendProblem } from './problem.ts';
 import { type RouteDeps, routeHandler } from './route-handler.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { selfRoutes } from './self-routes.ts';
+import { peerOfSocket } from './socket-peer.ts';
+import { TlsFronts } from './tls-fronts.ts';
 import { onUpgrade } from './upgrades.ts';
 import { webFiles } from './web-files.ts';
 
@@ -51,6 +59,10 @@ export interface ServerOptions {
   readonly now?: () => number;
   /** LIMITS.requestsInFlight where not given. */
   readonly requestsInFlight?: number;
+  /** Processes that end TLS; 0 or absent: this one does. Without TLS there are none. */
+  readonly tlsFronts?: number;
+  /** Where the program of a front lies, when not beside the built gateway. */
+  readonly tlsFrontEntry?: string;
   /** Of the product, for the API's description. */
   readonly version?: string;
 }
@@ -62,6 +74,10 @@ export interface GatewayServer {
   readonly server: http.Server | https.Server;
   /** Absent on plain HTTP. */
   readonly certificate: Certificate | undefined;
+  /** What ends TLS, in this process or in others. Absent on plain HTTP. */
+  readonly certificateUser: CertificateUser | undefined;
+  /** Absent where this process ends TLS itself, or nobody here does. */
+  readonly fronts: TlsFronts | undefined;
   /** Stops taking new requests, lets running ones end, closes event streams, then cuts what is left. */
   close(): Promise<void>;
 }
@@ -94,16 +110,25 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     observe: metrics.observe,
     readBody: readJson,
   };
-  const server = makeServer(makeApp(options, deps, events), certificate);
+  const isFronted = certificate !== undefined && 0 < (options.tlsFronts ?? 0);
+  const server = makeServer(makeApp(options, deps, events), isFronted ? undefined : certificate);
   const activity = new Activity(server);
-  limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
+  const gate = connectionGate(LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
-  await listenOn(server, config.listen.host, config.listen.port);
+  const fronts = isFronted ? await startFronts(server, options, certificate, gate) : undefined;
+  if (fronts === undefined) limitConnections(server, gate);
+  const door = fronts?.tcp ?? server;
+  await listenOn(door, config.listen.host, config.listen.port).catch(async (error: unknown) => {
+    if (fronts !== undefined) server.close();
+    await fronts?.close();
+    throw error;
+  });
+  const certificateUser = fronts ?? ('setSecureContext' in server ? server : undefined);
   const stopReloading =
-    certificate === undefined || !('setSecureContext' in server)
+    certificate === undefined || certificateUser === undefined
       ? undefined
-      : reloadOnChange(server, certificate, options.log);
-  const { port } = server.address() as AddressInfo;
+      : reloadOnChange(certificateUser, certificate, options.log);
+  const { port } = door.address() as AddressInfo;
   for (const origin of originsOf(config, port)) origins.add(origin);
   const origin = config.origins[0] ?? shownOrigin(config, port);
   options.auth.publicOrigin = origin;
@@ -112,12 +137,32 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     port,
     server,
     certificate,
+    certificateUser,
+    fronts,
     close: async () => {
       stopReloading?.();
+      fronts?.stop();
       await drain(server, activity, stopping);
+      await fronts?.close();
       await refusals.close();
     },
   };
+}
+
+function startFronts(
+  server: http.Server,
+  { config, tlsFronts = 0, tlsFrontEntry }: ServerOptions,
+  { cert, key }: Certificate,
+  gate: Gate,
+): Promise<TlsFronts> {
+  const context = { ...TLS_SETTINGS, cert, key };
+  return TlsFronts.start(server, {
+    count: tlsFronts,
+    entry: tlsFrontEntry,
+    dataFolder: config.dataFolder,
+    context,
+    gate,
+  });
 }
 
 function shownOrigin(config: ServerOptions['config'], port: number): string {
@@ -133,9 +178,9 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   app.set('case sensitive routing', true);
   app.set('strict routing', true);
   app.use((request, response, next) => {
-    const isTls = request.socket instanceof TLSSocket;
+    const { address, isTls } = peerOfSocket(request.socket);
     // HSTS also where a trusted proxy does the TLS: the browser cannot tell.
-    const { secure } = peerOf(request.socket.remoteAddress, isTls, request.headers, deps.rules.proxies);
+    const { secure } = peerOf(address, isTls, request.headers, deps.rules.proxies);
     setSecurityHeaders(response, secure);
     if (deps.stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
     refuseManyHeaders(request);
@@ -236,7 +281,7 @@ function makeServer(app: Express, certificate: Certificate | undefined): http.Se
   return server;
 }
 
-async function listenOn(server: http.Server, host: string, port: number): Promise<void> {
+async function listenOn(server: NetServer, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => {
       const why =
@@ -251,38 +296,4 @@ async function listenOn(server: http.Server, host: string, port: number): Promis
       resolve();
     });
   });
-}
-
-/** Counts requests that are being answered; `none` resolves when there is none (any more). */
-class Activity {
-  #count = 0;
-  #wake: () => void = () => undefined;
-
-  constructor(server: http.Server | https.Server) {
-    server.on('request', (_request, response) => {
-      this.#count += 1;
-      response.once('close', () => {
-        this.#count -= 1;
-        if (this.#count === 0) this.#wake();
-      });
-    });
-  }
-
-  async none(): Promise<void> {
-    if (this.#count !== 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-  }
-}
-
-async function drain(server: http.Server | https.Server, activity: Activity, stopping: AbortController): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  stopping.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
-  let cut: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    cut = setTimeout(resolve, LIMITS.drainMs);
-  });
-  await Promise.race([activity.none(), late]);
-  clearTimeout(cut);
-  // What is left is idle, or has never asked anything (browsers connect ahead), or took too long.
-  server.closeAllConnections();
-  await closed;
 }

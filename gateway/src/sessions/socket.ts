@@ -81,7 +81,7 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     const endpoint = (): Promise<DisplayEndpoint> => deps.desktops.endpoint(facts.desktopId, facts.kind);
     const common = { events, endpoint, isDriving };
     const { desktopId, desktopName, policy } = facts;
-    // A TLS connection cannot be handed over; a console is shared between its viewers, here; and whoever looks at a
+    // A connection that this process ends TLS on cannot be handed over (behind a front it can); a console is shared between its viewers, here; and whoever looks at a
     // desktop that somebody looks at in this process shares its keyboard.
     const canHandOver =
       facts.kind === 'display' && !(socket instanceof TLSSocket) && !deps.share.keyboards.has(desktopId);
