@@ -115,7 +115,7 @@ describe('S25 a head or a body that does not come', () => {
 
 // In this process, and in a front: the built one, as `npm test` makes it.
 describe.each([0, 1])('S18 over TLS with %i fronts', (tlsFronts) => {
-  // Seen to fail with a front whose handshake may take for ever, and with headersTimeout 0.
+  // Seen to fail with a front whose handshake may take for ever.
   test('a handshake or a head that does not come is waited for 5 s; noise is no handshake; others are served', async () => {
     const server = { tlsFronts, tlsFrontEntry: FRONT };
     const secure = await startTestGateway({ env: { ORIEL_TLS: 'on' }, server });

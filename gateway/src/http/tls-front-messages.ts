@@ -11,7 +11,10 @@ export type ToFront =
       /** The unix socket of the gateway. */
       readonly path: string;
       readonly handshakeTimeoutMs: number;
+      /** A browser that the gateway is done with, and that takes none of what is left. */
       readonly lingerMs: number;
+      /** What is left for all of them when the gateway ends. */
+      readonly endMs: number;
     }
   /** `token` is what the connection to `path` opens with. */
   | { readonly kind: 'connection'; readonly id: number; readonly token: string };

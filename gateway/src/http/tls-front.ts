@@ -75,6 +75,6 @@ process.on('message', (message: ToFront, socket: Socket | undefined) => {
   else begin(message.id, message.token, socket);
 });
 // Nothing new comes. What was said is still brought to the browsers; with the last of them this process ends by itself.
-process.on('disconnect', () => setTimeout(() => process.exit(0), settings?.lingerMs ?? 0).unref());
+process.on('disconnect', () => setTimeout(() => process.exit(0), settings?.endMs ?? 0).unref());
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}); // The gateway decides; Ctrl-C reaches us too.
 tell({ kind: 'up' });

@@ -81,18 +81,6 @@ test('BOUNDED: an address has its limit, whoever ends TLS, and gets its room bac
   expect(await ask(dial())).toBe('127.0.0.1 true');
 });
 
-// Seen to fail with a front that does not linger.
-test('what was said before the gateway ends still arrives', async () => {
-  const { fronts, dial } = await start();
-  const socket = dial();
-  const said = ask(socket);
-  expect(await said).toBe('127.0.0.1 true');
-  const end = closed(socket);
-  await undo.splice(1, 1)[0]?.();
-  await end;
-  expect(fronts.pids).toEqual([]);
-});
-
 // Seen to fail with a start that waits for nobody.
 test('an address that is taken, and a program that is not there, are said at the start', async () => {
   const { port } = await start();

@@ -40,7 +40,7 @@ interface Front {
   isUp: boolean;
 }
 
-const FRONT_LIMITS = { restartMs: 500, lingerMs: 2_000, ticketKeyBytes: 48 } as const;
+const FRONT_LIMITS = { restartMs: 500, lingerMs: 30_000, endMs: 2_000, ticketKeyBytes: 48 } as const;
 /** 24 random bytes as base64url. */
 const TOKEN_CHARS = 32;
 
@@ -117,7 +117,7 @@ export class TlsFronts implements CertificateUser {
       [...this.#fronts].map(async ({ child }) => {
         const gone = new Promise((resolve) => child.once('exit', resolve));
         if (child.connected) child.disconnect();
-        const late = setTimeout(() => child.kill('SIGKILL'), 2 * FRONT_LIMITS.lingerMs);
+        const late = setTimeout(() => child.kill('SIGKILL'), 2 * FRONT_LIMITS.endMs);
         await gone;
         clearTimeout(late);
       }),
@@ -126,9 +126,9 @@ export class TlsFronts implements CertificateUser {
 
   #settingsFor(context: TlsContext): ToFront {
     const ticketKeys = randomBytes(FRONT_LIMITS.ticketKeyBytes).toString('base64');
-    const { lingerMs } = FRONT_LIMITS;
+    const { lingerMs, endMs } = FRONT_LIMITS;
     const handshakeTimeoutMs = LIMITS.headersTimeoutMs;
-    return { kind: 'settings', context, ticketKeys, path: this.#path, handshakeTimeoutMs, lingerMs };
+    return { kind: 'settings', context, ticketKeys, path: this.#path, handshakeTimeoutMs, lingerMs, endMs };
   }
 
   /** The server itself listens, since only one that does watches its timeouts; before it serves, the token is asked for. */

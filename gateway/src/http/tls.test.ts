@@ -110,6 +110,7 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
 
   test('resumes with session tickets, and speaks nothing older than TLS 1.2', async () => {
     const { server } = await start();
+    while ((server.fronts?.pids.length ?? tlsFronts) < tlsFronts) await new Promise((resume) => setTimeout(resume, 5));
     const first = await dial(server.port, { maxVersion: 'TLSv1.2' });
     const session = first.getSession();
     // While the first is there the second goes to the other front. Seen to fail there without common ticket keys.
