@@ -71,6 +71,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const auth = new Auth({ store, audit, events, log, now, passwordCost: CHEAP, ...options.auth });
   const edge: TestEdge = { folder, store, events, audit, auth, log };
   const features = options.features?.(edge) ?? {};
+  const close = async (): Promise<void> => {
+    auth.close();
+    await audit.close();
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
   const server = await listen({
     config,
     auth,
@@ -83,6 +89,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     lookups: { ...authLookups(auth), ...features.lookups },
     upgrades: features.upgrades ?? [],
     ...options.server,
+  }).catch(async (error: unknown) => {
+    await close();
+    throw error;
   });
   const { origin } = server;
   return {
@@ -111,10 +120,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     close: async () => {
       await server.close();
-      auth.close();
-      await audit.close();
-      await store.close();
-      rmSync(folder, { recursive: true, force: true });
+      await close();
     },
   };
 }
