@@ -145,15 +145,23 @@ async function sessions() {
     });
 }
 
+/** As the gateway does where it has workers: another process ends TLS. */
+async function behindFronts(inner, context) {
+  const { TlsFronts } = await import('../gateway/dist/src/http/tls-fronts.js');
+  const dataFolder = mkdtempSync(path.join(tmpdir(), 'oriel-bench-'));
+  process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
+  const fronts = await TlsFronts.start(inner, { count: options.fronts, dataFolder, context, gate: () => () => {} });
+  return fronts.tcp;
+}
+
 const handOver = options.mode === 'workers' && 0 < options.workers ? await startWorkers(options.workers) : undefined;
 const brokered = options.mode === 'sessions' ? await sessions() : undefined;
-const server = options.tls
-  ? https.createServer({
-      key: readFileSync(options.tls.key),
-      cert: readFileSync(options.tls.cert),
-      ...TLS_SETTINGS,
-    })
-  : http.createServer();
+const context = options.tls && {
+  key: readFileSync(options.tls.key, 'utf8'),
+  cert: readFileSync(options.tls.cert, 'utf8'),
+  ...TLS_SETTINGS,
+};
+const server = context && !options.fronts ? https.createServer(context) : http.createServer();
 server.on('request', (_request, response) => response.end('here'));
 server.on('upgrade', (request, socket, head) => {
   socket.on('error', () => socket.destroy());
@@ -166,5 +174,6 @@ server.on('upgrade', (request, socket, head) => {
   if (options.mode === 'plain') plain(openChannel);
   else broker(openChannel, options.mode !== 'unwalked');
 });
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${server.address().port}`));
+const door = options.fronts ? await behindFronts(server, context) : server;
+door.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${door.address().port}`));
 process.stdin.resume().on('end', () => process.exit(0));

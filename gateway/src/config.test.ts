@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { parseConfig, relayWorkersOf } from './config.ts';
 
 test('relay workers: half of the cores, a number as it is', () => {
-  expect([1, 2, 3, 4, 6, 8, 64].map((cores) => relayWorkersOf('auto', cores))).toEqual([0, 0, 0, 2, 3, 4, 4]);
-  expect(relayWorkersOf('3', 1)).toBe(3);
+  const cores = [1, 2, 3, 4, 6, 8, 64];
+  expect(cores.map((count) => relayWorkersOf('auto', false, count))).toEqual([0, 0, 0, 2, 3, 4, 4]);
+  expect(cores.map((count) => relayWorkersOf('auto', true, count))).toEqual([0, 0, 0, 0, 0, 4, 4]);
+  expect(relayWorkersOf('3', true, 1)).toBe(3);
   expect(parseConfig({ ORIEL_WORKERS: '0' }).relayWorkers).toBe(0);
   expect(() => parseConfig({ ORIEL_WORKERS: 'many' })).toThrow('ORIEL_WORKERS: must be a number or auto');
 });

@@ -154,7 +154,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     databaseUrl: given.ORIEL_DATABASE_URL,
     tls: { enabled, certFile: given.ORIEL_TLS_CERT, keyFile: given.ORIEL_TLS_KEY },
     trustedProxies,
-    relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, availableParallelism()),
+    relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, enabled, availableParallelism()),
     logLevel: given.ORIEL_LOG,
     audit: { days: given.ORIEL_AUDIT_DAYS, lines: given.ORIEL_AUDIT_LINES },
     oidc:
@@ -181,12 +181,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 }
 
 /**
- * Half of the cores, four at most, and none where that would be one: a single worker carries less than this process alone
- * (docs/decisions/0006). Under TLS as many processes end it.
+ * Half of the cores, four at most, and none where that would be one: a single worker carries less than this process alone.
+ * Under TLS as many processes end it, and a byte costs twice the CPU, so it takes twice the cores (docs/decisions/0006).
  */
-export function relayWorkersOf(text: string, cores: number): number {
+export function relayWorkersOf(text: string, hasTls: boolean, cores: number): number {
   if (text !== 'auto') return Number(text);
-  return cores < 4 ? 0 : Math.min(4, Math.floor(cores / 2));
+  return cores < (hasTls ? 8 : 4) ? 0 : Math.min(4, Math.floor(cores / 2));
 }
 
 function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
