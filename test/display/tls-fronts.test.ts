@@ -68,7 +68,7 @@ test('a TLS session is carried by a worker: the screen of a QEMU VM', async () =
   const browser = gateway.socket(ann, ticket);
   const screen = await browser.rfb();
   expect(carried()).toBe(1);
-  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('live');
+  await until('the session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'live');
   expect(gateway.feature.sessions.get(sessionId)?.address).toBe('127.0.0.1');
   await browser.send(Buffer.concat([say.encodings(0), say.update(screen.width, screen.height)]));
   expect(await readRawUpdate(browser.reader)).toBeGreaterThan(100_000);
@@ -80,7 +80,7 @@ test('it roams: the place that resumes it gets it, the other hears so', async ()
   const again = await ann.client.call(resumeSession, { params: { sessionId } });
   await gateway.socket(ann, again.ticket).rfb();
   expect((await browser.closed).code).toBe(SESSION_CLOSE.MOVED);
-  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('live');
+  await until('the session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'live');
   expect(carried()).toBe(1);
 });
 
@@ -103,7 +103,7 @@ test('a front that is killed takes no session with it: the page comes back throu
   expect(fronts.connections).toBe(0);
   const again = await ann.client.call(resumeSession, { params: { sessionId } });
   await gateway.socket(ann, again.ticket).rfb();
-  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('live');
+  await until('the session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'live');
 });
 
 // Seen to fail with a front that writes only where there is room.

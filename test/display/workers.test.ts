@@ -48,7 +48,8 @@ test('a session runs in a worker: the screen of a QEMU VM, keys, and both socket
   expect(screen.name).toBe('desktop d1');
   expect(gateway.feature.workers?.countOf(pid)).toBe(1);
   expect(socketsOf(pid)).toBe(before + 2);
-  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('live');
+  // The worker says so over IPC; the browser may have its screen before.
+  await until('the session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'live');
   await browser.send(Buffer.concat([say.encodings(0), say.update(screen.width, screen.height)]));
   expect(await readRawUpdate(browser.reader)).toBeGreaterThan(100_000);
   for (const isDown of [true, false]) await browser.send(say.key(0x71, isDown));
@@ -137,7 +138,7 @@ test('a worker that is killed takes no session with it: the page comes back thro
   await until('the parked session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'parked');
   const again = await ann.client.call(resumeSession, { params: { sessionId } });
   await gateway.socket(ann, again.ticket).rfb();
-  expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('live');
+  await until('the session', () => gateway.feature.sessions.get(sessionId)?.phase.state === 'live');
   await until('a new worker', () => gateway.feature.workers?.readyPids.length === 2);
 });
 
