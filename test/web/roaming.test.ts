@@ -66,7 +66,8 @@ test('what was left at the desk is on the phone: the same session, the same scre
   const { id } = await untilParked();
 
   const first = await openByClick(phone);
-  expect((await sessions()).map((session) => [session.id, session.state])).toEqual([[id, 'live']]);
+  // Its worker tells the gateway that it is live; the screen may be there before.
+  await expect.poll(async () => (await sessions()).map((one) => [one.id, one.state])).toEqual([[id, 'live']]);
   expect(await screenOf(phone, ({ textPixels }) => 0 < textPixels)).toEqual(before);
 
   await phone.getByRole('link', { name: 'All desktops' }).click();
@@ -84,5 +85,5 @@ test('a device that was left on is closed from the one in hand', async () => {
   await desk.getByRole('button', { name: 'Close it there' }).click();
   await untilStatus(phone, 'Disconnected');
   await untilStatus(desk, 'Connected');
-  expect((await sessions()).map(({ state }) => state)).toEqual(['live']);
+  await expect.poll(async () => (await sessions()).map(({ state }) => state)).toEqual(['live']);
 });
