@@ -1,7 +1,7 @@
 /** The session page against a real gateway and VM: what it does when the connection goes, with others, and with hostile text. */
 import { createServer } from 'node:net';
 import type { Page, WebSocket } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { endSession, listSessions, type Session } from '../../gateway/shared/session.ts';
 import { createVm, stopVm } from '../../gateway/shared/vm.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -62,11 +62,14 @@ async function openDesktop(where: Page = page): Promise<void> {
   await untilStatus(where, 'Connected');
 }
 
+/** Its worker tells the gateway that it is live; the page may say so before. */
 async function liveSession(kind: Session['kind'] = 'display'): Promise<Session> {
-  const { items } = await web.client.call(listSessions, { query: {} });
-  const found = items.find((each) => each.state === 'live' && each.kind === kind);
-  if (found === undefined) throw new Error(`no live ${kind} session among ${JSON.stringify(items)}`);
-  return found;
+  return await vi.waitFor(async () => {
+    const { items } = await web.client.call(listSessions, { query: {} });
+    const found = items.find((each) => each.state === 'live' && each.kind === kind);
+    if (found === undefined) throw new Error(`no live ${kind} session among ${JSON.stringify(items)}`);
+    return found;
+  });
 }
 
 // Seen to fail with the ticket as `?ticket=` in session/socket.ts.
