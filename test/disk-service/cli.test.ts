@@ -1,6 +1,6 @@
 /** `oriel disks` as scripts and people use it: every verb in text and as JSON, its help, its exit status, its errors. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,12 +16,15 @@ interface Result {
 }
 
 /** Runs the command in this process, on a service if one is given. */
-async function disks(args: readonly string[], on?: TestService): Promise<Result> {
+async function disks(args: readonly string[], on?: TestService, onError = (): void => {}): Promise<Result> {
   let [out, err, status] = ['', '', 0];
   const command = disksCommand({
     env: { ORIEL_DATA: on?.folder ?? '/nowhere' },
     out: (text) => (out += text),
-    err: (text) => (err += text),
+    err: (text) => {
+      err += text;
+      onError();
+    },
     isTerminal: false,
     setStatus: (value) => (status = value),
   });
@@ -273,9 +276,10 @@ describe('tasks from the command line', () => {
     const service = await slowMerge();
     const task = await json<Named & { state: string }>(service, ...service.args, '--no-wait');
     expect(task.state).toBe('running');
-    const followed = disks(['wait', task.id, '--progress', 'json'], service);
-    while ((await service.api.getTask({ id: task.id })).progress === null)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    const follower = new EventEmitter();
+    const progress = once(follower, 'line');
+    const followed = disks(['wait', task.id, '--progress', 'json'], service, () => follower.emit('line'));
+    await progress;
     expect(await text(service, 'cancel', task.id)).toBe('disk.fold-down of a: told to stop\n');
     const { status, out, err } = await followed;
     expect({ status, out }).toEqual({ status: 1, out: '' });

@@ -1,8 +1,8 @@
 /** Clients that others wrote, on a chain of ours: they must find the same disk as we do. */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   createChild,
@@ -19,6 +19,13 @@ import { clientOf, MIB, onCleanup, seeded, tempFolder, tempFolderForAll } from '
 
 const run = promisify(execFile);
 const SIZE = 16 * MIB;
+
+/** Settles when another program has made the file. */
+async function appears(file: string): Promise<void> {
+  const watcher = watch(dirname(file));
+  while (!existsSync(file)) await once(watcher, 'change');
+  watcher.close();
+}
 
 /** A child over a parent, each with its own content and with gaps; and the bytes that a reader must see. */
 async function chain(): Promise<{ disk: Disk; model: Buffer; folder: string }> {
@@ -201,7 +208,7 @@ print(h.pread(1001, 4099) == b"x" * 1001)
       kit.kill();
       await exited;
     });
-    while (!existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await appears(pidFile);
     const through = await clientOf(`nbd+unix:///?socket=${socket}`);
     const random = seeded(3);
     for (let round = 0; round < 30; round++) {

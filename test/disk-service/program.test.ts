@@ -87,7 +87,7 @@ describe('random programs', () => {
           client = await connectNbd(uri);
         } else {
           change(service, id, random).catch(() => undefined); // Cut off wherever it is.
-          await new Promise((resolve) => setTimeout(resolve, random.int(15)));
+          for (let asked = random.int(8); 0 < asked; asked -= 1) await service.client.health();
           await service.kill();
           await client.close().catch(() => undefined);
           await service.start();

@@ -57,7 +57,7 @@ describe('a VM that writes a journal', () => {
       if (random.int(2) === 0) {
         // The change is cut off wherever it is.
         change.catch(() => undefined);
-        await new Promise((resolve) => setTimeout(resolve, random.int(12)));
+        await guest.more(random.int(4));
         await service.kill();
         await service.start();
       } else {

@@ -116,8 +116,10 @@ test('much at once, to a browser that is slow to read, arrives whole through fro
   const pixels = Buffer.alloc(64 * 48 * 4, 7);
   const update = Buffer.concat([Buffer.from([0, 0, 0, 1, 0, 0, 0, 0, 0, 64, 0, 48, 0, 0, 0, 0]), pixels]);
   const rounds = 1_000; // 12 MB: more than the buffers between VM and browser hold.
-  for (let i = 0; i < rounds; i += 1) vms[0]?.write(update);
-  setTimeout(() => browser.socket.resume(), 100);
+  const isUnderWay = new Promise((resolve) => vms[0]?.write(update, resolve));
+  for (let i = 1; i < rounds; i += 1) vms[0]?.write(update);
+  await isUnderWay;
+  browser.socket.resume();
   for (let i = 0; i < rounds; i += 1) expect(await readRawUpdate(browser.reader)).toBe(64 * 48);
 });
 

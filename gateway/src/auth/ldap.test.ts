@@ -1,8 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { getMe, signInWithPassword } from '../../shared/auth.ts';
@@ -76,27 +76,19 @@ access to * by dn.exact="uid=search,dc=test" read by * none
   writeFileSync(path.join(folder, 'data.ldif'), LDIF);
   execFileSync('/usr/sbin/slapadd', ['-f', settings, '-l', path.join(folder, 'data.ldif'), '-q'], { stdio: 'pipe' });
   const port = await freePort();
-  const server = spawn('/usr/sbin/slapd', ['-f', settings, '-h', `ldap://127.0.0.1:${port}`, '-d', '0'], {
-    stdio: 'ignore',
+  const server = spawn('/usr/sbin/slapd', ['-f', settings, '-h', `ldap://127.0.0.1:${port}`, '-d', '256'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   stop = async () => {
     server.kill();
     await exited;
   };
-  await answers(port);
+  for await (const line of createInterface(server.stderr)) {
+    if (line.includes('slapd starting')) break; // It listens by now.
+  }
+  server.stderr.resume();
   return port;
-}
-
-/** Resolves once somebody listens on the port. */
-async function answers(port: number, tries = 200): Promise<void> {
-  const isOpen = await new Promise<boolean>((resolve) => {
-    const socket = createConnection(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
-    socket.once('error', () => setTimeout(() => resolve(false), 25));
-  });
-  if (isOpen) return;
-  if (tries === 0) throw new Error('slapd does not answer');
-  return answers(port, tries - 1);
 }
 
 beforeAll(async () => {

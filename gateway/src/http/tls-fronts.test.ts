@@ -51,10 +51,6 @@ function closed(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => socket.once('close', resolve));
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resume) => setTimeout(resume, 5));
-}
-
 async function ask(socket: Socket): Promise<string> {
   const answer = new Promise<string>((resolve) =>
     socket.on('data', (chunk: Buffer) => resolve(chunk.toString().split('\r\n').at(-1) ?? '')),
@@ -68,16 +64,16 @@ test('BOUNDED: an address has its limit, whoever ends TLS, and gets its room bac
   const { counter, fronts, port, dial } = await start();
   const [one, two] = [dial(), connectTcp(port, '127.0.0.1')];
   two.on('error', () => {});
-  await until(() => fronts.connections === 2);
+  await expect.poll(() => fronts.connections).toBe(2);
   await closed(dial());
   two.destroy();
-  await until(() => fronts.connections === 1);
+  await expect.poll(() => fronts.connections).toBe(1);
   expect(await ask(dial())).toBe('127.0.0.1 true');
   expect(fronts.connections).toBe(2);
   for (const pid of fronts.pids) process.kill(pid, 'SIGKILL');
   await closed(one);
-  await until(() => counter.addresses === 0);
-  await until(() => fronts.pids.length === 1);
+  await expect.poll(() => counter.addresses).toBe(0);
+  await expect.poll(() => fronts.pids.length).toBe(1);
   expect(await ask(dial())).toBe('127.0.0.1 true');
 });
 

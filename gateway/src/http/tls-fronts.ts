@@ -60,7 +60,6 @@ export class TlsFronts implements CertificateUser {
   #settings: ToFront;
   #nextId = 1;
   #isClosed = false;
-  #onUp: () => void = () => {};
 
   private constructor(options: TlsFrontsOptions) {
     this.#options = options;
@@ -73,18 +72,13 @@ export class TlsFronts implements CertificateUser {
   static async start(server: HttpServer, options: TlsFrontsOptions): Promise<TlsFronts> {
     const fronts = new TlsFronts(options);
     await fronts.#listenInside(server);
-    const up = new Promise<void>((resolve) => (fronts.#onUp = resolve));
-    for (let i = 0; i < options.count; i += 1) fronts.#start();
-    const failed = new Promise<never>((_, reject) => {
-      for (const { child } of fronts.#fronts)
-        child.once('exit', () => reject(new StartError('a process that ends TLS did not start')));
-    });
-    await Promise.race([up, failed]).catch(async (error: unknown) => {
+    try {
+      await Promise.all(Array.from({ length: options.count }, () => fronts.#startFirst()));
+    } catch (error) {
       server.close();
       await fronts.close();
       throw error;
-    });
-    failed.catch(() => {}); // From now on it is started again.
+    }
     return fronts;
   }
 
@@ -203,14 +197,22 @@ export class TlsFronts implements CertificateUser {
     return found;
   }
 
-  #start(): void {
+  /** At the start of the gateway one that ends before it is up is an error; later it is started again. */
+  async #startFirst(): Promise<void> {
+    const { child } = this.#start();
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
+      child.once('exit', () => reject(new StartError('a process that ends TLS did not start')));
+    });
+  }
+
+  #start(): Front {
     const child = fork(this.#options.entry ?? ENTRY, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const front: Front = { child, arrivals: new Map(), isUp: false };
     this.#fronts.add(front);
     child.on('message', (message: FromFront) => {
-      if (message.kind === 'gone') return this.#gone(front, message.id);
-      front.isUp = true;
-      this.#onUp();
+      if (message.kind === 'gone') this.#gone(front, message.id);
+      else front.isUp = true;
     });
     child.on('error', () => {}); // 'exit' follows.
     child.once('exit', () => {
@@ -219,6 +221,7 @@ export class TlsFronts implements CertificateUser {
       if (!this.#isClosed) setTimeout(() => this.#isClosed || this.#start(), FRONT_LIMITS.restartMs).unref();
     });
     say(front, this.#settings);
+    return front;
   }
 
   #gone(front: Front, id: number): void {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
@@ -110,7 +111,6 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
 
   test('resumes with session tickets, and speaks nothing older than TLS 1.2', async () => {
     const { server } = await start();
-    while ((server.fronts?.pids.length ?? tlsFronts) < tlsFronts) await new Promise((resume) => setTimeout(resume, 5));
     const first = await dial(server.port, { maxVersion: 'TLSv1.2' });
     const session = first.getSession();
     // While the first is there the second goes to the other front. Seen to fail there without common ticket keys.
@@ -153,9 +153,9 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
     const gateway = await start({ ORIEL_TLS_CERT: used.cert, ORIEL_TLS_KEY: used.key });
     const { certificateUser, certificate } = gateway.server;
     if (certificate === undefined || certificateUser === undefined) throw new Error('no TLS');
-    const lines: { msg?: string }[] = [];
+    const lines = new EventEmitter();
     const log = openLog({
-      destination: { write: (line: string) => void lines.push(JSON.parse(line) as { msg?: string }) },
+      destination: { write: (line: string) => void lines.emit((JSON.parse(line) as { msg: string }).msg) },
     });
     const stop = reloadOnChange(certificateUser, certificate, log, 10);
     const name = async (): Promise<unknown> => {
@@ -164,17 +164,16 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
       socket.destroy();
       return subject.CN;
     };
-    const said = async (message: string): Promise<void> => {
-      while (!lines.some((line) => line.msg === message)) await new Promise((resume) => setTimeout(resume, 5));
-    };
     expect(await name()).toBe('used');
     const fresh = pair('fresh');
+    const reloaded = once(lines, 'tls.reloaded');
     renameSync(fresh.key, used.key);
     renameSync(fresh.cert, used.cert);
-    await said('tls.reloaded');
+    await reloaded;
     expect(await name()).toBe('fresh');
+    const failed = once(lines, 'tls.reload-failed');
     writeFileSync(used.key, 'not a key');
-    await said('tls.reload-failed');
+    await failed;
     expect(await name()).toBe('fresh');
     stop();
   });
