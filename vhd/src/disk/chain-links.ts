@@ -9,7 +9,8 @@ import { ExtentList } from './extent-list.ts';
 import type { Image } from './image.ts';
 import type { DiskLimits } from './limits.ts';
 import { all } from './maybe-async.ts';
-import { endOf, OWNER, OwnerMap, ownerOf, runAt, runsOf, type SectorRuns } from './owner-map.ts';
+import { OWNER, OwnerMap } from './owner-map.ts';
+import { SectorRuns } from './sector-runs.ts';
 
 /** The unit of the owner map over a fixed leaf. */
 const DEFAULT_GRAIN_BYTES = 2 * 1024 * 1024;
@@ -99,9 +100,9 @@ export class ChainLinks {
       if (owner < OWNER.slots) return this.#readStored(owner, into, 0, length, offset);
       const runs = owner === OWNER.mixed ? this.owners.sectorsOf(block) : undefined;
       if (runs !== undefined) {
-        const run = runAt(runs, Math.floor(within / SECTOR_BYTES));
-        const slot = ownerOf(runs, run);
-        if (slot < OWNER.slots && within + length <= endOf(runs, run, Number.MAX_SAFE_INTEGER) * SECTOR_BYTES) {
+        const run = runs.indexAt(Math.floor(within / SECTOR_BYTES));
+        const slot = runs.ownerOf(run);
+        if (slot < OWNER.slots && within + length <= runs.endOf(run, Number.MAX_SAFE_INTEGER) * SECTOR_BYTES) {
           return this.#readStored(slot, into, 0, length, offset);
         }
       }
@@ -113,8 +114,8 @@ export class ChainLinks {
   readSector(into: Uint8Array, offset: number): void {
     const block = Math.floor(offset / this.grainBytes);
     const owner = this.ownerOfBlock(block);
-    const runs = owner === OWNER.mixed ? this.#runsOf(block) : Uint32Array.of(owner);
-    const slot = ownerOf(runs, runAt(runs, Math.floor((offset - block * this.grainBytes) / SECTOR_BYTES)));
+    const runs = owner === OWNER.mixed ? this.#runsOf(block) : SectorRuns.sole(owner);
+    const slot = runs.ownerOf(runs.indexAt(Math.floor((offset - block * this.grainBytes) / SECTOR_BYTES)));
     const image = this.#slots[slot];
     if (slot === OWNER.none || image === undefined) into.fill(0, 0, SECTOR_BYTES);
     else image.file.readSync(into, 0, SECTOR_BYTES, image.positionOf(offset));
@@ -191,12 +192,12 @@ export class ChainLinks {
         const blockEnd = Math.min(end, start + this.grainBytes);
         const owner = this.ownerOfBlock(block);
         const runs = owner === OWNER.mixed ? this.#runsOf(block) : undefined;
-        let run = runs === undefined ? 0 : runAt(runs, Math.floor((at - start) / SECTOR_BYTES));
+        let run = runs === undefined ? 0 : runs.indexAt(Math.floor((at - start) / SECTOR_BYTES));
         while (at < blockEnd) {
           const sectorEnd =
-            runs === undefined ? this.grainBytes / SECTOR_BYTES : endOf(runs, run, this.grainBytes / SECTOR_BYTES);
+            runs === undefined ? this.grainBytes / SECTOR_BYTES : runs.endOf(run, this.grainBytes / SECTOR_BYTES);
           const runEnd = Math.min(blockEnd, start + sectorEnd * SECTOR_BYTES);
-          const slot = runs === undefined ? owner : ownerOf(runs, run);
+          const slot = runs === undefined ? owner : runs.ownerOf(run);
           if (slot === OWNER.none) into.fill(0, at - offset, runEnd - offset);
           else {
             const wait = this.#readStored(slot, into, at - offset, runEnd - at, at);
@@ -220,7 +221,7 @@ export class ChainLinks {
 
   #workOut(block: number): SectorRuns {
     const owner = this.#soleOwner(block);
-    return owner === undefined ? runsOf(this.#claims(block)) : Uint32Array.of(owner);
+    return owner === undefined ? SectorRuns.from(this.#claims(block)) : SectorRuns.sole(owner);
   }
 
   /** The owner of a block where the first link that has any of it has all, or no link has any. Errors: IO. */
@@ -253,7 +254,7 @@ export class ChainLinks {
     const known = this.owners.sectorsOf(block);
     if (known !== undefined) return known;
     const owner = this.#resolve(block);
-    return this.owners.sectorsOf(block) ?? Uint32Array.of(owner);
+    return this.owners.sectorsOf(block) ?? SectorRuns.sole(owner);
   }
 
   /** The links that have any block of the next stretch: of a large disk, most have none. */
@@ -285,7 +286,7 @@ export class ChainLinks {
       let owner = this.owners.blocks[block] ?? OWNER.unknown;
       if (owner === OWNER.unknown) owner = this.#ownerByTables(block, links);
       const runs = owner === OWNER.unknown ? this.#workOut(block) : this.owners.sectorsOf(block);
-      if (owner === OWNER.unknown) owner = runs?.length === 1 ? ownerOf(runs, 0) : OWNER.mixed;
+      if (owner === OWNER.unknown) owner = runs?.length === 1 ? runs.ownerOf(0) : OWNER.mixed;
       if (owner === before && owner !== OWNER.mixed) {
         // What the one link near does not have, nobody has.
         if (owner === OWNER.none && isSole) block = image.nextBlock(block + 1, last) - 1;
@@ -337,9 +338,9 @@ export class ChainLinks {
     const start = block * this.grainBytes;
     const sectors = this.grainBytes / SECTOR_BYTES;
     let at = from;
-    for (let run = runAt(runs, Math.floor((at - start) / SECTOR_BYTES)); at < end; run++) {
-      const runEnd = Math.min(end, start + endOf(runs, run, sectors) * SECTOR_BYTES);
-      list.add(at, runEnd - at, this.#linkOf(ownerOf(runs, run)));
+    for (let run = runs.indexAt(Math.floor((at - start) / SECTOR_BYTES)); at < end; run++) {
+      const runEnd = Math.min(end, start + runs.endOf(run, sectors) * SECTOR_BYTES);
+      list.add(at, runEnd - at, this.#linkOf(runs.ownerOf(run)));
       at = runEnd;
     }
   }

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { BAT_UNUSED, encodeBat } from '../format/bat.ts';
 import { BlockTable } from './block-table.ts';
 import { MemoryFile } from './memory-file.ts';
-import { endOf, OWNER, OwnerMap, ownerOf, runAt, runsOf } from './owner-map.ts';
+import { OWNER, OwnerMap } from './owner-map.ts';
+import { SectorRuns } from './sector-runs.ts';
 import { DEEP_TIMEOUT_MS, TEST_DEPTH } from './testing/random.ts';
 
 const SECTORS = 64;
@@ -12,13 +13,15 @@ const SECTORS = 64;
 /** The owner of each sector, one by one. */
 function flatten(map: OwnerMap): Uint8Array {
   const value = map.blocks[0] ?? OWNER.unknown;
-  const runs = value === OWNER.mixed ? map.sectorsOf(0) : Uint32Array.of(value);
+  const runs = (value === OWNER.mixed ? map.sectorsOf(0) : undefined) ?? SectorRuns.sole(value);
   const owners = new Uint8Array(SECTORS);
   for (let sector = 0; sector < SECTORS; sector++) {
-    const run = runAt(runs ?? new Uint32Array(), sector);
-    expect(sector).toBeLessThan(endOf(runs ?? new Uint32Array(), run, SECTORS));
-    owners[sector] = ownerOf(runs ?? new Uint32Array(), run);
+    const run = runs.indexAt(sector);
+    expect(sector).toBeLessThan(runs.endOf(run, SECTORS));
+    owners[sector] = runs.ownerOf(run);
   }
+  // Neighbours of one owner are one run; the last may lie behind the disk.
+  for (let run = 1; run < runs.length; run++) expect(runs.ownerOf(run)).not.toBe(runs.ownerOf(run - 1));
   return owners;
 }
 
@@ -35,7 +38,7 @@ describe('the owner map', () => {
       fc.property(start, fc.array(fc.oneof(claim, move), { maxLength: 30 }), (owners, steps) => {
         const expected = owners.slice();
         const map = new OwnerMap(1, 1 << 20);
-        map.put(0, runsOf(owners));
+        map.put(0, SectorRuns.from(owners));
         for (const step of steps) {
           if ('slot' in step) {
             const count = Math.min(step.count, SECTORS - step.first);
@@ -55,7 +58,7 @@ describe('the owner map', () => {
   test('BOUNDED: forgets the oldest blocks when the cache is full, and says so', () => {
     const map = new OwnerMap(100, 3000);
     const owners = Uint8Array.from({ length: SECTORS }, (_, i) => i % 2);
-    for (let block = 0; block < 100; block++) map.put(block, runsOf(owners));
+    for (let block = 0; block < 100; block++) map.put(block, SectorRuns.from(owners));
     const kept = Array.from({ length: 100 }, (_, block) => map.sectorsOf(block)).filter((runs) => runs !== undefined);
     expect(kept.length * 256).toBeLessThanOrEqual(3000);
     expect(map.sectorsOf(99)).toBeDefined();
