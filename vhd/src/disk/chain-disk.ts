@@ -17,7 +17,7 @@
 import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { ChainLinks } from './chain-links.ts';
-import type { Disk, Extent, MaybeAsync } from './disk.ts';
+import { type Disk, type Extent, type MaybeAsync, partOf } from './disk.ts';
 import { ExtentList } from './extent-list.ts';
 import { fileError } from './file.ts';
 import { FlushQueue } from './flush-queue.ts';
@@ -88,18 +88,17 @@ export class ChainDisk implements Disk {
     return this.links.flatMap((image) => image.findings);
   }
 
-  read(into: Uint8Array, offset: number): MaybeAsync {
+  read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): MaybeAsync {
     try {
-      this.#checkRange(offset, into.byteLength);
-      return this.#links.read(into, offset);
+      this.#checkRange(offset, length);
+      return this.#links.read(into, offset, start, length);
     } catch (error) {
       return Promise.reject(fileError(error, this.name));
     }
   }
 
-  write(from: Uint8Array, offset: number): MaybeAsync {
-    if (this.#gate.closed !== undefined) return this.#gate.closed.then(() => this.write(from, offset));
-    const length = from.byteLength;
+  write(from: Uint8Array, offset: number, start = 0, length: number = from.byteLength - start): MaybeAsync {
+    if (this.#gate.closed !== undefined) return this.#gate.closed.then(() => this.write(from, offset, start, length));
     try {
       this.#checkWrite(offset, length);
       const links = this.#links;
@@ -112,13 +111,13 @@ export class ChainDisk implements Disk {
         // Most requests: the leaf has all of the block, so there is no metadata to write. No allocation here.
         const { leaf } = links;
         leaf.touch();
-        leaf.file.writeSync(from, 0, length, leaf.positionOf(offset));
+        leaf.file.writeSync(from, start, length, leaf.positionOf(offset));
         return undefined;
       }
     } catch (error) {
       return Promise.reject(fileError(error, this.name));
     }
-    return this.#writePieces(from, offset);
+    return this.#writePieces(partOf(from, start, length), offset);
   }
 
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {

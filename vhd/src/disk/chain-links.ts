@@ -4,7 +4,7 @@
  */
 import { VhdError } from '../errors.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import type { Extent, MaybeAsync } from './disk.ts';
+import { type Extent, type MaybeAsync, partOf } from './disk.ts';
 import { ExtentList } from './extent-list.ts';
 import type { Image } from './image.ts';
 import type { DiskLimits } from './limits.ts';
@@ -89,25 +89,24 @@ export class ChainLinks {
     this.#leafSlot = this.#slotOfLink[0] ?? keptSlot;
   }
 
-  /** Fills `into` with the bytes from `offset` on. Errors: IO. */
-  read(into: Uint8Array, offset: number): MaybeAsync {
-    const length = into.byteLength;
+  /** Fills `length` bytes of `into`, from `start` on, with those from `offset` on. Errors: IO. */
+  read(into: Uint8Array, offset: number, start: number, length: number): MaybeAsync {
     const block = Math.floor(offset / this.grainBytes);
     const within = offset - block * this.grainBytes;
     if (within + length <= this.grainBytes) {
       // Most requests: one block, one owner, no allocation.
       const owner = this.owners.blocks[block] ?? OWNER.unknown;
-      if (owner < OWNER.slots) return this.#readStored(owner, into, 0, length, offset);
+      if (owner < OWNER.slots) return this.#readStored(owner, into, start, length, offset);
       const runs = owner === OWNER.mixed ? this.owners.sectorsOf(block) : undefined;
       if (runs !== undefined) {
         const run = runs.indexAt(Math.floor(within / SECTOR_BYTES));
         const slot = runs.ownerOf(run);
         if (slot < OWNER.slots && within + length <= runs.endOf(run, Number.MAX_SAFE_INTEGER) * SECTOR_BYTES) {
-          return this.#readStored(slot, into, 0, length, offset);
+          return this.#readStored(slot, into, start, length, offset);
         }
       }
     }
-    return this.#readPieces(into, offset);
+    return this.#readPieces(partOf(into, start, length), offset);
   }
 
   /** Fills `into` with one sector, at once. Errors: IO. */

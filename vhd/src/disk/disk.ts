@@ -19,17 +19,21 @@ export interface Extent {
   readonly link?: number;
 }
 
-/** Random access to virtual content. Offsets and lengths are bytes and need not be aligned to anything. */
+/**
+ * Random access to virtual content. Offsets and lengths are bytes and need not be aligned to anything. `start` and
+ * `length` say which part of the buffer is meant; left out, all of it. They are there for the NBD server, where making a
+ * view of the buffer for each request costs as much as the rest of what JavaScript does for it.
+ */
 export interface Disk {
   /** For messages: usually the path of the leaf. */
   readonly name: string;
   /** Virtual size in bytes, a multiple of 512. */
   readonly sizeBytes: number;
   readonly isReadOnly: boolean;
-  /** Fills all of `into`. Errors: OUT_OF_RANGE, IO. */
-  read(into: Uint8Array, offset: number): MaybeAsync;
-  /** Stores all of `from`; the caller may reuse the buffer once this has settled. Errors: READ_ONLY, OUT_OF_RANGE, NO_SPACE, IO. */
-  write(from: Uint8Array, offset: number): MaybeAsync;
+  /** Fills `into`. Errors: OUT_OF_RANGE, IO. */
+  read(into: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync;
+  /** Stores `from`; the caller may reuse the buffer once this has settled. Errors: READ_ONLY, OUT_OF_RANGE, NO_SPACE, IO. */
+  write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync;
   /** The range reads as zero afterwards, also where a parent has data. `mayUnmap`: storage may be given back. */
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync;
   /** A hint that the content is no longer needed; afterwards the range reads as zero or as before. */
@@ -40,4 +44,9 @@ export interface Disk {
   extents(offset: number, length: number, limit?: number): Promise<readonly Extent[]>;
   /** Flushes and lets go of files and locks. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The part of a buffer that a request means. */
+export function partOf(bytes: Uint8Array, start = 0, length: number = bytes.byteLength - start): Uint8Array {
+  return start === 0 && length === bytes.byteLength ? bytes : bytes.subarray(start, start + length);
 }

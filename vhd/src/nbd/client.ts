@@ -3,7 +3,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions } from 'node:tls';
-import type { Disk, Extent } from '../disk/disk.ts';
+import { type Disk, type Extent, partOf } from '../disk/disk.ts';
 import { VhdError } from '../errors.ts';
 import { ClientHandshake, type ClientNegotiated } from './client-handshake.ts';
 import type { StatusRun } from './reply.ts';
@@ -136,17 +136,17 @@ export class NbdClient implements Disk {
     socket.resume();
   }
 
-  async read(into: Uint8Array, offset: number): Promise<void> {
-    await this.#split(offset, into.byteLength, this.#negotiated.maximumPayloadBytes, (at, length) =>
-      this.#request(CMD.read, 0, at, length, {
-        read: { into: into.subarray(at - offset, at - offset + length), offset: at },
+  async read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): Promise<void> {
+    await this.#split(offset, length, this.#negotiated.maximumPayloadBytes, (at, count) =>
+      this.#request(CMD.read, 0, at, count, {
+        read: { into: partOf(into, start + at - offset, count), offset: at },
       }),
     );
   }
 
-  async write(from: Uint8Array, offset: number): Promise<void> {
-    await this.#split(offset, from.byteLength, this.#negotiated.maximumPayloadBytes, (at, length) =>
-      this.#request(CMD.write, 0, at, length, { payload: from.subarray(at - offset, at - offset + length) }),
+  async write(from: Uint8Array, offset: number, start = 0, length: number = from.byteLength - start): Promise<void> {
+    await this.#split(offset, length, this.#negotiated.maximumPayloadBytes, (at, count) =>
+      this.#request(CMD.write, 0, at, count, { payload: partOf(from, start + at - offset, count) }),
     );
   }
 

@@ -29,13 +29,13 @@ class HeldDisk extends MemoryDisk {
   #waiting: (() => void)[] = [];
   #isHolding = true;
 
-  override read(into: Uint8Array, offset: number): MaybeAsync {
-    if (offset === 0) return super.read(into, offset);
-    return this.#hold(into.byteLength, () => super.read(into, offset));
+  override read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): MaybeAsync {
+    if (offset === 0) return super.read(into, offset, start, length);
+    return this.#hold(length, () => super.read(into, offset, start, length));
   }
-  override write(from: Uint8Array, offset: number): MaybeAsync {
-    if (offset === 0) return super.write(from, offset);
-    return this.#hold(from.byteLength, () => super.write(from, offset));
+  override write(from: Uint8Array, offset: number, start = 0, length: number = from.byteLength - start): MaybeAsync {
+    if (offset === 0) return super.write(from, offset, start, length);
+    return this.#hold(length, () => super.write(from, offset, start, length));
   }
   override flush(): Promise<void> {
     return this.#hold(0, () => undefined);

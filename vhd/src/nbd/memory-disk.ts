@@ -21,25 +21,25 @@ export class MemoryDisk implements Disk {
     this.isReadOnly = options.isReadOnly ?? false;
   }
 
-  read(into: Uint8Array, offset: number): MaybeAsync {
-    this.#check(offset, into.byteLength);
-    this.#each(offset, into.byteLength, (index, from, length, done) => {
+  read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): MaybeAsync {
+    this.#check(offset, length);
+    this.#each(offset, length, (index, from, count, done) => {
       const page = this.#pages.get(index);
-      if (page === undefined) into.fill(0, done, done + length);
-      else page.copy(into, done, from, from + length);
+      if (page === undefined) into.fill(0, start + done, start + done + count);
+      else page.copy(into, start + done, from, from + count);
     });
     return undefined;
   }
 
-  write(from: Uint8Array, offset: number): MaybeAsync {
-    this.#checkChange(offset, from.byteLength);
-    this.#each(offset, from.byteLength, (index, at, length, done) => {
+  write(from: Uint8Array, offset: number, start = 0, length: number = from.byteLength - start): MaybeAsync {
+    this.#checkChange(offset, length);
+    this.#each(offset, length, (index, at, count, done) => {
       let page = this.#pages.get(index);
       if (page === undefined) {
         page = Buffer.alloc(PAGE_BYTES);
         this.#pages.set(index, page);
       }
-      page.set(from.subarray(done, done + length), at);
+      page.set(from.subarray(start + done, start + done + count), at);
     });
     return undefined;
   }

@@ -2,7 +2,17 @@
  * Encoders of NBD replies into a buffer that the caller owns, for the server's hot path.
  * Spec: NBD proto.md, "Simple reply message", "Structured reply chunk message", "Structured reply types".
  */
-import { CHUNK, CHUNK_DONE, CHUNK_MAGIC, CHUNK_TYPE, SIMPLE_REPLY, SIMPLE_REPLY_MAGIC, writeU64 } from './wire.ts';
+import {
+  CHUNK,
+  CHUNK_DONE,
+  CHUNK_MAGIC,
+  CHUNK_TYPE,
+  SIMPLE_REPLY,
+  SIMPLE_REPLY_MAGIC,
+  writeU16,
+  writeU32,
+  writeU64,
+} from './wire.ts';
 
 /** A request's cookie in two halves: numbers stay exact, and no BigInt is made for each request. */
 export interface Cookie {
@@ -14,20 +24,20 @@ export interface Cookie {
 export const DATA_CHUNK_HEADER: number = CHUNK.SIZE + 8;
 
 export function putSimpleReply(bytes: Buffer, at: number, cookie: Cookie, error: number): number {
-  bytes.writeUInt32BE(SIMPLE_REPLY_MAGIC, at + SIMPLE_REPLY.magic);
-  bytes.writeUInt32BE(error, at + SIMPLE_REPLY.error);
-  bytes.writeUInt32BE(cookie.high, at + SIMPLE_REPLY.cookie);
-  bytes.writeUInt32BE(cookie.low, at + SIMPLE_REPLY.cookie + 4);
+  writeU32(bytes, SIMPLE_REPLY_MAGIC, at + SIMPLE_REPLY.magic);
+  writeU32(bytes, error, at + SIMPLE_REPLY.error);
+  writeU32(bytes, cookie.high, at + SIMPLE_REPLY.cookie);
+  writeU32(bytes, cookie.low, at + SIMPLE_REPLY.cookie + 4);
   return SIMPLE_REPLY.SIZE;
 }
 
 function putChunk(bytes: Buffer, at: number, cookie: Cookie, type: number, isLast: boolean, length: number): number {
-  bytes.writeUInt32BE(CHUNK_MAGIC, at + CHUNK.magic);
-  bytes.writeUInt16BE(isLast ? CHUNK_DONE : 0, at + CHUNK.flags);
-  bytes.writeUInt16BE(type, at + CHUNK.type);
-  bytes.writeUInt32BE(cookie.high, at + CHUNK.cookie);
-  bytes.writeUInt32BE(cookie.low, at + CHUNK.cookie + 4);
-  bytes.writeUInt32BE(length, at + CHUNK.length);
+  writeU32(bytes, CHUNK_MAGIC, at + CHUNK.magic);
+  writeU16(bytes, isLast ? CHUNK_DONE : 0, at + CHUNK.flags);
+  writeU16(bytes, type, at + CHUNK.type);
+  writeU32(bytes, cookie.high, at + CHUNK.cookie);
+  writeU32(bytes, cookie.low, at + CHUNK.cookie + 4);
+  writeU32(bytes, length, at + CHUNK.length);
   return at + CHUNK.SIZE;
 }
 
@@ -55,7 +65,7 @@ export function putHoleChunk(
 ): number {
   const body = putChunk(bytes, at, cookie, CHUNK_TYPE.offsetHole, isLast, 12);
   writeU64(bytes, offset, body);
-  bytes.writeUInt32BE(length, body + 8);
+  writeU32(bytes, length, body + 8);
   return CHUNK.SIZE + 12;
 }
 
@@ -70,8 +80,8 @@ export function putErrorChunk(bytes: Buffer, at: number, cookie: Cookie, error: 
   const length = offset === undefined ? 6 : 14;
   const type = offset === undefined ? CHUNK_TYPE.error : CHUNK_TYPE.errorOffset;
   const body = putChunk(bytes, at, cookie, type, true, length);
-  bytes.writeUInt32BE(error, body);
-  bytes.writeUInt16BE(0, body + 4);
+  writeU32(bytes, error, body);
+  writeU16(bytes, 0, body + 4);
   if (offset !== undefined) writeU64(bytes, offset, body + 6);
   return CHUNK.SIZE + length;
 }
@@ -96,11 +106,11 @@ export function putStatusChunk(
   runs: readonly StatusRun[],
 ): number {
   let place = putChunk(bytes, at, cookie, CHUNK_TYPE.blockStatus, isLast, 4 + 8 * runs.length);
-  bytes.writeUInt32BE(contextId, place);
+  writeU32(bytes, contextId, place);
   place += 4;
   for (const run of runs) {
-    bytes.writeUInt32BE(run.length, place);
-    bytes.writeUInt32BE(run.flags, place + 4);
+    writeU32(bytes, run.length, place);
+    writeU32(bytes, run.flags, place + 4);
     place += 8;
   }
   return place - at;

@@ -92,8 +92,8 @@ function slow(inner: Disk): Disk {
     name: inner.name,
     sizeBytes: inner.sizeBytes,
     isReadOnly: inner.isReadOnly,
-    read: (into, offset) => later(() => inner.read(into, offset)),
-    write: (from, offset) => later(() => inner.write(from, offset)),
+    read: (...request) => later(() => inner.read(...request)),
+    write: (...request) => later(() => inner.write(...request)),
     writeZeroes: (offset, length, options) => later(() => inner.writeZeroes(offset, length, options)),
     trim: (offset, length) => later(() => inner.trim(offset, length)),
     flush: () => inner.flush(),
@@ -187,9 +187,9 @@ describe('what is written is read', () => {
     const pieces: [number, number][] = [];
     const watching: Disk = {
       ...slow(disk),
-      write: (from, offset) => {
-        pieces.push([offset, offset + from.byteLength]);
-        return disk.write(from, offset);
+      write: (from, offset, start = 0, length = from.byteLength - start) => {
+        pieces.push([offset, offset + length]);
+        return disk.write(from, offset, start, length);
       },
     };
     const { socket, take } = await raw((await serve(watching)).uri, { isStructured: false });
@@ -326,11 +326,11 @@ describe('a bad client costs its own connection only', () => {
       name: 'counting',
       sizeBytes: disk.sizeBytes,
       isReadOnly: false,
-      read: (into, offset) => {
-        readBytes += into.byteLength;
-        return disk.read(into, offset);
+      read: (into, offset, start = 0, length = into.byteLength - start) => {
+        readBytes += length;
+        return disk.read(into, offset, start, length);
       },
-      write: (from, offset) => disk.write(from, offset),
+      write: (...request) => disk.write(...request),
       writeZeroes: (offset, length) => disk.writeZeroes(offset, length),
       trim: (offset, length) => disk.trim(offset, length),
       flush: () => disk.flush(),

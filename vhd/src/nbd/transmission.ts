@@ -13,7 +13,7 @@ import { type Cookie, DATA_CHUNK_HEADER, putDataChunk, putErrorChunk, putNoneChu
 import { PIECE_BYTES, ReplyWriter, type SlabPool } from './reply-writer.ts';
 import { changeRange, replyStatus } from './slow-requests.ts';
 import { errnoOf, type Rules, validateRequest } from './validate.ts';
-import { CMD, CMD_FLAG, ERRNO, REQUEST, REQUEST_MAGIC, readU64, SIMPLE_REPLY } from './wire.ts';
+import { CMD, CMD_FLAG, ERRNO, REQUEST, REQUEST_MAGIC, readU16, readU32, readU64, SIMPLE_REPLY } from './wire.ts';
 
 /** The socket, as far as the transmission needs it. */
 export interface Wire {
@@ -176,15 +176,15 @@ export class Transmission {
     const { at } = window;
     if (window.end < at + REQUEST.SIZE) return false;
     const { bytes } = window.buffer;
-    if (bytes.readUInt32BE(at + REQUEST.magic) !== REQUEST_MAGIC) {
+    if (readU32(bytes, at + REQUEST.magic) !== REQUEST_MAGIC) {
       this.#options.wire.destroy('bad request magic');
       return false;
     }
-    const flags = bytes.readUInt16BE(at + REQUEST.flags);
-    const type = bytes.readUInt16BE(at + REQUEST.type);
-    const cookie = { high: bytes.readUInt32BE(at + REQUEST.cookie), low: bytes.readUInt32BE(at + REQUEST.cookie + 4) };
+    const flags = readU16(bytes, at + REQUEST.flags);
+    const type = readU16(bytes, at + REQUEST.type);
+    const cookie = { high: readU32(bytes, at + REQUEST.cookie), low: readU32(bytes, at + REQUEST.cookie + 4) };
     const offset = readU64(bytes, at + REQUEST.offset);
-    const length = bytes.readUInt32BE(at + REQUEST.length);
+    const length = readU32(bytes, at + REQUEST.length);
     window.at = at + REQUEST.SIZE;
     const error = validateRequest(type, flags, offset, length, this.#options.rules);
     if (type === CMD.write) return this.#startWrite(cookie, flags, offset, length, error);
@@ -242,7 +242,7 @@ export class Transmission {
     const { bytes } = writer;
     let pending: Promise<void> | undefined;
     try {
-      pending = this.#disk.read(bytes.subarray(at + head, at + head + length), offset);
+      pending = this.#disk.read(bytes, offset, at + head, length);
     } catch (error) {
       this.#fail(CMD.read, cookie, errnoOf(error));
       return;
@@ -317,7 +317,7 @@ export class Transmission {
   #writePiece(buffer: ReceiveBuffer, at: number, length: number, write: WriteState): void {
     let pending: Promise<void> | undefined;
     try {
-      pending = this.#disk.write(buffer.bytes.subarray(at, at + length), write.offset);
+      pending = this.#disk.write(buffer.bytes, write.offset, at, length);
     } catch (error) {
       write.error = errnoOf(error);
     }

@@ -36,13 +36,13 @@ class RawDisk implements Disk {
     this.#stored = stored ?? [{ offset: 0, length: this.sizeBytes }];
   }
 
-  async read(into: Uint8Array, offset: number): Promise<void> {
-    if (this.sizeBytes < offset + into.byteLength) {
-      throw new VhdError('OUT_OF_RANGE', `read of ${into.byteLength} bytes at ${offset} in ${this.name}`);
+  async read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): Promise<void> {
+    if (this.sizeBytes < offset + length) {
+      throw new VhdError('OUT_OF_RANGE', `read of ${length} bytes at ${offset} in ${this.name}`);
     }
-    const length = Math.max(0, Math.min(into.byteLength, this.#file.sizeBytes - offset));
-    into.fill(0, length);
-    if (0 < length) await this.#file.read(into, 0, length, offset);
+    const stored = Math.max(0, Math.min(length, this.#file.sizeBytes - offset));
+    into.fill(0, start + stored, start + length);
+    if (0 < stored) await this.#file.read(into, start, stored, offset);
   }
 
   async extents(offset: number, length: number, limit: number = Number.MAX_SAFE_INTEGER): Promise<readonly Extent[]> {

@@ -17,10 +17,10 @@ afterEach(() => void vi.useRealTimers());
 /** A disk whose requests fail where and while a test says so. */
 class FailingDisk extends MemoryDisk {
   failing: ((at: number) => string | undefined) | undefined;
-  override write(from: Uint8Array, offset: number): MaybeAsync {
+  override write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
     const code = this.failing?.(offset);
     if (code !== undefined) throw new VhdError(code as 'IO', `write at ${offset} failed`);
-    return super.write(from, offset);
+    return super.write(from, offset, start, length);
   }
 }
 

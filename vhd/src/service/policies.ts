@@ -54,14 +54,14 @@ export class Gate implements Disk {
   }
 
   // The hot path: no closure, no promise where the disk answers at once.
-  read(into: Uint8Array, offset: number): MaybeAsync {
-    if (this.#held !== undefined) return this.#passLater(() => this.#inner.read(into, offset));
-    const pending = this.#inner.read(into, offset);
+  read(into: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    if (this.#held !== undefined) return this.#passLater(() => this.#inner.read(into, offset, start, length));
+    const pending = this.#inner.read(into, offset, start, length);
     return pending === undefined ? undefined : this.#count(pending);
   }
-  write(from: Uint8Array, offset: number): MaybeAsync {
-    if (this.#held !== undefined) return this.#passLater(() => this.#inner.write(from, offset));
-    const pending = this.#inner.write(from, offset);
+  write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    if (this.#held !== undefined) return this.#passLater(() => this.#inner.write(from, offset, start, length));
+    const pending = this.#inner.write(from, offset, start, length);
     return pending === undefined ? undefined : this.#count(pending);
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
@@ -143,11 +143,16 @@ export class FaultWatch implements Disk {
     return this.#fault;
   }
 
-  read(into: Uint8Array, offset: number): MaybeAsync {
-    return this.#watch(() => this.#inner.read(into, offset), 'read', offset, into.byteLength);
+  read(into: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    return this.#watch(() => this.#inner.read(into, offset, start, length), 'read', offset, length ?? into.byteLength);
   }
-  write(from: Uint8Array, offset: number): MaybeAsync {
-    return this.#watch(() => this.#inner.write(from, offset), 'change', offset, from.byteLength);
+  write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    return this.#watch(
+      () => this.#inner.write(from, offset, start, length),
+      'change',
+      offset,
+      length ?? from.byteLength,
+    );
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
     return this.#watch(() => this.#inner.writeZeroes(offset, length, options), 'change', offset, length);
@@ -239,14 +244,14 @@ export class Fence implements Disk {
     this.#isLost = true;
   }
 
-  read(into: Uint8Array, offset: number): MaybeAsync {
+  read(into: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
     if (this.#isLost) return this.#refuse();
-    return this.#inner.read(into, offset);
+    return this.#inner.read(into, offset, start, length);
   }
-  write(from: Uint8Array, offset: number): MaybeAsync {
+  write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
     if (this.#isLost || this.isReadOnly) return this.#refuse();
-    if (this.#onFirstChange !== undefined) return this.#takeOver().then(() => this.write(from, offset));
-    return this.#inner.write(from, offset);
+    if (this.#onFirstChange !== undefined) return this.#takeOver().then(() => this.write(from, offset, start, length));
+    return this.#inner.write(from, offset, start, length);
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
     if (this.#isLost || this.isReadOnly) return this.#refuse();
@@ -317,13 +322,17 @@ export class Ceiling implements Disk {
     return this.#inner.isReadOnly;
   }
 
-  read(into: Uint8Array, offset: number): MaybeAsync {
-    const wait = this.#wait(into.byteLength);
-    return wait === undefined ? this.#inner.read(into, offset) : wait.then(() => this.#inner.read(into, offset));
+  read(into: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    const wait = this.#wait(length ?? into.byteLength);
+    return wait === undefined
+      ? this.#inner.read(into, offset, start, length)
+      : wait.then(() => this.#inner.read(into, offset, start, length));
   }
-  write(from: Uint8Array, offset: number): MaybeAsync {
-    const wait = this.#wait(from.byteLength);
-    return wait === undefined ? this.#inner.write(from, offset) : wait.then(() => this.#inner.write(from, offset));
+  write(from: Uint8Array, offset: number, start?: number, length?: number): MaybeAsync {
+    const wait = this.#wait(length ?? from.byteLength);
+    return wait === undefined
+      ? this.#inner.write(from, offset, start, length)
+      : wait.then(() => this.#inner.write(from, offset, start, length));
   }
   writeZeroes(offset: number, length: number, options?: { readonly mayUnmap?: boolean }): MaybeAsync {
     const wait = this.#wait(0);
