@@ -2,16 +2,18 @@
 // what is measured is the server. All requests that are due leave in one send, all replies that are there come in with one
 // receive; times are taken where a request is handed to the socket and where its reply was read. Built by the bench: gcc -O2.
 //
-//   nbd-load URI read|write KEY=VALUE…   bytes=4096 depth=32 seconds=2 size=67108864 stride=0
+//   nbd-load URI read|write KEY=VALUE…   bytes=4096 depth=32 seconds=2 size=67108864
+//   nbd-load serve PATH                  a server that does nothing, on a unix socket: what a client can get at most
 //
-// With stride=0 places are random, else they follow each other at that distance, once through. Prints one line of JSON:
-// requests, seconds, and microseconds a request took (median, p99, longest). seconds=0: runs until its standard input ends,
-// and answers each line there with the longest request since the one before, those included that are still open.
+// Places are random. Prints one line of JSON: requests, seconds, and microseconds a request took (median, p99, longest).
+// seconds=0: runs until its standard input ends, and answers each line there with the longest request since the one before,
+// those included that are still open.
 // Spec: NBD proto.md, "Fixed newstyle negotiation", "Transmission phase".
 #define _GNU_SOURCE
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +82,7 @@ static int open_export(const char *uri) {
 // ---- load -----------------------------------------------------------------------------------------------------------
 
 static int fd, is_write, depth = 32;
-static uint64_t bytes = 4096, size = 64 << 20, stride, next_place, random_state = 88172645463325252u;
+static uint64_t bytes = 4096, size = 64 << 20, random_state = 88172645463325252u;
 static unsigned char *out, *in;
 static size_t out_bytes, in_bytes, body_left; // `body_left`: payload of a reply that is still to come, and is not looked at.
 static double begun[MOST_DEPTH];
@@ -90,7 +92,6 @@ static double longest;
 static float *times;
 
 static uint64_t place(void) {
-  if (stride) { uint64_t at = next_place; next_place += stride; return at % size; }
   random_state ^= random_state << 13; random_state ^= random_state >> 7; random_state ^= random_state << 17;
   return random_state % (size / bytes) * bytes;
 }
@@ -142,6 +143,68 @@ static void receive(int asks_again) {
   in_bytes -= at;
 }
 
+// ---- a server that does nothing -------------------------------------------------------------------------------------
+
+/** Whatever is read is what happens to be in memory, whatever is written is forgotten. One process a connection. */
+static void serve_connection(void) {
+  unsigned char head[20], data[65536], reply[20], greeting[18], info[12];
+  memcpy(greeting, "NBDMAGICIHAVEOPT", 16); put(greeting + 16, 3, 2);
+  send_all(fd, greeting, 18);
+  receive_all(fd, head, 4);
+  for (uint32_t option = 0; option != OPT_GO;) {
+    receive_all(fd, head, 16);
+    option = get(head + 8, 4);
+    uint32_t length = get(head + 12, 4);
+    if (sizeof data < length) die("an option is too long");
+    receive_all(fd, data, length);
+    put(reply, 0x3e889045565a9, 8); put(reply + 8, option, 4);
+    if (option == OPT_GO) {
+      put(info, 0, 2); put(info + 2, size, 8); put(info + 10, 1, 2);
+      put(reply + 12, 3, 4); put(reply + 16, 12, 4);
+      send_all(fd, reply, 20); send_all(fd, info, 12);
+    }
+    put(reply + 12, option == OPT_GO ? REP_ACK : 0x80000001, 4); put(reply + 16, 0, 4);
+    send_all(fd, reply, 20);
+  }
+  for (size_t end = 0;;) {
+    ssize_t n = recv(fd, in + end, RECEIVE_BYTES - end, 0);
+    if (n <= 0) exit(0);
+    end += n;
+    size_t at = 0, answer = 0;
+    while (28 <= end - at) {
+      const unsigned char *request = in + at;
+      uint32_t length = get(request + 24, 4), type = get(request + 6, 2);
+      size_t payload = type == 1 ? length : 0;
+      if (type == 2) exit(0);
+      if (end - at < 28 + payload) break;
+      put(out + answer, 0x67446698, 4); put(out + answer + 4, 0, 4); memcpy(out + answer + 8, request + 8, 8);
+      answer += 16 + (type == 0 ? length : 0);
+      at += 28 + payload;
+    }
+    memmove(in, in + at, end - at);
+    end -= at;
+    if (answer) send_all(fd, out, answer);
+  }
+}
+
+_Noreturn static void serve(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (sizeof address.sun_path <= strlen(path)) die(path);
+  strcpy(address.sun_path, path);
+  out = calloc(1, RECEIVE_BYTES / 28 * (size_t)(16 + 4096)); // As many replies of 4 KiB as one receive can hold requests for.
+  in = malloc(RECEIVE_BYTES);
+  signal(SIGCHLD, SIG_IGN);
+  if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 8)) die(path);
+  for (;;) {
+    fd = accept(listener, 0, 0);
+    if (fd < 0) die("accept");
+    pid_t child = fork();
+    if (child == 0) serve_connection();
+    close(fd);
+  }
+}
+
 static int by_value(const void *a, const void *b) { float x = *(const float *)a, y = *(const float *)b; return (x > y) - (x < y); }
 
 /** Answers a line on standard input. False when it has ended. */
@@ -159,7 +222,8 @@ static int tell_longest(void) {
 
 int main(int argc, char **argv) {
   double seconds = 2;
-  if (argc < 3) { fprintf(stderr, "usage: nbd-load URI read|write KEY=VALUE…\n"); return 64; }
+  if (argc < 3) { fprintf(stderr, "usage: nbd-load URI read|write KEY=VALUE… | nbd-load serve PATH\n"); return 64; }
+  if (!strcmp(argv[1], "serve")) serve(argv[2]);
   is_write = !strcmp(argv[2], "write");
   for (int i = 3; i < argc; i++) {
     char *value = strchr(argv[i], '=');
@@ -169,7 +233,6 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[i], "depth")) depth = atoi(value);
     else if (!strcmp(argv[i], "seconds")) seconds = atof(value);
     else if (!strcmp(argv[i], "size")) size = atoll(value);
-    else if (!strcmp(argv[i], "stride")) stride = atoll(value);
     else { fprintf(stderr, "nbd-load: no option %s\n", argv[i]); return 64; }
   }
   if (depth < 1 || MOST_DEPTH < depth) { fprintf(stderr, "nbd-load: depth is 1 to %d\n", MOST_DEPTH); return 64; }
@@ -190,7 +253,7 @@ int main(int argc, char **argv) {
       if (on[1].revents && !tell_longest()) goes_on = 0;
       if (!on[0].revents) continue;
     }
-    if (goes_on && (ends_at <= now() || (stride && size <= next_place))) goes_on = 0;
+    if (ends_at <= now()) goes_on = 0;
     receive(goes_on);
   }
   double took = now() - started_at;
@@ -200,6 +263,6 @@ int main(int argc, char **argv) {
          times[kept / 2] * 1e6, times[kept * 99 / 100] * 1e6, times[kept - 1] * 1e6);
   unsigned char bye[28] = {0};
   put(bye, 0x25609513, 4); put(bye + 6, 2, 2);
-  send_all(fd, bye, 28);
+  send(fd, bye, 28, MSG_NOSIGNAL);
   return 0;
 }

@@ -1,9 +1,9 @@
-// The NBD servers that the nbd bench compares, each on a hot 64 MiB file, and the tools that load them.
+// The NBD servers that the nbd bench compares, each on a hot 64 MiB file.
 import { execFileSync, spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectDiskService } from '@oriel/vhd';
+import { connectDiskService, DISK_SERVICE_FLAGS } from '@oriel/vhd';
 
 export const MIB = 1 << 20;
 export const SET_BYTES = 64 * MIB;
@@ -27,8 +27,11 @@ export async function startServer(program, args, socketPath) {
   return { uri: `nbd+unix:///?socket=${socketPath}`, pid: child.pid, stop: () => void child.kill('SIGTERM') };
 }
 
-/** A raw file of random bytes, and servers of it: nbdkit, qemu-nbd raw, and qemu-nbd on a full dynamic VHD. */
-export async function peers(folder) {
+/**
+ * A raw file of random bytes, and servers of it: nbdkit, qemu-nbd raw, and qemu-nbd on a full dynamic VHD; and one that does
+ * nothing at all, by `generator` (nbd-load.c): what a client gets from it is what the client can do.
+ */
+export async function peers(folder, generator) {
   const raw = join(folder, 'set.raw');
   writeFileSync(raw, randomFillSync(Buffer.alloc(SET_BYTES)));
   const copy = join(folder, 'nbdkit.raw');
@@ -38,7 +41,7 @@ export async function peers(folder) {
   const at = (name) => join(folder, `${name}.sock`);
   return {
     raw,
-    nbdkitNull: await startServer('nbdkit', ['-f', '-U', at('null'), 'null', String(SET_BYTES)], at('null')),
+    nothing: await startServer(generator, ['serve', at('nothing')], at('nothing')),
     nbdkit: await startServer('nbdkit', ['-f', '-U', at('nbdkit'), 'file', copy], at('nbdkit')),
     qemuRaw: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'raw', '-k', at('raw'), raw], at('raw')),
     qemuVpc: await startServer('qemu-nbd', ['-t', '-e', '8', '-f', 'vpc', '-k', at('vpc'), vhd], at('vpc')),
@@ -55,6 +58,7 @@ export async function ourService(folder) {
   const { pid } = await startServer(
     process.execPath,
     [
+      ...DISK_SERVICE_FLAGS,
       join(import.meta.dirname, 'nbd-service.mjs'),
       'disks',
       'serve',
@@ -88,41 +92,6 @@ export async function ourDisk(client, raw, name) {
 /** Fills the leaf of a disk, so that writes to it allocate nothing. */
 export function fill(uri, raw) {
   execFileSync('nbdcopy', ['--allocated', '--flush', raw, uri]);
-}
-
-/** One fio run over NBD; IOPS and MiB/s. */
-export function fio(uri, { rw, blockBytes, depth, seconds }) {
-  const args = [
-    '--name=bench',
-    '--ioengine=nbd',
-    `--uri=${uri}`,
-    `--rw=${rw}`,
-    `--bs=${blockBytes}`,
-    `--iodepth=${depth}`,
-    `--size=${SET_BYTES}`,
-    '--time_based',
-    `--runtime=${seconds}`,
-    '--output-format=json',
-    '--norandommap',
-    '--randrepeat=1',
-  ];
-  return new Promise((resolve, reject) => {
-    const child = spawn('fio', args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/tmp' });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (text) => {
-      out += text;
-    });
-    child.stderr.on('data', (text) => {
-      err += text;
-    });
-    child.on('close', (code) => {
-      if (code !== 0) return reject(new Error(`fio: ${err || out}`));
-      const { jobs } = JSON.parse(out.slice(out.indexOf('{')));
-      const side = rw.includes('read') ? jobs[0].read : jobs[0].write;
-      resolve({ iops: side.iops, mibPerSecond: side.bw_bytes / MIB });
-    });
-  });
 }
 
 /** Resident memory of a process, MiB. */

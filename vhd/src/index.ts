@@ -70,6 +70,7 @@ export type {
 } from './service/api.ts';
 export { connectDiskService, type DiskServiceClient } from './service/client.ts';
 export {
+  DISK_SERVICE_FLAGS,
   type RunDiskServiceOptions,
   type RunningDiskService,
   runDiskService,

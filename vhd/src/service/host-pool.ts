@@ -33,8 +33,9 @@ interface Seat {
   readonly worker: Worker | undefined;
 }
 
-/** Memory that a worker's heap may take: what it needs is outside of the heap, in buffers. */
+/** Memory that a worker's heap may take: what it needs is outside of the heap, in buffers; requests leave next to no garbage. */
 const HEAP_MIB = 96;
+const NURSERY_MIB = 3;
 
 export class HostPool {
   readonly #options: HostPoolOptions;
@@ -79,7 +80,7 @@ export class HostPool {
       seat = { host: new DiskHost(this.#options.onFault), keys, worker: undefined };
     } else {
       const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
-        resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: 8 },
+        resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: NURSERY_MIB },
       });
       const lost = (reason: string): void => {
         const index = this.#seats.indexOf(seat);
