@@ -59,7 +59,7 @@ export async function ourService(folder) {
     process.execPath,
     [
       ...DISK_SERVICE_FLAGS,
-      join(import.meta.dirname, 'nbd-service.mjs'),
+      join(import.meta.dirname, '../gateway/bin/oriel.mjs'),
       'disks',
       'serve',
       '--storage',

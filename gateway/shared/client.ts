@@ -3,7 +3,8 @@
  * In a browser the cookie goes along by itself; elsewhere give a token.
  */
 import type { z } from 'zod';
-import { type ErrorCode, type Problem, problemSchema } from './problem.ts';
+import { ApiError } from './errors.ts';
+import { type Problem, problemSchema } from './problem.ts';
 import type { Route } from './route.ts';
 
 export interface FetchInit {
@@ -31,18 +32,6 @@ export interface ClientOptions {
   readonly token?: string;
   /** Called for each 401 that is not about a sign-in in progress, so that a page can go to the sign-in. */
   readonly onSignedOut?: () => void;
-}
-
-/** A refusal or failure that the gateway described. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
-  readonly code: ErrorCode;
-  readonly problem: Problem;
-  constructor(problem: Problem) {
-    super(problem.detail ?? problem.title);
-    this.code = problem.code;
-    this.problem = problem;
-  }
 }
 
 type Given<T extends z.ZodType, Key extends string> = [z.input<T>] extends [undefined]

@@ -3,7 +3,7 @@
  * it, and the tests draw the access matrix and the fuzz cases from it. Nothing else says what a route takes or gives.
  */
 import type { z } from 'zod';
-import type { ErrorCode } from './problem.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Right } from './rights.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';

@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { disksCommand } from '@oriel/vhd/cli';
+import { disksCommand } from '@oriel/vhd/cli/disks';
 import { type Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { clientOf, done, MIB, onCleanup, serviceIn, type TestService, tempFolder } from './setup.ts';

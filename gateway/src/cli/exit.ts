@@ -1,5 +1,5 @@
 /** How the `oriel` command ends: what each failure prints, and its exit status. Scripts branch on the status. */
-import type { ErrorCode } from '../../shared/problem.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
 
 export const EXIT = {
   ok: 0,

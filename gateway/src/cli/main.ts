@@ -1,8 +1,7 @@
 /** The entry of the `oriel` command: argv in, exit status out. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
-import { ApiError } from '../../shared/client.ts';
-import { parseConfig } from '../config.ts';
+import { ApiError } from '../../shared/errors.ts';
 import { GatewayError, StartError } from '../errors.ts';
 import type { Access, Cli } from './context.ts';
 import { CliError, EXIT, exitStatusOf } from './exit.ts';
@@ -29,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** The account that owns the data folder needs no profile on the gateway's own machine: its local socket lets it in. */
 async function localAccess(env: Cli['env']): Promise<Access | undefined> {
+  const { parseConfig } = await import('../config.ts');
   const { dataFolder } = parseConfig(env);
   if (!existsSync(dataFolder)) return undefined;
   const { askAdmin } = await import('../auth/admin-socket.ts');

@@ -1,6 +1,6 @@
 /** What the disk service refuses, in the words of the API. NO-SECRET-OUT: its messages may hold paths, ours do not. */
 import { isVhdError, type VhdErrorCode } from '@oriel/vhd';
-import type { ErrorCode } from '../../shared/problem.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
 import { GatewayError } from '../errors.ts';
 
 const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {

@@ -1,6 +1,7 @@
 /** OpenAPI 3.1 out of the route descriptions: nothing is written twice. Pure. */
 import { z } from 'zod';
-import { ERRORS, type ErrorCode, problemSchema } from '../../shared/problem.ts';
+import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
+import { problemSchema } from '../../shared/problem.ts';
 import type { Route } from '../../shared/route.ts';
 import { COOKIE } from '../auth/cookies.ts';
 

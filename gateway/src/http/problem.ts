@@ -1,7 +1,8 @@
 /** Errors as problem documents (RFC 9457). What is not a GatewayError is INTERNAL, and nothing of it is shown. */
 import type { ServerResponse } from 'node:http';
 import type { z } from 'zod';
-import { ERRORS, type Problem } from '../../shared/problem.ts';
+import { ERRORS } from '../../shared/errors.ts';
+import type { Problem } from '../../shared/problem.ts';
 import { GatewayError } from '../errors.ts';
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';

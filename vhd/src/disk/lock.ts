@@ -136,8 +136,13 @@ function isAlive(holder: LockHolder): boolean {
   return startOf(holder.pid) === holder.started;
 }
 
-function self(): Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine' | 'space'> {
-  return {
+type Identity = Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine' | 'space'>;
+
+let identity: Identity | undefined;
+
+/** Read once: a process keeps all of it, and a live snapshot takes a lock while a VM waits. */
+function self(): Identity {
+  identity ??= {
     pid: process.pid,
     started: startOf(process.pid) ?? '',
     host: os.hostname(),
@@ -145,6 +150,7 @@ function self(): Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine
     machine: readText('/etc/machine-id'),
     space: linkText('/proc/self/ns/pid'),
   };
+  return identity;
 }
 
 /** Field 22 of /proc/<pid>/stat; the name in field 2 may hold anything, so fields are counted from its last bracket. */

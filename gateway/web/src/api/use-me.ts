@@ -1,7 +1,7 @@
 /** Who is signed in, and what they may do. `null`: nobody. */
 import { useQuery } from '@tanstack/react-query';
 import { getMe, type Me } from '../../../shared/auth.ts';
-import { ApiError } from '../../../shared/client.ts';
+import { ApiError } from '../../../shared/errors.ts';
 import type { Right } from '../../../shared/rights.ts';
 import { client, ME_KEY } from './client.ts';
 

@@ -5,8 +5,8 @@
  */
 
 import type { Me } from '../../../shared/auth.ts';
-import { ApiError } from '../../../shared/client.ts';
 import type { DesktopView } from '../../../shared/desktop.ts';
+import { ApiError } from '../../../shared/errors.ts';
 import {
   askToJoin,
   createJoinTicket,

@@ -3,7 +3,7 @@ import { Alert, Button, Divider, Form, FormGroup, Skeleton, TextInput } from '@p
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../shared/auth.ts';
-import { ApiError } from '../../../shared/client.ts';
+import { ApiError } from '../../../shared/errors.ts';
 import { client, describeError } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
 import { signInByPasskey } from './passkey.ts';
