@@ -110,7 +110,7 @@ export async function run({ rounds, log }) {
       allocating: () => allocating(service.client, folder, rounds, log),
       four: () => four(disks, servers, client, rounds, log),
       memory: () => memory(service, disks, log),
-      snapshots: () => snapshots(service.client, disks, servers.raw, generator, log),
+      snapshots: () => snapshots(service.client, servers.raw, generator, rounds, log),
     };
     const rows = [];
     for (const [name, part] of Object.entries(parts))

@@ -81,10 +81,11 @@ export interface StartDiskServiceOptions {
 const POLL_MS = 20;
 
 /**
- * Flags of Node that keep the service small: a nursery of 1 MiB, which is enough for what it allocates, and no snapshot of
- * Node's own start-up, of which every thread would hold a copy. Together 7 of 88 MiB; docs/decisions/0003 has the figures.
+ * Flags of Node that keep the service small: a nursery of 1 MiB, which is enough for what it allocates; no snapshot of
+ * Node's own start-up, of which every thread would hold a copy; and leave to collect the buffers of an import when it is
+ * over. docs/decisions/0003 has the figures.
  */
-export const DISK_SERVICE_FLAGS: readonly string[] = ['--max-semi-space-size=1', '--no-node-snapshot'];
+export const DISK_SERVICE_FLAGS: readonly string[] = ['--max-semi-space-size=1', '--no-node-snapshot', '--expose-gc'];
 
 /**
  * Starts `oriel disks serve` as a process of its own and waits until it answers. Where a service answers already, that
