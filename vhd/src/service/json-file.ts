@@ -3,19 +3,22 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } f
 import { dirname } from 'node:path';
 import { fileError } from '../disk/file.ts';
 
-/** Errors: NO_SPACE, READ_ONLY, IO. */
-export function writeJson(path: string, value: unknown): void {
+/**
+ * `isSynced: false` leaves out the syncs, each of which commits the journal of the file system under running VMs: for what
+ * may be as it was before, or missing, after a power cut. Errors: NO_SPACE, READ_ONLY, IO.
+ */
+export function writeJson(path: string, value: unknown, { isSynced = true }: { isSynced?: boolean } = {}): void {
   const beside = `${path}.new`;
   try {
     const file = openSync(beside, 'w', 0o600);
     try {
       writeSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
-      fsyncSync(file);
+      if (isSynced) fsyncSync(file);
     } finally {
       closeSync(file);
     }
     renameSync(beside, path);
-    syncFolder(dirname(path));
+    if (isSynced) syncFolder(dirname(path));
   } catch (cause) {
     throw fileError(cause, `cannot write ${path}`);
   }

@@ -214,7 +214,9 @@ export class LiveChanges {
     const free = (): void => ids.forEach((id) => this.#disks.busy.delete(id));
     let task: TaskInfo;
     try {
-      task = this.#shared.tasks.start(kind, ids.join(','), input, (context) => work(context).finally(free));
+      task = this.#shared.tasks.start(kind, ids.join(','), input, (context) => work(context).finally(free), {
+        isBrief: isShort,
+      });
     } catch (error) {
       free();
       throw error;

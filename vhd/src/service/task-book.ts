@@ -69,7 +69,17 @@ export class TaskBook {
     return [...this.#records.values()].filter(({ info }) => info.state === 'running' && !this.#running.has(info.id));
   }
 
-  start(kind: string, target: string, input: unknown, work: TaskWork): TaskInfo {
+  /**
+   * `isBrief`: whoever asked hears of the task when it has ended, and what a restart has to know is stored with its first
+   * step: its record need not outlive a power cut before that.
+   */
+  start(
+    kind: string,
+    target: string,
+    input: unknown,
+    work: TaskWork,
+    options: { readonly isBrief?: boolean } = {},
+  ): TaskInfo {
     const info: TaskInfo = {
       id: randomUUID(),
       kind,
@@ -81,7 +91,7 @@ export class TaskBook {
       startedAt: new Date().toISOString(),
       endedAt: null,
     };
-    this.#store({ info, input, step: null });
+    this.#store({ info, input, step: null }, { isSynced: options.isBrief !== true });
     this.#run(info.id, work);
     this.#forget();
     return info;
@@ -147,7 +157,8 @@ export class TaskBook {
     const info = { ...record.info, state, progress, error, result, endedAt: new Date().toISOString() };
     this.#records.set(id, { ...record, info });
     try {
-      this.#store({ ...record, info });
+      // A power cut may take this back, as a kill just before it would: the next start finds out how far the work is.
+      this.#store({ ...record, info }, { isSynced: false });
     } catch {
       // A storage that is full or read-only: the next start finds the task running, and resumes or interrupts it.
     }
@@ -159,8 +170,8 @@ export class TaskBook {
   }
 
   /** Errors: NO_SPACE, READ_ONLY, IO; then nothing has changed. */
-  #store(record: TaskRecord): void {
-    writeJson(join(this.#folder, `${record.info.id}.json`), record);
+  #store(record: TaskRecord, options?: { isSynced?: boolean }): void {
+    writeJson(join(this.#folder, `${record.info.id}.json`), record, options);
     this.#records.set(record.info.id, record);
   }
 
