@@ -7,7 +7,8 @@
 export const HEADROOM_BYTES = 4096;
 /** More than the send buffer of a unix socket (208 KiB), so that one read takes all there is. */
 const RECEIVE_BYTES = 256 << 10;
-const POOLED_BUFFERS = 8;
+/** As many as the writes that one client may have in flight fill. */
+const POOLED_BUFFERS = 5;
 
 export interface ReceiveBuffer {
   readonly bytes: Buffer;

@@ -10,7 +10,8 @@
 export const PIECE_BYTES: number = 1 << 20;
 const HEADER_ROOM = 64;
 const SLAB_BYTES = PIECE_BYTES + HEADER_ROOM;
-const POOLED_SLABS = 4;
+/** As many as the replies that one client may have queued fill, and the one being filled. */
+const POOLED_SLABS = 3;
 
 export interface Slab {
   readonly bytes: Buffer;
