@@ -10,7 +10,7 @@ export default defineConfig({
   test: {
     include: [
       '{vhd,hosts}/src/**/*.test.ts',
-      'gateway/{src,shared,web}/**/*.test.{ts,tsx}',
+      'gateway/{src,api,relay,web}/**/*.test.{ts,tsx}',
       'test/**/*.test.ts',
       'tools/**/*.test.ts',
     ],

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { WORKER_FLAGS } from '../gateway/dist/src/display/workers/pool.js';
+import { WORKER_FLAGS } from '../gateway/dist/relay/workers/pool.js';
 
 export const HERE = path.dirname(fileURLToPath(import.meta.url));
 const SECONDS = 2;

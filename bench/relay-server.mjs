@@ -9,13 +9,14 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openDisplay, RelayShare } from '../gateway/dist/src/display/display.js';
-import { Backend } from '../gateway/dist/src/display/relay/backend.js';
-import { acceptResponse, answerUpgrade } from '../gateway/dist/src/display/relay/handshake.js';
-import { Relay } from '../gateway/dist/src/display/relay/relay.js';
-import { WsChannel } from '../gateway/dist/src/display/relay/ws-channel.js';
-import { TLS_SETTINGS } from '../gateway/dist/src/http/certificate.js';
-import { DEFAULT_POLICY, rfbPolicy } from '../gateway/dist/src/sessions/policy.js';
+import { rfbPolicy } from '../gateway/dist/relay/rfb/policy.js';
+import { openDisplay, RelayShare } from '../gateway/dist/relay/rfb/rfb-session.js';
+import { Backend } from '../gateway/dist/relay/stream/backend.js';
+import { acceptResponse, answerUpgrade } from '../gateway/dist/relay/stream/handshake.js';
+import { Relay } from '../gateway/dist/relay/stream/relay.js';
+import { WsChannel } from '../gateway/dist/relay/stream/ws-channel.js';
+import { DEFAULT_POLICY } from '../gateway/dist/src/access/policies/policy.js';
+import { TLS_SETTINGS } from '../gateway/dist/src/edge/http/certificate.js';
 
 const options = JSON.parse(process.argv[2]);
 const share = new RelayShare();
@@ -55,7 +56,7 @@ function plain(openChannel) {
 }
 
 async function startWorkers(count) {
-  const { WorkerPool } = await import('../gateway/dist/src/display/workers/pool.js');
+  const { WorkerPool } = await import('../gateway/dist/relay/workers/pool.js');
   const pool = new WorkerPool(count);
   while (pool.readyPids.length < count) await delay(10);
   let desktops = 0;
@@ -89,11 +90,11 @@ function broker(openChannel, isWalked) {
 }
 
 async function sessions() {
-  const { sessionFeature } = await import('../gateway/dist/src/sessions/feature.js');
-  const { openStore } = await import('../gateway/dist/src/store/store.js');
-  const { AuditLog } = await import('../gateway/dist/src/audit/audit-log.js');
-  const { Auth } = await import('../gateway/dist/src/auth/auth.js');
-  const { EventHub } = await import('../gateway/dist/src/events/hub.js');
+  const { sessionFeature } = await import('../gateway/dist/src/access/feature.js');
+  const { openStore } = await import('../gateway/dist/src/platform/store/store.js');
+  const { AuditLog } = await import('../gateway/dist/src/identity/audit/audit-log.js');
+  const { Auth } = await import('../gateway/dist/src/identity/sign-in/auth.js');
+  const { EventHub } = await import('../gateway/dist/src/platform/events/hub.js');
   const { openLog } = await import('../gateway/dist/src/log.js');
   const folder = mkdtempSync(path.join(tmpdir(), 'oriel-bench-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -147,7 +148,7 @@ async function sessions() {
 
 /** As the gateway does where it has workers: another process ends TLS. */
 async function behindFronts(inner, context) {
-  const { TlsFronts } = await import('../gateway/dist/src/http/tls-fronts.js');
+  const { TlsFronts } = await import('../gateway/dist/src/edge/http/tls-fronts.js');
   const dataFolder = mkdtempSync(path.join(tmpdir(), 'oriel-bench-'));
   process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
   const fronts = await TlsFronts.start(inner, { count: options.fronts, dataFolder, context, gate: () => () => {} });

@@ -94,11 +94,11 @@ function build() {
   const bin = (name) => join(ROOT, 'node_modules/.bin', name);
   run(
     bin('tsc'),
-    ['-b', 'vhd', 'hosts', 'gateway/shared', 'gateway'],
+    ['-b', 'vhd', 'hosts', 'gateway/api', 'gateway/relay', 'gateway'],
     'the build failed: the compiler says where, above',
   );
   const page = join(ROOT, 'gateway/dist/web/index.html');
-  const sources = ['gateway/web', 'gateway/shared', 'package-lock.json'].map((path) => newestChange(join(ROOT, path)));
+  const sources = ['gateway/web', 'gateway/api', 'package-lock.json'].map((path) => newestChange(join(ROOT, path)));
   if (existsSync(page) && Math.max(...sources) < statSync(page).mtimeMs) return;
   console.log('oriel: building the web pages');
   run(bin('vite'), ['build', 'gateway/web', '--logLevel', 'warn'], 'the build of the web pages failed, see above');

@@ -1,5 +1,5 @@
 /** The one error class of the gateway. Its codes and their HTTP statuses are in shared/problem.ts. */
-import { ERRORS, type ErrorCode } from '../shared/errors.ts';
+import { ERRORS, type ErrorCode } from '../api/errors.ts';
 
 export interface GatewayErrorOptions extends ErrorOptions {
   /** When trying again makes sense; becomes `Retry-After`. */

@@ -11,14 +11,31 @@ import { fileURLToPath } from 'node:url';
 import { FakeHost, fakeDriver, qemuDriver } from '@oriel/hosts';
 import { connectDiskService, type DiskServiceClient, startDiskService } from '@oriel/vhd';
 import { Registry } from 'prom-client';
-import { AuditLog } from './audit/audit-log.ts';
-import { auditRoutes } from './audit/routes.ts';
-import { serveAdmin } from './auth/admin-socket.ts';
-import { Auth } from './auth/auth.ts';
-import { linkUrl } from './auth/one-time-links.ts';
-import { authLookups, authRoutes } from './auth/routes.ts';
-import { Cleanup } from './cleanup.ts';
+import { sessionFeature } from './access/feature.ts';
+import { desktopPort } from './access/targets/vm-target.ts';
+import { Hosts, type OpenDriver } from './compute/hosts/hosts.ts';
+import { hostRoutes } from './compute/hosts/routes.ts';
+import { vmRoutes } from './compute/vms/routes.ts';
+import { VmStore } from './compute/vms/vm-store.ts';
+import { Vms } from './compute/vms/vms.ts';
 import { type Config, parseConfig } from './config.ts';
+import { isFirstRun, makeDemo } from './demo/demo.ts';
+import { linuxDemoKind } from './demo/demo-linux.ts';
+import { Desktops, desktopLookup } from './desktops/desktops/desktops.ts';
+import { desktopRoutes } from './desktops/desktops/routes.ts';
+import { Thumbnails } from './desktops/desktops/thumbnails.ts';
+import { listen } from './edge/http/server.ts';
+import { serveAdmin } from './edge/local/admin-socket.ts';
+import { StartError } from './errors.ts';
+import { AuditLog } from './identity/audit/audit-log.ts';
+import { auditRoutes } from './identity/audit/routes.ts';
+import { linkUrl } from './identity/credentials/one-time-links.ts';
+import { authLookups, authRoutes } from './identity/routes/routes.ts';
+import { Auth } from './identity/sign-in/auth.ts';
+import { openLog } from './log.ts';
+import { Monitor } from './operations/monitor/monitor.ts';
+import { EventHub } from './platform/events/hub.ts';
+import { Cleanup } from './platform/process/cleanup.ts';
 import {
   type DataFolder,
   fullDiskText,
@@ -27,34 +44,17 @@ import {
   lockDataFolder,
   makeDataFolder,
   writeNote,
-} from './data-folder.ts';
-import { isFirstRun, makeDemo } from './demo.ts';
-import { linuxDemoKind } from './demo-linux.ts';
-import { Desktops, desktopLookup } from './desktops/desktops.ts';
-import { desktopRoutes } from './desktops/routes.ts';
-import { desktopPort } from './desktops/session-port.ts';
-import { Thumbnails } from './desktops/thumbnails.ts';
-import { Library } from './disks/library.ts';
-import { diskRoutes } from './disks/routes.ts';
-import { requireSoundLibrary } from './disks/sound.ts';
-import { diskWork } from './disks/work.ts';
-import { StartError } from './errors.ts';
-import { EventHub } from './events/hub.ts';
-import { Hosts, type OpenDriver } from './hosts/hosts.ts';
-import { hostRoutes } from './hosts/routes.ts';
-import { listen } from './http/server.ts';
-import { openLog } from './log.ts';
-import { openLogFile } from './log-file.ts';
-import { Monitor } from './monitor/monitor.ts';
-import { sessionFeature } from './sessions/feature.ts';
-import { takeLease } from './store/lease.ts';
-import { openStore } from './store/store.ts';
-import { taskLookup, taskRoutes } from './tasks/routes.ts';
-import { TaskStore } from './tasks/task-store.ts';
-import { Tasks } from './tasks/tasks.ts';
-import { vmRoutes } from './vms/routes.ts';
-import { VmStore } from './vms/vm-store.ts';
-import { Vms } from './vms/vms.ts';
+} from './platform/process/data-folder.ts';
+import { openLogFile } from './platform/process/log-file.ts';
+import { takeLease } from './platform/store/lease.ts';
+import { openStore } from './platform/store/store.ts';
+import { taskLookup, taskRoutes } from './platform/tasks/routes.ts';
+import { TaskStore } from './platform/tasks/task-store.ts';
+import { Tasks } from './platform/tasks/tasks.ts';
+import { Library } from './storage/library/library.ts';
+import { diskRoutes } from './storage/library/routes.ts';
+import { requireSoundLibrary } from './storage/library/sound.ts';
+import { diskWork } from './storage/library/work.ts';
 
 export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

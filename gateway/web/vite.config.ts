@@ -9,7 +9,7 @@ const gateway = process.env['ORIEL_DEV_GATEWAY'];
 
 /** What sign-in and the desktops need. The rest of PatternFly comes with the first page that uses it. */
 function isInitial(id: string): boolean {
-  return /gateway[\\/]shared[\\/]|web[\\/]src[\\/](api|shell|sign-in|portal)[\\/]/.test(id) && !LATER.test(id);
+  return /gateway[\\/]api[\\/]|web[\\/]src[\\/](api|shell|sign-in|portal)[\\/]/.test(id) && !LATER.test(id);
 }
 const LATER =
   /shell[\\/](data-table|paged-table|row-menu|form-dialog|select-field|text-field|list-page|fact|use-action|format)\./;

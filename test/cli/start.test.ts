@@ -15,8 +15,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { listDisks } from '../../gateway/shared/disk.ts';
-import { listVms } from '../../gateway/shared/vm.ts';
+import { listDisks } from '../../gateway/api/disk.ts';
+import { listVms } from '../../gateway/api/vm.ts';
 import { ORIEL, oriel, processesOf, type Ran, startGateway } from '../support/gateway.ts';
 import { untilState } from '../support/live.ts';
 

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { DisplayEndpoint } from '@oriel/hosts';
 import { expect, test, vi } from 'vitest';
-import { SESSION_CLOSE, ticketProtocol } from '../../gateway/shared/ticket.ts';
-import { DISPLAY_LIMITS } from '../../gateway/src/display/display.ts';
-import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
+import { SESSION_CLOSE, ticketProtocol } from '../../gateway/api/ticket.ts';
+import { DISPLAY_LIMITS } from '../../gateway/relay/rfb/rfb-session.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
 import {
   atEnd,
   type DisplayGateway,

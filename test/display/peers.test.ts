@@ -7,11 +7,12 @@ import path from 'node:path';
 import 'reflect-metadata'; // Before the next one, which needs it.
 import * as x509 from '@peculiar/x509';
 import { expect, test } from 'vitest';
-import { resumeSession } from '../../gateway/shared/session.ts';
-import { SESSION_CLOSE, ticketProtocol } from '../../gateway/shared/ticket.ts';
-import { openDisplay, RelayShare } from '../../gateway/src/display/display.ts';
-import { answerChallenge } from '../../gateway/src/display/rfb/vnc-auth.ts';
-import { DEFAULT_POLICY, rfbPolicy } from '../../gateway/src/sessions/policy.ts';
+import { resumeSession } from '../../gateway/api/session.ts';
+import { SESSION_CLOSE, ticketProtocol } from '../../gateway/api/ticket.ts';
+import { rfbPolicy } from '../../gateway/relay/rfb/policy.ts';
+import { openDisplay, RelayShare } from '../../gateway/relay/rfb/rfb-session.ts';
+import { answerChallenge } from '../../gateway/relay/rfb/vnc-auth.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
 import { openBrowser } from '../support/browser.ts';
 import { StreamChannel } from './stream-channel.ts';
 import {

@@ -1,7 +1,7 @@
 /** A viewer on a plain stream: RFB without a WebSocket around it, as native viewers speak it. */
 import type { Socket } from 'node:net';
-import type { Channel, ChannelEvents } from '../../gateway/src/display/relay/channel.ts';
-import { CLOSE } from '../../gateway/src/display/relay/frame.ts';
+import type { Channel, ChannelEvents } from '../../gateway/relay/stream/channel.ts';
+import { CLOSE } from '../../gateway/relay/stream/frame.ts';
 
 export class StreamChannel implements Channel {
   readonly #socket: Socket;

@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import type { DialOptions, DisplayEndpoint } from '@oriel/hosts';
 import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
-import { createTicket, type TicketRequest, ticketProtocol } from '../../gateway/shared/ticket.ts';
-import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { createTicket, type TicketRequest, ticketProtocol } from '../../gateway/api/ticket.ts';
+import { type SessionFeature, type SessionFeatureDeps, sessionFeature } from '../../gateway/src/access/feature.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
+import type { DesktopFacts, SessionKind } from '../../gateway/src/access/sessions/ports.ts';
+import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import { openLog } from '../../gateway/src/log.ts';
-import { type SessionFeature, type SessionFeatureDeps, sessionFeature } from '../../gateway/src/sessions/feature.ts';
-import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
-import type { DesktopFacts, SessionKind } from '../../gateway/src/sessions/ports.ts';
 
 const TOY = fileURLToPath(new URL('../../hosts/guests/toy/toy.bin', import.meta.url));
 

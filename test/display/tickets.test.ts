@@ -1,7 +1,7 @@
 /** Who gets a session, who keeps it, who loses it: over real sockets, on a VM that answers. */
 import { expect, test } from 'vitest';
-import { listAudit } from '../../gateway/shared/audit.ts';
-import { createClient, type Fetch } from '../../gateway/shared/client.ts';
+import { listAudit } from '../../gateway/api/audit.ts';
+import { createClient, type Fetch } from '../../gateway/api/client.ts';
 import {
   answerJoin,
   askToJoin,
@@ -12,9 +12,9 @@ import {
   resumeSession,
   sendMessage,
   setControl,
-} from '../../gateway/shared/session.ts';
-import { SESSION_CLOSE, ticketOf, ticketProtocol } from '../../gateway/shared/ticket.ts';
-import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
+} from '../../gateway/api/session.ts';
+import { SESSION_CLOSE, ticketOf, ticketProtocol } from '../../gateway/api/ticket.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
 import {
   BrowserSocket,
   type ByteReader,

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { resumeSession } from '../../gateway/shared/session.ts';
-import { SESSION_CLOSE } from '../../gateway/shared/ticket.ts';
+import { resumeSession } from '../../gateway/api/session.ts';
+import { SESSION_CLOSE } from '../../gateway/api/ticket.ts';
 import {
   type ByteReader,
   fakeVm,

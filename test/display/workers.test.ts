@@ -2,10 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { resumeSession, setControl } from '../../gateway/shared/session.ts';
-import { SESSION_CLOSE } from '../../gateway/shared/ticket.ts';
-import type { TestPerson } from '../../gateway/src/http/test-gateway.ts';
-import { DEFAULT_POLICY } from '../../gateway/src/sessions/policy.ts';
+import { resumeSession, setControl } from '../../gateway/api/session.ts';
+import { SESSION_CLOSE } from '../../gateway/api/ticket.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
+import type { TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import {
   type ByteReader,
   fakeVm,
@@ -19,7 +19,7 @@ import {
   until,
 } from './support.ts';
 
-const WORKER = fileURLToPath(new URL('../../gateway/dist/src/display/workers/worker.js', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../gateway/dist/relay/workers/worker.js', import.meta.url));
 
 async function start(desktops: Parameters<typeof startDisplayGateway>[0], workers = 2) {
   const gateway = await startDisplayGateway(desktops, { workers, workerEntry: WORKER });

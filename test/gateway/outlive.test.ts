@@ -1,7 +1,7 @@
 /** OUTLIVE: stopping or killing the gateway stops no VM and loses no write; the next gateway takes over what runs. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { listDisks } from '../../gateway/shared/disk.ts';
-import { listVms, type Vm } from '../../gateway/shared/vm.ts';
+import { listDisks } from '../../gateway/api/disk.ts';
+import { listVms, type Vm } from '../../gateway/api/vm.ts';
 import { processesOf, startGateway, type TestGateway } from '../support/gateway.ts';
 import { openConsole, type Person, untilSerial, untilState } from '../support/live.ts';
 

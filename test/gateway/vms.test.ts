@@ -1,8 +1,8 @@
 /** VMs through the API, on the real disk service and real QEMU. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { deleteDisk, getDisk, growDisk, listDisks } from '../../gateway/shared/disk.ts';
-import { listHosts } from '../../gateway/shared/host.ts';
-import { getTask } from '../../gateway/shared/task.ts';
+import { deleteDisk, getDisk, growDisk, listDisks } from '../../gateway/api/disk.ts';
+import { listHosts } from '../../gateway/api/host.ts';
+import { getTask } from '../../gateway/api/task.ts';
 import {
   createVm,
   deleteVm,
@@ -16,7 +16,7 @@ import {
   startVm,
   stopVm,
   type Vm,
-} from '../../gateway/shared/vm.ts';
+} from '../../gateway/api/vm.ts';
 import { processesOf, startGateway, type TestGateway } from '../support/gateway.ts';
 import { openConsole, type Person, untilGone, untilSerial, untilState, untilVm } from '../support/live.ts';
 

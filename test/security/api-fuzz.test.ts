@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { problemSchema } from '../../gateway/shared/problem.ts';
+import { problemSchema } from '../../gateway/api/problem.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { fitting, type JsonSchema, nearly, odd } from './json-schema-arbitrary.ts';
 

@@ -1,7 +1,7 @@
 /** Requests as an attacker writes them: bytes on a socket, with none of the help of an HTTP client. */
 import { connect, type Socket } from 'node:net';
-import type { UpgradeHandler } from '../../gateway/src/http/bind.ts';
-import type { TestGateway } from '../../gateway/src/http/test-gateway.ts';
+import type { TestGateway } from '../../gateway/src/edge/testing/gateway.ts';
+import type { UpgradeHandler } from '../../gateway/src/platform/api/bind.ts';
 
 export interface RawAnswer {
   readonly status: number;

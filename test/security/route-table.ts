@@ -2,8 +2,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Right, ROLE_RIGHTS, type Role } from '../../gateway/shared/rights.ts';
-import type { Route } from '../../gateway/shared/route.ts';
+import { type Right, ROLE_RIGHTS, type Role } from '../../gateway/api/rights.ts';
+import type { Route } from '../../gateway/api/route.ts';
 
 const SHARED = fileURLToPath(new URL('../../gateway/shared', import.meta.url));
 

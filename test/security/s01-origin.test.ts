@@ -3,7 +3,7 @@
  * and nothing that a request says may change which sites are ours.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import { echoPrincipal, raw, upgradeHead } from './raw.ts';
 
 let gateway: TestGateway;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestGateway, type TestGateway } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway, type TestGateway } from '../../gateway/src/edge/testing/gateway.ts';
 import { raw } from './raw.ts';
 
 let gateway: TestGateway;

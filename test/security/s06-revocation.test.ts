@@ -1,7 +1,7 @@
 /** S6 (nova, CVE-2026-9162): what was opened with a right ends within a second of the right. Here the live events; display sockets are tested with the relay. */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Revocation } from '../../gateway/src/auth/revocations.ts';
-import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
+import type { Revocation } from '../../gateway/src/platform/rights/revocations.ts';
 
 let gateway: TestGateway;
 afterEach(() => gateway.close());

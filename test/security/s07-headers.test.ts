@@ -3,7 +3,7 @@
  * also a mistake in a page runs nothing. S20: what we say is never compressed with what others chose.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestGateway, type TestGateway } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway, type TestGateway } from '../../gateway/src/edge/testing/gateway.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {

@@ -4,12 +4,12 @@
  */
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createToken } from '../../gateway/shared/auth.ts';
-import type { Client } from '../../gateway/shared/client.ts';
-import { listDesktops } from '../../gateway/shared/desktop.ts';
-import { createAssignment, createUser, linkUser } from '../../gateway/shared/people.ts';
-import type { Role } from '../../gateway/shared/rights.ts';
-import type { Route } from '../../gateway/shared/route.ts';
+import { createToken } from '../../gateway/api/auth.ts';
+import type { Client } from '../../gateway/api/client.ts';
+import { listDesktops } from '../../gateway/api/desktop.ts';
+import { createAssignment, createUser, linkUser } from '../../gateway/api/people.ts';
+import type { Role } from '../../gateway/api/rights.ts';
+import type { Route } from '../../gateway/api/route.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Caller, expected, ROUTES } from './route-table.ts';
 

@@ -9,9 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Ceremonies } from '../../gateway/src/auth/ceremonies.ts';
-import { Oidc } from '../../gateway/src/auth/oidc.ts';
-import { openStore, type Store } from '../../gateway/src/store/store.ts';
+import { Ceremonies } from '../../gateway/src/identity/credentials/ceremonies.ts';
+import { Oidc } from '../../gateway/src/identity/sign-in/oidc.ts';
+import { openStore, type Store } from '../../gateway/src/platform/store/store.ts';
 
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const others = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -168,7 +168,7 @@ describe('S26 secrets', () => {
     );
     // The one comparison of secret bytes in the gateway.
     expect(filesWith(/timingSafeEqual/).filter((file) => file.startsWith('gateway/src/auth/'))).toEqual([
-      'gateway/src/auth/passwords.ts',
+      'gateway/src/identity/credentials/passwords.ts',
     ]);
   });
 });

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../gateway/src/config.ts';
-import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway, type TestGateway, type TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import { answerOf, dial, echoPrincipal, raw, upgradeHead } from './raw.ts';
 
-const FRONT = fileURLToPath(new URL('../../gateway/dist/src/http/tls-front.js', import.meta.url));
+const FRONT = fileURLToPath(new URL('../../gateway/dist/src/edge/http/tls-front.js', import.meta.url));
 let gateway: TestGateway;
 let ann: TestPerson;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** S28 (a product that shipped `admin/ChangeMe`): there is no way in that everybody knows. */
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { startTestGateway } from '../../gateway/src/http/test-gateway.ts';
+import { startTestGateway } from '../../gateway/src/edge/testing/gateway.ts';
 
 describe('S28 a fresh gateway', () => {
   // Seen to fail with an account made with the password "ChangeMe" in Auth.firstLink.

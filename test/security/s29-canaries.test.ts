@@ -7,7 +7,7 @@ import path from 'node:path';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { exportAudit } from '../../gateway/shared/audit.ts';
+import { exportAudit } from '../../gateway/api/audit.ts';
 import { processesOf, startGateway, type TestGateway } from '../support/gateway.ts';
 import { raw, upgradeHead } from './raw.ts';
 

@@ -1,9 +1,9 @@
 /** `oriel admin backup` and `restore` of a real gateway's own state, as a person on its machine does it. */
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { verifyAudit } from '../../gateway/shared/audit.ts';
-import type { Client } from '../../gateway/shared/client.ts';
-import { createUser, listUsers } from '../../gateway/shared/people.ts';
+import { verifyAudit } from '../../gateway/api/audit.ts';
+import type { Client } from '../../gateway/api/client.ts';
+import { createUser, listUsers } from '../../gateway/api/people.ts';
 import { oriel, startGateway, type TestGateway } from '../support/gateway.ts';
 
 let gateway: TestGateway;

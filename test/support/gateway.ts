@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Client, createClient, type Fetch } from '../../gateway/shared/client.ts';
+import { type Client, createClient, type Fetch } from '../../gateway/api/client.ts';
 
 export const ORIEL: string = fileURLToPath(new URL('../../gateway/bin/oriel.mjs', import.meta.url));
 const START_MS = 30_000;

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
 import path from 'node:path';
 import WebSocket from 'ws';
-import type { Client } from '../../gateway/shared/client.ts';
-import { getSession, SESSION_TOPICS } from '../../gateway/shared/session.ts';
-import { createTicket, SESSION_PROTOCOL, ticketProtocol } from '../../gateway/shared/ticket.ts';
-import { getVm, listVms, type Vm } from '../../gateway/shared/vm.ts';
+import type { Client } from '../../gateway/api/client.ts';
+import { getSession, SESSION_TOPICS } from '../../gateway/api/session.ts';
+import { createTicket, SESSION_PROTOCOL, ticketProtocol } from '../../gateway/api/ticket.ts';
+import { getVm, listVms, type Vm } from '../../gateway/api/vm.ts';
 import type { TestGateway } from './gateway.ts';
 
 const WAIT_MS = 40_000;

@@ -2,7 +2,7 @@
 import * as OTPAuth from 'otpauth';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { getMe } from '../../gateway/shared/auth.ts';
+import { getMe } from '../../gateway/api/auth.ts';
 import { clientOf, invite, openWeb, type Web } from './support.ts';
 
 const PASSWORD = 'four quiet herons wade';

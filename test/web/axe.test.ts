@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createToken } from '../../gateway/shared/auth.ts';
-import { createDisk } from '../../gateway/shared/disk.ts';
-import { createAssignment, createGroup, createUser } from '../../gateway/shared/people.ts';
-import { endSession, listSessions } from '../../gateway/shared/session.ts';
-import { createVm } from '../../gateway/shared/vm.ts';
+import { createToken } from '../../gateway/api/auth.ts';
+import { createDisk } from '../../gateway/api/disk.ts';
+import { createAssignment, createGroup, createUser } from '../../gateway/api/people.ts';
+import { endSession, listSessions } from '../../gateway/api/session.ts';
+import { createVm } from '../../gateway/api/vm.ts';
 import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -1,9 +1,9 @@
 /** Limits that an admin sets on a desktop, as the person in front of it meets them: warned before, told after. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { endSession, listSessions } from '../../gateway/shared/session.ts';
-import type { SessionRules } from '../../gateway/shared/session-rules.ts';
-import { editVm, getVm } from '../../gateway/shared/vm.ts';
+import { endSession, listSessions } from '../../gateway/api/session.ts';
+import type { SessionRules } from '../../gateway/api/session-rules.ts';
+import { editVm, getVm } from '../../gateway/api/vm.ts';
 import { untilSerial } from '../support/live.ts';
 import { demoDesktop, openWeb, untilStatus, type Web } from './support.ts';
 

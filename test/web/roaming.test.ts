@@ -1,7 +1,7 @@
 /** The same screen on another device, and back on this one: what was left is taken up, and how long that takes is printed. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listSessions, type Session } from '../../gateway/shared/session.ts';
+import { listSessions, type Session } from '../../gateway/api/session.ts';
 import { untilSerial } from '../support/live.ts';
 import { demoDesktop, enter, invite, openWeb, screenOf, untilStatus, type Web } from './support.ts';
 

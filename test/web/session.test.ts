@@ -2,8 +2,8 @@
 import { createServer } from 'node:net';
 import type { Page, WebSocket } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { endSession, listSessions, type Session } from '../../gateway/shared/session.ts';
-import { createVm, stopVm } from '../../gateway/shared/vm.ts';
+import { endSession, listSessions, type Session } from '../../gateway/api/session.ts';
+import { createVm, stopVm } from '../../gateway/api/vm.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { demoDesktop, enter, invite, openWeb, untilStatus, type Web } from './support.ts';
 

@@ -1,9 +1,9 @@
 /** A real gateway and a signed-in page of real Chromium, for the tests of the pages. */
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { type Client, createClient } from '../../gateway/shared/client.ts';
-import { listDesktops } from '../../gateway/shared/desktop.ts';
-import { createAssignment, createUser, linkUser } from '../../gateway/shared/people.ts';
-import type { DesktopRight, Role } from '../../gateway/shared/rights.ts';
+import { type Client, createClient } from '../../gateway/api/client.ts';
+import { listDesktops } from '../../gateway/api/desktop.ts';
+import { createAssignment, createUser, linkUser } from '../../gateway/api/people.ts';
+import type { DesktopRight, Role } from '../../gateway/api/rights.ts';
 import { openBrowser } from '../support/browser.ts';
 import { fetchWith, type StartGatewayOptions, startGateway, type TestGateway } from '../support/gateway.ts';
 import { readToyScreen, type ToyScreen } from '../support/toy-screen.ts';

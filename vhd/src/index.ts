@@ -1,14 +1,11 @@
 /** `@oriel/vhd`: VHD images. What is exported here is the public interface; everything else may change. */
-export { ChainDisk, type ChainOptions, type PushOptions } from './disk/chain-disk.ts';
-export type { Disk, Extent, MaybeAsync } from './disk/disk.ts';
-export type { Image } from './disk/image.ts';
-export type { OpenFinding } from './disk/image-metadata.ts';
-export { type ImageLock, type LockHolder, type LockOptions, lockHolder } from './disk/lock.ts';
-export { MemoryStorage } from './disk/memory-storage.ts';
-export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } from './disk/open.ts';
-export type { ChainPolicy } from './disk/parent.ts';
-export { fileSystem, type Storage } from './disk/storage.ts';
+export { ChainDisk, type ChainOptions, type PushOptions } from './chain/chain-disk.ts';
+export type { Disk, Extent, MaybeAsync } from './disk.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
+export type { OpenFinding } from './formats/vhd/image-metadata.ts';
+export type { Image } from './image/image.ts';
+export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } from './image/open.ts';
+export type { ChainPolicy } from './image/parent.ts';
 export { connectNbd, NbdClient, type NbdConnectOptions } from './nbd/client.ts';
 export type { MetaContext, NbdStats } from './nbd/export.ts';
 export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';
@@ -67,8 +64,8 @@ export type {
   ServiceHealth,
   SnapshotInfo,
   TaskInfo,
-} from './service/api.ts';
-export { connectDiskService, type DiskServiceClient } from './service/client.ts';
+} from './service/control/api.ts';
+export { connectDiskService, type DiskServiceClient } from './service/control/client.ts';
 export {
   DISK_SERVICE_FLAGS,
   type RunDiskServiceOptions,
@@ -77,4 +74,7 @@ export {
   type StartDiskServiceOptions,
   startDiskService,
 } from './service/start.ts';
+export { type ImageLock, type LockHolder, type LockOptions, lockHolder } from './storage/lock.ts';
+export { MemoryStorage } from './storage/memory-storage.ts';
+export { fileSystem, type Storage } from './storage/storage.ts';
 export { formatSize, parseSize } from './units.ts';

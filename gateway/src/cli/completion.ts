@@ -1,6 +1,6 @@
 /** `oriel completion bash|zsh|fish`: scripts generated from the commands themselves, so that they never lag behind. */
 import { Argument, Command } from 'commander';
-import type { Cli } from './context.ts';
+import type { Cli } from './base/context.ts';
 
 type Shell = 'bash' | 'zsh' | 'fish';
 

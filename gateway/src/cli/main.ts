@@ -1,10 +1,10 @@
 /** The entry of the `oriel` command: argv in, exit status out. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
-import { ApiError } from '../../shared/errors.ts';
+import { ApiError } from '../../api/errors.ts';
 import { GatewayError, StartError } from '../errors.ts';
-import type { Access, Cli } from './context.ts';
-import { CliError, EXIT, exitStatusOf } from './exit.ts';
+import type { Access, Cli } from './base/context.ts';
+import { CliError, EXIT, exitStatusOf } from './base/exit.ts';
 import { program } from './program.ts';
 
 export async function main(argv: readonly string[]): Promise<number> {
@@ -31,7 +31,7 @@ async function localAccess(env: Cli['env']): Promise<Access | undefined> {
   const { parseConfig } = await import('../config.ts');
   const { dataFolder } = parseConfig(env);
   if (!existsSync(dataFolder)) return undefined;
-  const { askAdmin } = await import('../auth/admin-socket.ts');
+  const { askAdmin } = await import('../edge/local/admin-socket.ts');
   try {
     return await askAdmin(dataFolder, { verb: 'access' });
   } catch (error) {

@@ -3,7 +3,7 @@
  * `oriel vm list` does not wait for the code of the others; help and completion load them all.
  */
 import { Command } from 'commander';
-import type { Cli } from './context.ts';
+import type { Cli } from './base/context.ts';
 
 const EXIT_HELP = `
 Exit status: 0 done, 1 failed, 64 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
@@ -18,26 +18,26 @@ export interface ProgramOptions {
 type Load = (options: ProgramOptions) => Promise<Command>;
 
 const GROUPS: Readonly<Record<string, Load>> = {
-  start: async ({ cli, exitWith }) => (await import('./start.ts')).startCommand(cli, exitWith),
-  stop: async ({ cli }) => (await import('./start.ts')).stopCommand(cli),
-  status: async ({ cli }) => (await import('./start.ts')).statusCommand(cli),
-  vm: async ({ cli }) => (await import('./vm.ts')).vmCommand(cli),
-  desktop: async ({ cli }) => (await import('./desktop.ts')).desktopCommand(cli),
-  host: async ({ cli }) => (await import('./host.ts')).hostCommand(cli),
-  image: async ({ cli }) => (await import('./library.ts')).imageCommand(cli),
-  template: async ({ cli }) => (await import('./library.ts')).templateCommand(cli),
-  disk: async ({ cli }) => (await import('./library.ts')).diskCommand(cli),
-  task: async ({ cli }) => (await import('./task.ts')).taskCommand(cli),
-  session: async ({ cli }) => (await import('./session.ts')).sessionCommand(cli),
-  user: async ({ cli }) => (await import('./people.ts')).userCommand(cli),
-  group: async ({ cli }) => (await import('./people.ts')).groupCommand(cli),
-  assign: async ({ cli }) => (await import('./people.ts')).assignCommand(cli),
-  audit: async ({ cli }) => (await import('./audit.ts')).auditCommand(cli),
-  admin: async ({ cli }) => (await import('./admin.ts')).adminCommand(cli),
-  login: async ({ cli }) => (await import('./login.ts')).loginCommand(cli),
-  logout: async ({ cli }) => (await import('./login.ts')).logoutCommand(cli),
-  profile: async ({ cli }) => (await import('./login.ts')).profileCommand(cli),
-  doctor: async ({ cli }) => (await import('./doctor.ts')).doctorCommand(cli),
+  start: async ({ cli, exitWith }) => (await import('./local-verbs/start.ts')).startCommand(cli, exitWith),
+  stop: async ({ cli }) => (await import('./local-verbs/start.ts')).stopCommand(cli),
+  status: async ({ cli }) => (await import('./local-verbs/start.ts')).statusCommand(cli),
+  vm: async ({ cli }) => (await import('./api-verbs/vm.ts')).vmCommand(cli),
+  desktop: async ({ cli }) => (await import('./api-verbs/desktop.ts')).desktopCommand(cli),
+  host: async ({ cli }) => (await import('./api-verbs/host.ts')).hostCommand(cli),
+  image: async ({ cli }) => (await import('./api-verbs/library.ts')).imageCommand(cli),
+  template: async ({ cli }) => (await import('./api-verbs/library.ts')).templateCommand(cli),
+  disk: async ({ cli }) => (await import('./api-verbs/library.ts')).diskCommand(cli),
+  task: async ({ cli }) => (await import('./api-verbs/task.ts')).taskCommand(cli),
+  session: async ({ cli }) => (await import('./api-verbs/session.ts')).sessionCommand(cli),
+  user: async ({ cli }) => (await import('./api-verbs/people.ts')).userCommand(cli),
+  group: async ({ cli }) => (await import('./api-verbs/people.ts')).groupCommand(cli),
+  assign: async ({ cli }) => (await import('./api-verbs/people.ts')).assignCommand(cli),
+  audit: async ({ cli }) => (await import('./api-verbs/audit.ts')).auditCommand(cli),
+  admin: async ({ cli }) => (await import('./local-verbs/admin.ts')).adminCommand(cli),
+  login: async ({ cli }) => (await import('./api-verbs/login.ts')).loginCommand(cli),
+  logout: async ({ cli }) => (await import('./api-verbs/login.ts')).logoutCommand(cli),
+  profile: async ({ cli }) => (await import('./api-verbs/login.ts')).profileCommand(cli),
+  doctor: async ({ cli }) => (await import('./local-verbs/doctor.ts')).doctorCommand(cli),
   completion: async ({ cli }) => (await import('./completion.ts')).completionCommand(cli),
 };
 

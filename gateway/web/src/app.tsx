@@ -4,11 +4,11 @@ import { Navigate, Route, Routes, useLocation } from 'react-router';
 import { startLive } from './api/live.ts';
 import { useMe } from './api/use-me.ts';
 import { PortalPage } from './portal/portal-page.tsx';
-import { ErrorBoundary } from './shell/error-boundary.tsx';
-import { Failure } from './shell/failure.tsx';
-import { Frame } from './shell/frame.tsx';
-import { Loading } from './shell/loading.tsx';
-import { NotFoundPage } from './shell/not-found-page.tsx';
+import { ErrorBoundary } from './shell/frame/error-boundary.tsx';
+import { Failure } from './shell/frame/failure.tsx';
+import { Frame } from './shell/frame/frame.tsx';
+import { Loading } from './shell/frame/loading.tsx';
+import { NotFoundPage } from './shell/frame/not-found-page.tsx';
 import { SignInPage } from './sign-in/sign-in-page.tsx';
 
 const SessionPage = lazy(async () => ({ default: (await import('./session/session-page.tsx')).SessionPage }));

@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { PROCESS, Verb } from './cli.ts';
+import { PROCESS, Verb } from './base/cli.ts';
 import {
   checkVerb,
   commitVerb,

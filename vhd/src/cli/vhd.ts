@@ -1,7 +1,6 @@
 /** `oriel vhd`: every image operation from the command line. A file a verb, or a few that belong together. */
 import type { Command } from 'commander';
-import { PROCESS, Verb, type VhdCli } from './cli.ts';
-import { serveVerb } from './serve.ts';
+import { PROCESS, Verb, type VhdCli } from './base/cli.ts';
 import { mergeVerb, rebaseVerb, snapshotVerb } from './vhd/chain-verbs.ts';
 import { checkVerb } from './vhd/check.ts';
 import { diffVerb, hashVerb } from './vhd/content-verbs.ts';
@@ -9,6 +8,7 @@ import { convertVerb, exportVerb } from './vhd/convert.ts';
 import { createVerb } from './vhd/create.ts';
 import { infoVerb } from './vhd/info.ts';
 import { mapVerb } from './vhd/map.ts';
+import { serveVerb } from './vhd/serve.ts';
 import { compactVerb, resizeVerb } from './vhd/size-verbs.ts';
 
 /** The command `vhd` with all its verbs; `cli` says where they read and write. */

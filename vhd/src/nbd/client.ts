@@ -3,7 +3,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions } from 'node:tls';
-import { type Disk, type Extent, partOf } from '../disk/disk.ts';
+import { type Disk, type Extent, partOf } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import { ClientHandshake, type ClientNegotiated } from './client-handshake.ts';
 import type { StatusRun } from './reply.ts';

@@ -2,7 +2,7 @@
  * One export: a disk, what clients are told about it, and the connections that use it now. Revoking it cuts them off.
  * Spec: NBD proto.md, "Transmission flags", "Metadata querying".
  */
-import type { Disk, Extent } from '../disk/disk.ts';
+import type { Disk, Extent } from '../disk.ts';
 import type { NbdLimits } from './limits.ts';
 import type { StatusRun } from './reply.ts';
 import type { ExportInfo } from './server-handshake.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { MaybeAsync } from '../disk/disk.ts';
+import type { MaybeAsync } from '../disk.ts';
 import { connectNbd, encodeRequest } from './client.ts';
 import { encodeOption } from './client-handshake.ts';
 import { MemoryDisk } from './memory-disk.ts';

@@ -2,7 +2,7 @@
  * A disk in memory: what tests and benchmarks serve where the storage does not matter. Allocates 64 KiB pages as they
  * are written, so `extents` has something to tell.
  */
-import type { Disk, Extent, MaybeAsync } from '../disk/disk.ts';
+import type { Disk, Extent, MaybeAsync } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 
 const PAGE_BYTES = 64 << 10;

@@ -4,7 +4,7 @@
  * that no other reply may cut, so the writer is locked for it.
  * Spec: NBD proto.md, "Structured reply types", NBD_REPLY_TYPE_OFFSET_DATA and _OFFSET_HOLE.
  */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import type { NbdStats } from './export.ts';
 import type { NbdLimits } from './limits.ts';

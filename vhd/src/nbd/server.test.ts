@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Disk, MaybeAsync } from '../disk/disk.ts';
+import type { Disk, MaybeAsync } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import { connectNbd, encodeRequest, type NbdClient } from './client.ts';
 import { encodeOption } from './client-handshake.ts';

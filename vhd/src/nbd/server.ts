@@ -4,7 +4,7 @@
  */
 import { chmodSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import { acceptConnection } from './accept.ts';
 import type { Connection, ConnectionContext, ExportSource } from './connection.ts';

@@ -2,7 +2,7 @@
  * The NBD requests that are not hot: zeroes, trims and block status.
  * Spec: NBD proto.md, NBD_CMD_TRIM, NBD_CMD_WRITE_ZEROES, NBD_CMD_BLOCK_STATUS.
  */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import type { MetaContext } from './export.ts';
 import { type Cookie, putStatusChunk, statusChunkBytes } from './reply.ts';

@@ -4,7 +4,7 @@
  * per tick, disk calls that are done at once cost no promise, and no BigInt is made.
  * Spec: NBD proto.md, "Transmission phase" and "Request types".
  */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import type { MetaContext, NbdStats } from './export.ts';
 import type { NbdLimits } from './limits.ts';
 import { ReadStream } from './read-stream.ts';

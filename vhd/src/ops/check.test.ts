@@ -1,10 +1,10 @@
 /** What a check finds, and what a repair makes of it: nothing is guessed, what is overwritten is kept. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryStorage } from '../disk/memory-storage.ts';
-import { openChain, openImage } from '../disk/open.ts';
-import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
-import { encodeHeader } from '../format/header.ts';
+import { encodeHeader } from '../formats/vhd/codec/header.ts';
+import { openChain, openImage } from '../image/open.ts';
+import { MemoryStorage } from '../storage/memory-storage.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { checkImage } from './check.ts';
 import { compactImage } from './compact.ts';
 import { createImage } from './create.ts';

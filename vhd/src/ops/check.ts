@@ -6,25 +6,26 @@
  * - `warning`: the content is right, but another reader, or the next power cut, may see it otherwise.
  * - `note`: worth knowing.
  */
-import type { BlockTable } from '../disk/block-table.ts';
-import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
-import { findFreeSpace } from '../disk/free-space.ts';
+
+import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
+import type { BlockTable } from '../formats/vhd/block-table.ts';
+import { bitmapBytes, sectorRuns } from '../formats/vhd/codec/bitmap.ts';
+import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from '../formats/vhd/codec/footer.ts';
+import type { Header } from '../formats/vhd/codec/header.ts';
+import { blockSpanBytes } from '../formats/vhd/codec/layout.ts';
+import { findFreeSpace } from '../formats/vhd/free-space.ts';
 import {
   type FooterReading,
   findTableProblem,
   misplaced,
   readFooter,
   readUncheckedTable,
-} from '../disk/image-metadata.ts';
-import { openLinks } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import { findChildren } from '../disk/seal.ts';
-import type { Storage } from '../disk/storage.ts';
-import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
-import { bitmapBytes, sectorRuns } from '../format/bitmap.ts';
-import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from '../format/footer.ts';
-import type { Header } from '../format/header.ts';
-import { blockSpanBytes } from '../format/layout.ts';
+} from '../formats/vhd/image-metadata.ts';
+import { openLinks } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { findChildren } from '../image/seal.ts';
+import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
+import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
 import { hasJournal } from './journal.ts';
 import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from './options.ts';

@@ -3,19 +3,14 @@
  * uses, and the data behind clear bits. The new file takes the place of the old one when it is whole; identity, parent
  * and content are the same. Block data comes out in the order of the disk, aligned (quirk 11).
  */
-import { BlockTable } from '../disk/block-table.ts';
-import type { ChainDisk } from '../disk/chain-disk.ts';
-import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
-import type { Image } from '../disk/image.ts';
-import { openChain } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import { refuseSealed } from '../disk/seal.ts';
-import type { Storage } from '../disk/storage.ts';
+
+import type { ChainDisk } from '../chain/chain-disk.ts';
 import { VhdError } from '../errors.ts';
-import { bitmapBytes, hasNoSectors, sectorRuns } from '../format/bitmap.ts';
-import { encodeFooter, type Footer } from '../format/footer.ts';
-import { encodeHeader } from '../format/header.ts';
-import { newFooter } from '../format/image.ts';
+import { BlockTable } from '../formats/vhd/block-table.ts';
+import { bitmapBytes, hasNoSectors, sectorRuns } from '../formats/vhd/codec/bitmap.ts';
+import { encodeFooter, type Footer } from '../formats/vhd/codec/footer.ts';
+import { encodeHeader } from '../formats/vhd/codec/header.ts';
+import { newFooter } from '../formats/vhd/codec/image.ts';
 import {
   BAT_OFFSET,
   blockSpanBytes,
@@ -23,7 +18,13 @@ import {
   LOCATORS_OFFSET,
   nextBlockOffset,
   planLayout,
-} from '../format/layout.ts';
+} from '../formats/vhd/codec/layout.ts';
+import type { Image } from '../image/image.ts';
+import { openChain } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { refuseSealed } from '../image/seal.ts';
+import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
+import type { Storage } from '../storage/storage.ts';
 import { alignUp, LIMITS, SECTOR_BYTES } from '../units.ts';
 import { convertDisk } from './convert.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';

@@ -3,13 +3,13 @@
  * whole chain, so the result stands alone. Other formats go through qemu-img: see foreign.ts.
  */
 import { randomUUID } from 'node:crypto';
-import type { Disk } from '../disk/disk.ts';
-import { readFooter } from '../disk/image-metadata.ts';
-import { openChain } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import type { Storage } from '../disk/storage.ts';
+import type { Disk } from '../disk.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { DEFAULT_BLOCK_BYTES } from '../format/layout.ts';
+import { DEFAULT_BLOCK_BYTES } from '../formats/vhd/codec/layout.ts';
+import { readFooter } from '../formats/vhd/image-metadata.ts';
+import { openChain } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
 import { copyDisk } from './copy.ts';
 import { finishPending } from './finish.ts';

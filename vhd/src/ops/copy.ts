@@ -2,7 +2,7 @@
  * Copies a disk into a file of another kind: several reads and writes in flight, buffers used again, zeros left out.
  * The source may be a chain, a raw file or a stream; the sink says where the bytes go.
  */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { type OperationOptions, throwIfCancelled } from './options.ts';
 import { dataPieces, type Piece, readPiece } from './pieces.ts';
 

@@ -6,11 +6,11 @@
 import fs from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { MemoryContent } from '../disk/memory-file.ts';
-import { MemoryStorage } from '../disk/memory-storage.ts';
-import { openChain } from '../disk/open.ts';
-import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
 import { isVhdError } from '../errors.ts';
+import { openChain } from '../image/open.ts';
+import { MemoryContent } from '../storage/memory-file.ts';
+import { MemoryStorage } from '../storage/memory-storage.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { checkImage } from './check.ts';
 import { imageInfo } from './info.ts';
 import { repairImage } from './repair.ts';
@@ -24,7 +24,7 @@ interface Sample {
 }
 
 const samples = JSON.parse(
-  fs.readFileSync(new URL('../format/fixtures/corpus.json', import.meta.url), 'utf8'),
+  fs.readFileSync(new URL('../formats/vhd/codec/fixtures/corpus.json', import.meta.url), 'utf8'),
 ) as readonly Sample[];
 
 /** A storage that holds one sample, and notes what is opened. */

@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fileSystem } from '../disk/storage.ts';
-import { decodeFooter } from '../format/footer.ts';
-import { decodeHeader } from '../format/header.ts';
+import { decodeFooter } from '../formats/vhd/codec/footer.ts';
+import { decodeHeader } from '../formats/vhd/codec/header.ts';
+import { fileSystem } from '../storage/storage.ts';
 import { GIB, MIB } from '../units.ts';
 import { createChild, createImage } from './create.ts';
 

@@ -4,12 +4,18 @@
  */
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import type { RandomAccessFile } from '../disk/file.ts';
-import { readFooter } from '../disk/image-metadata.ts';
-import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import type { Footer } from '../format/footer.ts';
-import { type NewImage, newChildImage, newDynamicImage, newFixedImage, type ParentLink } from '../format/image.ts';
+import type { Footer } from '../formats/vhd/codec/footer.ts';
+import {
+  type NewImage,
+  newChildImage,
+  newDynamicImage,
+  newFixedImage,
+  type ParentLink,
+} from '../formats/vhd/codec/image.ts';
+import { readFooter } from '../formats/vhd/image-metadata.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
+import { folderOf, type Storage } from '../storage/storage.ts';
 import { refuseOtherWriter } from './locks.ts';
 import { writeNewFile } from './new-file.ts';
 import { type OperationOptions, storageOf } from './options.ts';

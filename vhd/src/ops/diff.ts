@@ -2,9 +2,9 @@
  * Where two disks differ: for backups, for proofs, and for rebasing. Where both take a range from the same image file,
  * or neither stores it, nothing is read; all else is compared byte by byte.
  */
-import { ChainDisk } from '../disk/chain-disk.ts';
-import type { Disk, Extent } from '../disk/disk.ts';
-import type { Storage } from '../disk/storage.ts';
+import { ChainDisk } from '../chain/chain-disk.ts';
+import type { Disk, Extent } from '../disk.ts';
+import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
 import type { Range } from './pieces.ts';

@@ -4,10 +4,10 @@
  * again. What must hold then is in testing/scenarios.ts.
  */
 import { describe, expect, test } from 'vitest';
-import { MemoryStorage } from '../disk/memory-storage.ts';
-import { type Fault, FaultyStorage } from '../disk/testing/faulty-storage.ts';
-import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../disk/testing/random.ts';
 import { VhdError } from '../errors.ts';
+import { MemoryStorage } from '../storage/memory-storage.ts';
+import { type Fault, FaultyStorage } from '../testing/faulty-storage.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { makeKnownChain } from './testing/chains.ts';
 import { SIZE_BYTES, scenarios } from './testing/scenarios.ts';
 

@@ -1,7 +1,8 @@
 /** Finishes operations that were cut off: SEALED-STAYS allows a commit to write, and this is how a cut one ends. */
-import { openLinks } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
+
 import { isVhdError } from '../errors.ts';
+import { openLinks } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
 import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { finishMerge } from './merge.ts';

@@ -1,6 +1,6 @@
 /** SHA-256 of the virtual content of a disk: the same for every format that holds the same bytes. */
 import { createHash } from 'node:crypto';
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { type OperationOptions, throwIfCancelled } from './options.ts';
 import { readAhead } from './stream.ts';
 

@@ -1,16 +1,17 @@
 /** What is worth knowing about an image, from its metadata alone: no data is read. */
-import { DynamicImage } from '../disk/dynamic-image.ts';
-import { readBytesSync } from '../disk/file.ts';
-import type { Image } from '../disk/image.ts';
-import type { OpenFinding } from '../disk/image-metadata.ts';
-import { openImage, openLinks } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import { findChildren } from '../disk/seal.ts';
-import type { Storage } from '../disk/storage.ts';
-import { type DiskType, qemuSizeBytes } from '../format/footer.ts';
-import type { Geometry } from '../format/geometry.ts';
-import { decodeLocatorPath } from '../format/locator.ts';
-import { dateOf } from '../format/time.ts';
+
+import { type DiskType, qemuSizeBytes } from '../formats/vhd/codec/footer.ts';
+import type { Geometry } from '../formats/vhd/codec/geometry.ts';
+import { decodeLocatorPath } from '../formats/vhd/codec/locator.ts';
+import { dateOf } from '../formats/vhd/codec/time.ts';
+import { DynamicImage } from '../formats/vhd/dynamic-image.ts';
+import type { OpenFinding } from '../formats/vhd/image-metadata.ts';
+import type { Image } from '../image/image.ts';
+import { openImage, openLinks } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { findChildren } from '../image/seal.ts';
+import { readBytesSync } from '../storage/file.ts';
+import type { Storage } from '../storage/storage.ts';
 import { LIMITS } from '../units.ts';
 import { hasJournal } from './journal.ts';
 import { chainOptions, type OperationOptions, storageOf } from './options.ts';

@@ -6,12 +6,12 @@
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
-import { journalName } from '../disk/journal-name.ts';
-import { type ChainPolicy, identityOf } from '../disk/parent.ts';
-import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import type { Part } from '../format/image.ts';
+import type { Part } from '../formats/vhd/codec/image.ts';
+import { type ChainPolicy, identityOf } from '../image/parent.ts';
+import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
+import { journalName } from '../storage/journal-name.ts';
+import { folderOf, type Storage } from '../storage/storage.ts';
 import { writeNewFile } from './new-file.ts';
 
 /** One thing to do. Paths are absolute here and relative to the journal's folder in the file. */

@@ -1,7 +1,8 @@
 /** ONE-WRITER for operations on closed images: who changes an image holds its lock. */
-import { lockHolder } from '../disk/lock.ts';
-import { fileSystem, type Storage } from '../disk/storage.ts';
+
 import { VhdError } from '../errors.ts';
+import { lockHolder } from '../storage/lock.ts';
+import { fileSystem, type Storage } from '../storage/storage.ts';
 
 /** Runs `work` while holding the locks of images, in the order given. Errors: LOCKED, and those of `work`. */
 export async function withLocks<T>(images: readonly string[], storage: Storage, work: () => Promise<T>): Promise<T> {

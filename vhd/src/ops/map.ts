@@ -1,6 +1,6 @@
 /** The allocated extents of a disk with the link each comes from, in the shape of `qemu-img map --output=json`. */
-import { ChainDisk } from '../disk/chain-disk.ts';
-import type { Disk, Extent } from '../disk/disk.ts';
+import { ChainDisk } from '../chain/chain-disk.ts';
+import type { Disk, Extent } from '../disk.ts';
 import { type OperationOptions, throwIfCancelled } from './options.ts';
 
 /** One run of a map. `start` and `length` in bytes. */

@@ -7,13 +7,13 @@
  * SEALED-STAYS: this is the journaled commit, the one thing that may write to an image that has a child. It refuses
  * where anything but the folded links depends on an image that would change or go.
  */
-import { ChainDisk } from '../disk/chain-disk.ts';
-import type { Image } from '../disk/image.ts';
-import { openImage, openLinks } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import { findChildren } from '../disk/seal.ts';
-import { folderOf, type Storage } from '../disk/storage.ts';
+import { ChainDisk } from '../chain/chain-disk.ts';
 import { VhdError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
+import { openImage, openLinks } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { findChildren } from '../image/seal.ts';
+import { folderOf, type Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';

@@ -1,10 +1,10 @@
 /** Operations against a buffer that knows the truth: content stays, what is refused is refused, nothing is left behind. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { journalName } from '../disk/journal-name.ts';
-import { MemoryStorage } from '../disk/memory-storage.ts';
-import { openChain } from '../disk/open.ts';
-import { Random, TEST_DEPTH } from '../disk/testing/random.ts';
+import { openChain } from '../image/open.ts';
+import { journalName } from '../storage/journal-name.ts';
+import { MemoryStorage } from '../storage/memory-storage.ts';
+import { Random, TEST_DEPTH } from '../testing/random.ts';
 import { GIB, MIB } from '../units.ts';
 import { checkImage } from './check.ts';
 import { compactImage } from './compact.ts';

@@ -1,8 +1,8 @@
 /** What the calls of every operation have in common: where files lie, how to stop, and how far it is. */
 
-import type { ChainPolicy } from '../disk/parent.ts';
-import { fileSystem, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { fileSystem, type Storage } from '../storage/storage.ts';
 
 /** How far a long operation is. */
 export interface Progress {

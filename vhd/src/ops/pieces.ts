@@ -2,7 +2,7 @@
  * A disk cut into pieces of equal size, with the parts of each that may hold data: what every operation that walks a
  * whole disk works through. Memory stays the same at any size: extents are asked for a window at a time.
  */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { GIB } from '../units.ts';
 
 /** A stretch of virtual bytes. */

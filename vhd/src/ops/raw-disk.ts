@@ -1,8 +1,8 @@
 /** A raw file as a read-only `Disk`: its bytes are the virtual bytes. */
-import type { Disk, Extent } from '../disk/disk.ts';
-import type { RandomAccessFile } from '../disk/file.ts';
-import { fileSystem, type Storage } from '../disk/storage.ts';
+import type { Disk, Extent } from '../disk.ts';
 import { VhdError } from '../errors.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
+import { fileSystem, type Storage } from '../storage/storage.ts';
 import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
 import { storedRanges } from './holes.ts';
 import type { Range } from './pieces.ts';

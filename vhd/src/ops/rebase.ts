@@ -3,12 +3,12 @@
  * Unsafe: only the link changes, which is what a chain needs whose files were moved.
  */
 
-import type { ChainDisk } from '../disk/chain-disk.ts';
-import { openChain, openLinks } from '../disk/open.ts';
-import { type ChainPolicy, identityOf } from '../disk/parent.ts';
-import { refuseSealed } from '../disk/seal.ts';
-import type { Storage } from '../disk/storage.ts';
+import type { ChainDisk } from '../chain/chain-disk.ts';
 import { VhdError } from '../errors.ts';
+import { openChain, openLinks } from '../image/open.ts';
+import { type ChainPolicy, identityOf } from '../image/parent.ts';
+import { refuseSealed } from '../image/seal.ts';
+import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { seal } from './create.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';

@@ -2,15 +2,16 @@
  * Gives a differencing image another parent, or the same one at another place: header and locator paths, in one
  * journaled step. The content is not looked at. Spec: "Parent Locator Entries".
  */
-import type { RandomAccessFile } from '../disk/file.ts';
-import { type FooterReading, readFooter, readHeader } from '../disk/image-metadata.ts';
-import type { Storage } from '../disk/storage.ts';
+
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED } from '../format/bat.ts';
-import { encodeFooter } from '../format/footer.ts';
-import { encodeHeader, type Header } from '../format/header.ts';
-import { linkHeader, type Part } from '../format/image.ts';
-import { BAT_OFFSET, HEADER_OFFSET } from '../format/layout.ts';
+import { BAT_UNUSED } from '../formats/vhd/codec/bat.ts';
+import { encodeFooter } from '../formats/vhd/codec/footer.ts';
+import { encodeHeader, type Header } from '../formats/vhd/codec/header.ts';
+import { linkHeader, type Part } from '../formats/vhd/codec/image.ts';
+import { BAT_OFFSET, HEADER_OFFSET } from '../formats/vhd/codec/layout.ts';
+import { type FooterReading, readFooter, readHeader } from '../formats/vhd/image-metadata.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
+import type { Storage } from '../storage/storage.ts';
 import { alignUp, SECTOR_BYTES } from '../units.ts';
 import { parentLink } from './create.ts';
 import { type JournalStep, patchSteps } from './journal.ts';

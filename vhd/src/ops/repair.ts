@@ -3,18 +3,18 @@
  * Lost blocks are not invented. What is overwritten is kept in a file beside the image first; the writes are journaled.
  */
 import path from 'node:path';
-import { BlockTable } from '../disk/block-table.ts';
-import { type RandomAccessFile, readBytesSync } from '../disk/file.ts';
-import { type FooterReading, readFooter, readHeader } from '../disk/image-metadata.ts';
-import { openLinks } from '../disk/open.ts';
-import { folderOf, type Storage } from '../disk/storage.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { batBytes, batEntriesFor } from '../format/bat.ts';
-import { encodeFooter, FOOTER_BYTES } from '../format/footer.ts';
-import { encodeHeader } from '../format/header.ts';
-import type { Part } from '../format/image.ts';
-import { blockSpanBytes } from '../format/layout.ts';
-import { vhdSeconds } from '../format/time.ts';
+import { BlockTable } from '../formats/vhd/block-table.ts';
+import { batBytes, batEntriesFor } from '../formats/vhd/codec/bat.ts';
+import { encodeFooter, FOOTER_BYTES } from '../formats/vhd/codec/footer.ts';
+import { encodeHeader } from '../formats/vhd/codec/header.ts';
+import type { Part } from '../formats/vhd/codec/image.ts';
+import { blockSpanBytes } from '../formats/vhd/codec/layout.ts';
+import { vhdSeconds } from '../formats/vhd/codec/time.ts';
+import { type FooterReading, readFooter, readHeader } from '../formats/vhd/image-metadata.ts';
+import { openLinks } from '../image/open.ts';
+import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
+import { folderOf, type Storage } from '../storage/storage.ts';
 import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
 import { type CheckOptions, checkImage, type Finding } from './check.ts';
 import { seal } from './create.ts';

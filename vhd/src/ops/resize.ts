@@ -4,19 +4,19 @@
  * moves (quirk 19). Shrinking only cuts off what is proven to read as zero.
  */
 
-import type { Image } from '../disk/image.ts';
-import { readDynamicTable, readFooter } from '../disk/image-metadata.ts';
-import { openChain, openImage } from '../disk/open.ts';
-import type { ChainPolicy } from '../disk/parent.ts';
-import { refuseSealed } from '../disk/seal.ts';
-import type { Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import { BAT_UNUSED, batBytes, batEntriesFor, encodeBat } from '../format/bat.ts';
-import { encodeFooter, type Footer, hasBatmap } from '../format/footer.ts';
-import { geometryFor } from '../format/geometry.ts';
-import { encodeHeader, type Header } from '../format/header.ts';
-import { newDynamicImage, newFixedImage, newFooter, type Part } from '../format/image.ts';
-import { DATA_ALIGN_BYTES, planLayout } from '../format/layout.ts';
+import { BAT_UNUSED, batBytes, batEntriesFor, encodeBat } from '../formats/vhd/codec/bat.ts';
+import { encodeFooter, type Footer, hasBatmap } from '../formats/vhd/codec/footer.ts';
+import { geometryFor } from '../formats/vhd/codec/geometry.ts';
+import { encodeHeader, type Header } from '../formats/vhd/codec/header.ts';
+import { newDynamicImage, newFixedImage, newFooter, type Part } from '../formats/vhd/codec/image.ts';
+import { DATA_ALIGN_BYTES, planLayout } from '../formats/vhd/codec/layout.ts';
+import { readDynamicTable, readFooter } from '../formats/vhd/image-metadata.ts';
+import type { Image } from '../image/image.ts';
+import { openChain, openImage } from '../image/open.ts';
+import type { ChainPolicy } from '../image/parent.ts';
+import { refuseSealed } from '../image/seal.ts';
+import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../units.ts';
 import { type PatchStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';

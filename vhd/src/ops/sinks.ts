@@ -1,12 +1,13 @@
 /** Where copies go: a raw file, a fixed image, a new dynamic image. All leave zeros out. Spec: "Data Blocks". */
-import { BlockTable } from '../disk/block-table.ts';
-import type { RandomAccessFile } from '../disk/file.ts';
+
 import { VhdError } from '../errors.ts';
-import { batEntriesFor } from '../format/bat.ts';
-import { bitmapBytes } from '../format/bitmap.ts';
-import { encodeFooter } from '../format/footer.ts';
-import { newDynamicImage, newFixedImage } from '../format/image.ts';
-import { blockSpanBytes, nextBlockOffset, planLayout } from '../format/layout.ts';
+import { BlockTable } from '../formats/vhd/block-table.ts';
+import { batEntriesFor } from '../formats/vhd/codec/bat.ts';
+import { bitmapBytes } from '../formats/vhd/codec/bitmap.ts';
+import { encodeFooter } from '../formats/vhd/codec/footer.ts';
+import { newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
+import { blockSpanBytes, nextBlockOffset, planLayout } from '../formats/vhd/codec/layout.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
 import { LIMITS, SECTOR_BYTES } from '../units.ts';
 import { type Sink, SLOT_HEAD_BYTES, type Slot } from './copy.ts';
 import { dataRuns } from './zeros.ts';

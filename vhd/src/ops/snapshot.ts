@@ -4,12 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { openImage } from '../disk/open.ts';
-import { identityOf } from '../disk/parent.ts';
-import { findChildren } from '../disk/seal.ts';
-import { folderOf, type Storage } from '../disk/storage.ts';
 import { VhdError } from '../errors.ts';
-import { type NewImage, newChildImage } from '../format/image.ts';
+import { type NewImage, newChildImage } from '../formats/vhd/codec/image.ts';
+import { openImage } from '../image/open.ts';
+import { identityOf } from '../image/parent.ts';
+import { findChildren } from '../image/seal.ts';
+import { folderOf, type Storage } from '../storage/storage.ts';
 import { writeParts } from './create.ts';
 import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';

@@ -3,14 +3,14 @@
  * byte, so that it can be sent with a Content-Length. Spec: "Data Blocks"; blocks lie in the order of the disk.
  */
 import { randomUUID } from 'node:crypto';
-import { BlockTable } from '../disk/block-table.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
-import { batBytes } from '../format/bat.ts';
-import { bitmapBytes } from '../format/bitmap.ts';
-import { encodeFooter } from '../format/footer.ts';
-import { type NewSparseImage, newDynamicImage, newFixedImage } from '../format/image.ts';
-import { blockSpanBytes, DEFAULT_BLOCK_BYTES, nextBlockOffset } from '../format/layout.ts';
+import { BlockTable } from '../formats/vhd/block-table.ts';
+import { batBytes } from '../formats/vhd/codec/bat.ts';
+import { bitmapBytes } from '../formats/vhd/codec/bitmap.ts';
+import { encodeFooter } from '../formats/vhd/codec/footer.ts';
+import { type NewSparseImage, newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
+import { blockSpanBytes, DEFAULT_BLOCK_BYTES, nextBlockOffset } from '../formats/vhd/codec/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import type { NativeFormat } from './convert.ts';
 import { type OperationOptions, throwIfCancelled } from './options.ts';

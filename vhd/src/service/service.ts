@@ -3,8 +3,8 @@
  * the sockets of its disks keep their paths over a restart, so QEMU finds them again.
  */
 import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
-import { fileError } from '../disk/file.ts';
 import { VhdError } from '../errors.ts';
+import { fileError } from '../storage/file.ts';
 import type {
   ById,
   DiskInfo,
@@ -17,18 +17,19 @@ import type {
   ImageInfo,
   ServiceHealth,
   TaskInfo,
-} from './api.ts';
-import { checkDisk } from './check-disk.ts';
-import { Disks, type OpenInput } from './disks.ts';
-import { HostPool } from './host-pool.ts';
-import { Images, type Shared } from './images.ts';
-import { LiveChanges, type SnapshotRef } from './live.ts';
-import { ReadOnlyExports } from './read-only-exports.ts';
-import { Records } from './records.ts';
-import { takeReserve } from './reserve.ts';
-import { makeRunFolder } from './run-folder.ts';
-import { lockStorage } from './storage-lock.ts';
-import { TaskBook } from './task-book.ts';
+} from './control/api.ts';
+import { checkDisk } from './disks/check-disk.ts';
+import { Disks, type OpenInput } from './disks/disks.ts';
+import { Images } from './disks/images.ts';
+import { ReadOnlyExports } from './disks/read-only-exports.ts';
+import type { Shared } from './disks/shared.ts';
+import { LiveChanges, type SnapshotRef } from './live/live.ts';
+import { Records } from './state/records.ts';
+import { takeReserve } from './state/reserve.ts';
+import { makeRunFolder } from './state/run-folder.ts';
+import { lockStorage } from './state/storage-lock.ts';
+import { TaskBook } from './state/task-book.ts';
+import { HostPool } from './threads/host-pool.ts';
 
 export interface DiskServiceOptions {
   /** The folder that holds images and disks. */

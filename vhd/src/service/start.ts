@@ -6,10 +6,10 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { VhdError } from '../errors.ts';
-import { connectDiskService, type DiskServiceClient } from './client.ts';
-import { type ControlServer, serveControl } from './control-server.ts';
-import { defaultRunFolder } from './run-folder.ts';
+import { connectDiskService, type DiskServiceClient } from './control/client.ts';
+import { type ControlServer, serveControl } from './control/control-server.ts';
 import { DiskService, type DiskServiceOptions } from './service.ts';
+import { defaultRunFolder } from './state/run-folder.ts';
 
 export interface RunDiskServiceOptions {
   readonly storage: string;

@@ -1,14 +1,14 @@
 /** My account: password, second factors, where I am signed in, tokens. */
 import { Alert, PageSection, Title } from '@patternfly/react-core';
-import type { Me } from '../../../shared/auth.ts';
-import { usePageTitle } from '../shell/page-title.ts';
+import type { Me } from '../../../api/auth.ts';
+import { usePageTitle } from '../shell/frame/page-title.ts';
 import { PasskeysCard } from './passkeys-card.tsx';
 import { PasswordCard } from './password-card.tsx';
 import { SignInsCard } from './sign-ins-card.tsx';
 import { TokensCard } from './tokens-card.tsx';
 import { TotpCard } from './totp-card.tsx';
-import '../shell/list.css';
-import '../shell/cards.css';
+import '../shell/list/list.css';
+import '../shell/card/cards.css';
 import './account.css';
 
 export function AccountPage({ me }: { readonly me: Me }) {

@@ -2,15 +2,15 @@
 import { Button, Card, CardBody, CardTitle } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { deletePasskey, listPasskeys, type Passkey } from '../../../shared/auth.ts';
+import { deletePasskey, listPasskeys, type Passkey } from '../../../api/auth.ts';
 import { client, ME_KEY } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
 import { queryClient } from '../api/query-client.ts';
-import { type Column, DataTable } from '../shell/data-table.tsx';
-import { FormDialog } from '../shell/form-dialog.tsx';
+import { FormDialog } from '../shell/form/form-dialog.tsx';
+import { TextField } from '../shell/form/text-field.tsx';
+import { refetch, useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
-import { TextField } from '../shell/text-field.tsx';
-import { refetch, useAction } from '../shell/use-action.ts';
+import { type Column, DataTable } from '../shell/list/data-table.tsx';
 import { createPasskey } from '../sign-in/passkey.ts';
 
 const COLUMNS: readonly Column<Passkey>[] = [

@@ -2,10 +2,10 @@
 import { Alert, Button, Card, CardBody, CardTitle, Form } from '@patternfly/react-core';
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { AUTH_LIMITS, type Me, setPassword as setPasswordRoute } from '../../../shared/auth.ts';
+import { AUTH_LIMITS, type Me, setPassword as setPasswordRoute } from '../../../api/auth.ts';
 import { client, describeError, ME_KEY } from '../api/client.ts';
-import { useNotices } from '../shell/notices.tsx';
-import { TextField } from '../shell/text-field.tsx';
+import { TextField } from '../shell/form/text-field.tsx';
+import { useNotices } from '../shell/frame/notices.tsx';
 
 export function PasswordCard({ me }: { readonly me: Me }) {
   const [current, setCurrent] = useState('');

@@ -1,12 +1,12 @@
 /** Where I am signed in, and "sign out there". */
 import { Button, Card, CardBody, CardTitle, Label } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { type BrowserSession, endBrowserSession, listBrowserSessions } from '../../../shared/auth.ts';
+import { type BrowserSession, endBrowserSession, listBrowserSessions } from '../../../api/auth.ts';
 import { client } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
-import { type Column, DataTable } from '../shell/data-table.tsx';
+import { useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
-import { useAction } from '../shell/use-action.ts';
+import { type Column, DataTable } from '../shell/list/data-table.tsx';
 import { browserName } from './browser-name.ts';
 
 const COLUMNS: readonly Column<BrowserSession>[] = [

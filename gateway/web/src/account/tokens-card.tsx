@@ -2,15 +2,15 @@
 import { Button, Card, CardBody, CardTitle, Checkbox, ClipboardCopy, FormGroup } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type ApiToken, AUTH_LIMITS, createToken, deleteToken, listTokens, type Me } from '../../../shared/auth.ts';
-import { RIGHTS, type Right } from '../../../shared/rights.ts';
+import { type ApiToken, AUTH_LIMITS, createToken, deleteToken, listTokens, type Me } from '../../../api/auth.ts';
+import { RIGHTS, type Right } from '../../../api/rights.ts';
 import { client } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
-import { type Column, DataTable } from '../shell/data-table.tsx';
-import { FormDialog } from '../shell/form-dialog.tsx';
+import { FormDialog } from '../shell/form/form-dialog.tsx';
+import { TextField } from '../shell/form/text-field.tsx';
+import { refetch, useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
-import { TextField } from '../shell/text-field.tsx';
-import { refetch, useAction } from '../shell/use-action.ts';
+import { type Column, DataTable } from '../shell/list/data-table.tsx';
 
 const COLUMNS: readonly Column<ApiToken>[] = [
   { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },

@@ -2,11 +2,11 @@
 import { Alert, Button, Card, CardBody, CardTitle, ClipboardCopy, Label } from '@patternfly/react-core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { confirmTotp, type Me, startTotp, stopTotp } from '../../../shared/auth.ts';
+import { confirmTotp, type Me, startTotp, stopTotp } from '../../../api/auth.ts';
 import { client, ME_KEY } from '../api/client.ts';
-import { FormDialog } from '../shell/form-dialog.tsx';
-import { useNotices } from '../shell/notices.tsx';
-import { TextField } from '../shell/text-field.tsx';
+import { FormDialog } from '../shell/form/form-dialog.tsx';
+import { TextField } from '../shell/form/text-field.tsx';
+import { useNotices } from '../shell/frame/notices.tsx';
 import { QrCode } from './qr-code.tsx';
 
 type Step =

@@ -1,6 +1,6 @@
 /** The one API client of the page. The session cookie goes along by itself; a 401 anywhere sends the page to sign-in. */
-import { createClient, type Fetch } from '../../../shared/client.ts';
-import { ApiError } from '../../../shared/errors.ts';
+import { createClient, type Fetch } from '../../../api/client.ts';
+import { ApiError } from '../../../api/errors.ts';
 import { queryClient } from './query-client.ts';
 
 export const ME_KEY = ['me'] as const;

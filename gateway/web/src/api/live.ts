@@ -2,7 +2,7 @@
  * Live events: one EventSource for the whole page. It resumes by itself after a gap (Last-Event-ID); when the gap was too
  * long the gateway says `reset` and everything shown is fetched again.
  */
-import { type ApiEvent, eventSchema, eventStream } from '../../../shared/events.ts';
+import { type ApiEvent, eventSchema, eventStream } from '../../../api/events.ts';
 import { client } from './client.ts';
 import { queryClient } from './query-client.ts';
 

@@ -1,5 +1,5 @@
 /** Power verbs of a VM: which there are, from which states they make sense, and how they are called. */
-import { pauseVm, resetVm, resumeVm, saveVm, startVm, stopVm, type Vm, type VmState } from '../../../shared/vm.ts';
+import { pauseVm, resetVm, resumeVm, saveVm, startVm, stopVm, type Vm, type VmState } from '../../../api/vm.ts';
 import { client } from './client.ts';
 
 export type PowerId = 'start' | 'shutdown' | 'pause' | 'resume' | 'save' | 'reset' | 'off';

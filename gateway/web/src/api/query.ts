@@ -1,8 +1,8 @@
 /** TanStack Query options for any described route: the key is the route's id and what it was asked. */
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import type { z } from 'zod';
-import type { CallInput } from '../../../shared/client.ts';
-import type { Route } from '../../../shared/route.ts';
+import type { CallInput } from '../../../api/client.ts';
+import type { Route } from '../../../api/route.ts';
 import { client } from './client.ts';
 
 // oxlint-disable-next-line typescript/explicit-function-return-type

@@ -1,8 +1,8 @@
 /** Who is signed in, and what they may do. `null`: nobody. */
 import { useQuery } from '@tanstack/react-query';
-import { getMe, type Me } from '../../../shared/auth.ts';
-import { ApiError } from '../../../shared/errors.ts';
-import type { Right } from '../../../shared/rights.ts';
+import { getMe, type Me } from '../../../api/auth.ts';
+import { ApiError } from '../../../api/errors.ts';
+import type { Right } from '../../../api/rights.ts';
 import { client, ME_KEY } from './client.ts';
 
 export interface UsedMe {

@@ -1,9 +1,9 @@
 /** The routes of the console: each page comes when it is first opened. */
 import { lazy } from 'react';
 import { Navigate, Route, Routes } from 'react-router';
-import type { Me } from '../../../shared/auth.ts';
-import { NotFoundPage } from '../shell/not-found-page.tsx';
-import { sectionsFor } from '../shell/sections.ts';
+import type { Me } from '../../../api/auth.ts';
+import { NotFoundPage } from '../shell/frame/not-found-page.tsx';
+import { sectionsFor } from '../shell/frame/sections.ts';
 
 const VmsPage = lazy(async () => ({ default: (await import('./vms/vms-page.tsx')).VmsPage }));
 const VmPage = lazy(async () => ({ default: (await import('./vms/vm-page.tsx')).VmPage }));

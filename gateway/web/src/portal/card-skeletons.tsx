@@ -1,6 +1,6 @@
 /** Places for cards that are on their way, of the size that they will have: nothing jumps when they come. */
 import { Card, CardBody, Skeleton } from '@patternfly/react-core';
-import '../shell/card.css';
+import '../shell/card/card.css';
 
 export function CardSkeletons({ count }: { readonly count: number }) {
   return Array.from({ length: count }, (_, index) => (

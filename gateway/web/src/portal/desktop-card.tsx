@@ -2,10 +2,10 @@
 import { Card, CardBody } from '@patternfly/react-core';
 import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
 import { Link } from 'react-router';
-import type { Desktop } from '../../../shared/desktop.ts';
+import type { Desktop } from '../../../api/desktop.ts';
 import { sentence } from '../api/client.ts';
-import { StateLabel } from '../shell/state-label.tsx';
-import { Thumbnail } from '../shell/thumbnail.tsx';
+import { Thumbnail } from '../shell/card/thumbnail.tsx';
+import { StateLabel } from '../shell/list/state-label.tsx';
 
 export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
   const { id, name, description, state, reason, rights } = desktop;

@@ -14,12 +14,12 @@ import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
-import type { Me } from '../../../shared/auth.ts';
-import { type Desktop, listDesktops } from '../../../shared/desktop.ts';
+import type { Me } from '../../../api/auth.ts';
+import { type Desktop, listDesktops } from '../../../api/desktop.ts';
 import { apiPages } from '../api/query.ts';
 import { holds } from '../api/use-me.ts';
-import { Failure } from '../shell/failure.tsx';
-import { usePageTitle } from '../shell/page-title.ts';
+import { Failure } from '../shell/frame/failure.tsx';
+import { usePageTitle } from '../shell/frame/page-title.ts';
 import { CardSkeletons } from './card-skeletons.tsx';
 import { DesktopCard } from './desktop-card.tsx';
 import './portal.css';

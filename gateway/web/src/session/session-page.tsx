@@ -1,9 +1,9 @@
 /** `/desktops/:desktopId`: a session of one's own. */
 import { useMemo } from 'react';
 import { useParams, useSearchParams } from 'react-router';
-import { usePageTitle } from '../shell/page-title.ts';
+import { usePageTitle } from '../shell/frame/page-title.ts';
+import type { SessionTarget } from './link/tickets.ts';
 import { SessionView } from './session-view.tsx';
-import type { SessionTarget } from './tickets.ts';
 import { useDesktop } from './use-desktop.ts';
 
 export function SessionPage() {

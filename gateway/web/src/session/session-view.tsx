@@ -1,33 +1,32 @@
 /** The page of a session: bar, screen, and what can be opened beside it. */
 import { useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
-import type { Desktop } from '../../../shared/desktop.ts';
-import { getSession } from '../../../shared/session.ts';
+import type { Desktop } from '../../../api/desktop.ts';
+import { getSession } from '../../../api/session.ts';
 import { apiQuery } from '../api/query.ts';
-import { useNotices } from '../shell/notices.tsx';
-import { clipboardWays } from './clipboard.ts';
-import { ClipboardPanel } from './clipboard-panel.tsx';
-import { whyEnded } from './close-reason.ts';
-import type { FitChoice } from './fit.ts';
-import { LinkNotice } from './link-notice.tsx';
-import { LinkStatus } from './link-status.tsx';
-import { PeoplePanel } from './people-panel.tsx';
-import type { QualityChoice } from './quality.ts';
-import { saveScreenshot } from './screenshot.ts';
-import { SerialSplit } from './serial-split.tsx';
-import { SessionBanners } from './session-banners.tsx';
-import { SessionBar } from './session-bar.tsx';
+import { useNotices } from '../shell/frame/notices.tsx';
+import { SessionBar } from './bar/session-bar.tsx';
+import { whyEnded } from './link/close-reason.ts';
+import { LinkNotice } from './link/link-notice.tsx';
+import { LinkStatus } from './link/link-status.tsx';
+import type { SessionTarget } from './link/tickets.ts';
+import { ClipboardPanel } from './panel/clipboard-panel.tsx';
+import type { PanelName } from './panel/panel.tsx';
+import { PeoplePanel } from './people/people-panel.tsx';
+import { SessionBanners } from './people/session-banners.tsx';
+import { useSessionEvents } from './people/use-session-events.ts';
+import { clipboardWays } from './screen/clipboard.ts';
+import type { FitChoice } from './screen/fit.ts';
+import type { QualityChoice } from './screen/quality.ts';
+import { saveScreenshot } from './screen/screenshot.ts';
+import { TouchKeys } from './screen/touch-keys.tsx';
+import { useClipboardSync } from './screen/use-clipboard-sync.ts';
+import { useDisplay } from './screen/use-display.ts';
+import { useFullScreen } from './screen/use-full-screen.ts';
+import { SerialSplit } from './serial/serial-split.tsx';
 import { hasNoScreen, StoppedNotice } from './stopped-notice.tsx';
-import type { SessionTarget } from './tickets.ts';
-import { TouchKeys } from './touch-keys.tsx';
-import { useClipboardSync } from './use-clipboard-sync.ts';
-import { useDisplay } from './use-display.ts';
-import { useFullScreen } from './use-full-screen.ts';
-import { useSessionEvents } from './use-session-events.ts';
 import { useStored } from './use-stored.ts';
 import './session.css';
-
-export type Panel = 'clipboard' | 'people';
 
 interface SessionViewProps {
   readonly target: SessionTarget;
@@ -46,7 +45,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const [sync, setSync] = useStored<'on' | 'off'>('oriel.clipboard-sync', ['on', 'off'], 'on');
   const [isViewOnly, setViewOnly] = useState(false);
   const [isDragging, setDragging] = useState(false);
-  const [panel, setPanel] = useState<Panel>();
+  const [panel, setPanel] = useState<PanelName>();
   const [isSerialOpen, setSerialOpen] = useState(false);
   const [areKeysOpen, setKeysOpen] = useState(false);
   const notices = useNotices();

@@ -2,10 +2,10 @@
 import { Button, Spinner } from '@patternfly/react-core';
 import { useState } from 'react';
 import { Link as RouterLink } from 'react-router';
-import type { Desktop } from '../../../shared/desktop.ts';
+import type { Desktop } from '../../../api/desktop.ts';
 import { sentence } from '../api/client.ts';
 import { runPower } from '../api/power.ts';
-import { useNotices } from '../shell/notices.tsx';
+import { useNotices } from '../shell/frame/notices.tsx';
 
 /** States in which there is no screen, and none is on its way. */
 const OFF: readonly Desktop['state'][] = ['stopped', 'saved', 'failed'];

@@ -1,6 +1,6 @@
 /** The desktop of a session page. What the list already knew is there at once, so that the name does not jump in. */
 import { useQuery } from '@tanstack/react-query';
-import { type Desktop, getDesktop, listDesktops } from '../../../shared/desktop.ts';
+import { type Desktop, getDesktop, listDesktops } from '../../../api/desktop.ts';
 import { apiQuery, type ListPage } from '../api/query.ts';
 import { queryClient } from '../api/query-client.ts';
 

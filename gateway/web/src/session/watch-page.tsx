@@ -2,13 +2,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { useParams, useSearchParams } from 'react-router';
-import { getDesktop } from '../../../shared/desktop.ts';
-import { getSession } from '../../../shared/session.ts';
+import { getDesktop } from '../../../api/desktop.ts';
+import { getSession } from '../../../api/session.ts';
 import { apiQuery } from '../api/query.ts';
 import { holds, useMe } from '../api/use-me.ts';
-import { usePageTitle } from '../shell/page-title.ts';
+import { usePageTitle } from '../shell/frame/page-title.ts';
+import type { SessionTarget } from './link/tickets.ts';
 import { SessionView } from './session-view.tsx';
-import type { SessionTarget } from './tickets.ts';
 
 export function WatchPage() {
   const { sessionId = '' } = useParams();

@@ -6,7 +6,7 @@ import {
   passkeyOptions,
   passkeySignInOptions,
   signInWithPasskey,
-} from '../../../shared/auth.ts';
+} from '../../../api/auth.ts';
 import { client } from '../api/client.ts';
 
 type AuthenticationOptions = Parameters<typeof import('@simplewebauthn/browser').startAuthentication>[0]['optionsJSON'];

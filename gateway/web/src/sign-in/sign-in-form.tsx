@@ -2,8 +2,8 @@
 import { Alert, Button, Divider, Form, FormGroup, Skeleton, TextInput } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../shared/auth.ts';
-import { ApiError } from '../../../shared/errors.ts';
+import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../api/auth.ts';
+import { ApiError } from '../../../api/errors.ts';
 import { client, describeError } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
 import { signInByPasskey } from './passkey.ts';

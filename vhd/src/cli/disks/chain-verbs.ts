@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import type { Finding } from '../../ops/check.ts';
-import type { TaskInfo } from '../../service/api.ts';
+import type { TaskInfo } from '../../service/control/api.ts';
 import { formatSize } from '../../units.ts';
-import { STATUS, size, type Verb } from '../cli.ts';
+import { STATUS, size, type Verb } from '../base/cli.ts';
 import { asTask, type DisksCli, type TaskFlags, taskVerb } from './cli.ts';
 
 interface RateFlags extends TaskFlags {

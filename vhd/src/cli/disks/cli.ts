@@ -1,8 +1,8 @@
 /** What the verbs of `oriel disks` have in common: which service they ask, and how they wait for its tasks. */
 import type { Command } from 'commander';
-import type { TaskInfo } from '../../service/api.ts';
-import { connectDiskService, type DiskServiceClient } from '../../service/client.ts';
-import { action, type CommonFlags, plainVerb, type Run, type Verb, type VhdCli } from '../cli.ts';
+import type { TaskInfo } from '../../service/control/api.ts';
+import { connectDiskService, type DiskServiceClient } from '../../service/control/client.ts';
+import { action, type CommonFlags, plainVerb, type Run, type Verb, type VhdCli } from '../base/cli.ts';
 import { taskLines } from './lines.ts';
 
 /** What the commands need from outside; a test gives its own. */

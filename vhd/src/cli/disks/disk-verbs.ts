@@ -1,8 +1,8 @@
 /** `oriel disks list`, `show`, `create`, `open`, `close`, `remove`, `rates`, `stats`. */
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
-import type { DiskSource } from '../../service/api.ts';
-import { size } from '../cli.ts';
+import type { DiskSource } from '../../service/control/api.ts';
+import { size } from '../base/cli.ts';
 import { type AskFlags, asking, askVerb, type DisksCli } from './cli.ts';
 import { diskLines, diskRow, exportLines, statsLines } from './lines.ts';
 

@@ -7,7 +7,7 @@ import type {
   ImageInfo,
   ServiceHealth,
   TaskInfo,
-} from '../../service/api.ts';
+} from '../../service/control/api.ts';
 import { formatSize } from '../../units.ts';
 
 const WIDTH = 12;

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { VhdError } from '../../errors.ts';
 import { type RunDiskServiceOptions, runDiskService } from '../../service/start.ts';
-import { action, type CommonFlags, plainVerb } from '../cli.ts';
+import { action, type CommonFlags, plainVerb } from '../base/cli.ts';
 import type { DisksCli } from './cli.ts';
 
 interface Flags extends CommonFlags {

@@ -6,7 +6,7 @@ import { mergeImage } from '../../ops/merge.ts';
 import { rebaseImage } from '../../ops/rebase.ts';
 import { snapshotImage } from '../../ops/snapshot.ts';
 import { formatSize } from '../../units.ts';
-import { action, type CommonFlags, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
 export function snapshotVerb(cli: VhdCli): Command {
   const command = verb(

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { checkImage, type Finding } from '../../ops/check.ts';
 import { repairImage } from '../../ops/repair.ts';
-import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
   readonly chain?: boolean;

@@ -1,10 +1,10 @@
 /** `oriel vhd diff` and `hash`: what disks contain. */
 import type { Command } from 'commander';
-import type { Disk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk.ts';
 import { openSource } from '../../ops/convert.ts';
 import { diffDisks } from '../../ops/diff.ts';
 import { hashDisk } from '../../ops/hash.ts';
-import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../base/cli.ts';
 
 export function diffVerb(cli: VhdCli): Command {
   const command = verb(

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { Disk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
 import { serveNbd } from '../../nbd/server.ts';
 import { type ConvertOptions, convertDisk, type NativeFormat, openSource } from '../../ops/convert.ts';
@@ -16,7 +16,7 @@ import {
 import { temporaryName } from '../../ops/new-file.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
-import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
 
 type Format = NativeFormat | ForeignFormat;
 const TARGETS: readonly Format[] = ['raw', 'fixed', 'dynamic', ...FOREIGN_FORMATS];

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import { createChild, createImage } from '../../ops/create.ts';
 import { formatSize } from '../../units.ts';
-import { action, type CommonFlags, oneOf, size, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, oneOf, size, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
   readonly size?: number;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { chainInfo, type ImageInfo, imageInfo } from '../../ops/info.ts';
 import { formatSize } from '../../units.ts';
-import { action, type CommonFlags, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
   readonly chain?: boolean;

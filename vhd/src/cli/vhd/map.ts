@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { openSource } from '../../ops/convert.ts';
 import { entryOf, filesOf, type MapEntry, mapWindows } from '../../ops/map.ts';
-import { action, type CommonFlags, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
 export function mapVerb(cli: VhdCli): Command {
   const command = verb('map', 'list allocated extents with the link each comes from', 'oriel vhd map disk.vhd --json');

@@ -4,7 +4,7 @@ import { compactImage } from '../../ops/compact.ts';
 import { finishPending } from '../../ops/finish.ts';
 import { resizeImage } from '../../ops/resize.ts';
 import { formatSize } from '../../units.ts';
-import { action, type CommonFlags, size, type VhdCli, verb } from '../cli.ts';
+import { action, type CommonFlags, size, type VhdCli, verb } from '../base/cli.ts';
 
 export function compactVerb(cli: VhdCli): Command {
   const command = verb('compact', 'drop zeros and unused space from an image', 'oriel vhd compact disk.vhd');

@@ -1,7 +1,7 @@
 /** Chains with known content, for tests of operations: each link is written to at random, and a buffer keeps the truth. */
-import { openChain } from '../../disk/open.ts';
-import type { Storage } from '../../disk/storage.ts';
-import type { Random } from '../../disk/testing/random.ts';
+import { openChain } from '../../image/open.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Random } from '../../testing/random.ts';
 import { SECTOR_BYTES } from '../../units.ts';
 import { createChild, createImage } from '../create.ts';
 

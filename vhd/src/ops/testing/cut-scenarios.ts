@@ -1,9 +1,9 @@
 /** Runs operations under power cuts; a test file calls it for its share of them, so that the shares run side by side. */
 import { describe, expect, test } from 'vitest';
-import { MemoryStorage } from '../../disk/memory-storage.ts';
-import { LEAST_CUTS, replayPowerCuts } from '../../disk/testing/power-cuts.ts';
-import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../../disk/testing/random.ts';
-import { RecordingStorage } from '../../disk/testing/recording-storage.ts';
+import { MemoryStorage } from '../../storage/memory-storage.ts';
+import { LEAST_CUTS, replayPowerCuts } from '../../testing/power-cuts.ts';
+import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../../testing/random.ts';
+import { RecordingStorage } from '../../testing/recording-storage.ts';
 import { makeKnownChain } from './chains.ts';
 import { type Scenario, SIZE_BYTES } from './scenarios.ts';
 

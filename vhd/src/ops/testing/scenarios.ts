@@ -3,8 +3,8 @@
  * left opens, finishing what was cut; it reads as before (or as after, where that differs), nothing third; and a check
  * finds nothing that a repair does not mend.
  */
-import type { MemoryStorage } from '../../disk/memory-storage.ts';
-import type { Storage } from '../../disk/storage.ts';
+import type { MemoryStorage } from '../../storage/memory-storage.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { checkImage } from '../check.ts';
 import { compactImage } from '../compact.ts';
 import { convertDisk, openSource } from '../convert.ts';

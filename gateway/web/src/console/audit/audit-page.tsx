@@ -2,15 +2,15 @@
 import { Alert, Button, Label, SearchInput } from '@patternfly/react-core';
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import { type AuditLine, exportAudit, listAudit, verifyAudit } from '../../../../shared/audit.ts';
-import { listVms } from '../../../../shared/vm.ts';
+import { type AuditLine, exportAudit, listAudit, verifyAudit } from '../../../../api/audit.ts';
+import { listVms } from '../../../../api/vm.ts';
 import { client, describeError } from '../../api/client.ts';
 import { apiPages, apiQuery } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
 import { formatTime } from '../../shell/format.ts';
-import { ListPage } from '../../shell/list-page.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { LineDialog } from './line-dialog.tsx';
 
 type Row = AuditLine & { readonly id: string };

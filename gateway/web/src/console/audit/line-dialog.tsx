@@ -1,6 +1,6 @@
 /** One line of the audit log, whole. */
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
-import type { AuditLine } from '../../../../shared/audit.ts';
+import type { AuditLine } from '../../../../api/audit.ts';
 
 interface LineDialogProps {
   readonly line: AuditLine;

@@ -1,16 +1,16 @@
 /** Hosts: what runs the VMs, whether it answers, and maintenance. */
 import { Card, CardBody, CardTitle, DescriptionList, Label, Switch } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { editHost, type Host, listHosts } from '../../../../shared/host.ts';
+import { editHost, type Host, listHosts } from '../../../../api/host.ts';
 import { client, sentence } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
-import { Fact } from '../../shell/fact.tsx';
-import { Failure } from '../../shell/failure.tsx';
+import { useAction } from '../../shell/form/use-action.ts';
 import { formatBytes } from '../../shell/format.ts';
-import { ListPage } from '../../shell/list-page.tsx';
-import { Loading } from '../../shell/loading.tsx';
-import { useAction } from '../../shell/use-action.ts';
-import '../../shell/cards.css';
+import { Failure } from '../../shell/frame/failure.tsx';
+import { Loading } from '../../shell/frame/loading.tsx';
+import { Fact } from '../../shell/list/fact.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
+import '../../shell/card/cards.css';
 
 export function HostsPage() {
   const query = useQuery(apiQuery(listHosts, { query: { limit: 500 } }));

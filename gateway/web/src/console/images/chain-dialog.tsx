@@ -1,9 +1,9 @@
 /** The chain of one disk, in a dialog. */
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { type Disk, listDisks } from '../../../../shared/disk.ts';
+import { type Disk, listDisks } from '../../../../api/disk.ts';
 import { apiQuery } from '../../api/query.ts';
-import { Loading } from '../../shell/loading.tsx';
+import { Loading } from '../../shell/frame/loading.tsx';
 import { ChainView } from './chain-view.tsx';
 
 interface ChainDialogProps {

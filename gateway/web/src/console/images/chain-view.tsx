@@ -1,7 +1,7 @@
 /** The chain of a disk as a picture: the root on the left, the leaf that is written to on the right. */
 import { Button, Label } from '@patternfly/react-core';
 import { LockIcon } from '@patternfly/react-icons/dist/esm/icons/lock-icon';
-import type { Disk } from '../../../../shared/disk.ts';
+import type { Disk } from '../../../../api/disk.ts';
 import { formatBytes } from '../../shell/format.ts';
 import { chainOf } from './chain.ts';
 import { KIND_LABELS } from './kind-labels.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Disk } from '../../../../shared/disk.ts';
+import type { Disk } from '../../../../api/disk.ts';
 import { chainOf } from './chain.ts';
 
 const disk = (id: string, parentId: string | null): Disk => ({

@@ -1,5 +1,5 @@
 /** The chain of a disk: its links from the root to the leaf. Pure. */
-import type { Disk } from '../../../../shared/disk.ts';
+import type { Disk } from '../../../../api/disk.ts';
 
 const LIMIT = 256;
 

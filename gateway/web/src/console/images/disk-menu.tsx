@@ -1,10 +1,10 @@
 /** What can be done with a disk, image, template or snapshot. */
 import { useState } from 'react';
-import { type Disk, deleteDisk, sealDisk } from '../../../../shared/disk.ts';
+import { type Disk, deleteDisk, sealDisk } from '../../../../api/disk.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { RowMenu } from '../../shell/row-menu.tsx';
-import { refetch, useAction } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { refetch, useAction } from '../../shell/form/use-action.ts';
+import { RowMenu } from '../../shell/list/row-menu.tsx';
 
 interface DiskMenuProps {
   readonly disk: Disk;

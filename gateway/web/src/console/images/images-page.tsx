@@ -3,13 +3,13 @@ import { Button, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-c
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
-import { type Disk, type DiskKind, listDisks } from '../../../../shared/disk.ts';
+import { type Disk, type DiskKind, listDisks } from '../../../../api/disk.ts';
 import { sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
 import { formatBytes } from '../../shell/format.ts';
-import { ListPage } from '../../shell/list-page.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { ChainDialog } from './chain-dialog.tsx';
 import { DiskMenu } from './disk-menu.tsx';
 import { ImportDialog } from './import-dialog.tsx';

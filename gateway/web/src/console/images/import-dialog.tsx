@@ -1,12 +1,12 @@
 /** Importing an image file that lies in the import folder of the gateway. */
 import { useState } from 'react';
-import { importImage } from '../../../../shared/disk.ts';
+import { importImage } from '../../../../api/disk.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { useNotices } from '../../shell/notices.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
+import { useNotices } from '../../shell/frame/notices.tsx';
 
 const KINDS = [
   { value: 'template', label: 'A template (sealed; clones are made from it)' },

@@ -1,5 +1,5 @@
 /** The words for kinds of disks. */
-import type { DiskKind } from '../../../../shared/disk.ts';
+import type { DiskKind } from '../../../../api/disk.ts';
 
 export const KIND_LABELS: Readonly<Record<DiskKind, string>> = {
   image: 'Image',

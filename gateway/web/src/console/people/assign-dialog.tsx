@@ -1,12 +1,12 @@
 /** Giving a user or a group rights on a desktop. */
 import { Checkbox, FormGroup } from '@patternfly/react-core';
 import { useState } from 'react';
-import { createAssignment } from '../../../../shared/people.ts';
-import { DESKTOP_RIGHTS, type DesktopRight } from '../../../../shared/rights.ts';
+import { createAssignment } from '../../../../api/people.ts';
+import { DESKTOP_RIGHTS, type DesktopRight } from '../../../../api/rights.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 
 interface Named {
   readonly id: string;

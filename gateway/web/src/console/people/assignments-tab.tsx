@@ -2,19 +2,13 @@
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { listDesktops } from '../../../../shared/desktop.ts';
-import {
-  type Assignment,
-  deleteAssignment,
-  listAssignments,
-  listGroups,
-  listUsers,
-} from '../../../../shared/people.ts';
+import { listDesktops } from '../../../../api/desktop.ts';
+import { type Assignment, deleteAssignment, listAssignments, listGroups, listUsers } from '../../../../api/people.ts';
 import { client } from '../../api/client.ts';
 import { apiPages, apiQuery } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
-import { useAction } from '../../shell/use-action.ts';
+import { useAction } from '../../shell/form/use-action.ts';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { AssignDialog } from './assign-dialog.tsx';
 
 export function AssignmentsTab() {

@@ -2,15 +2,15 @@
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { createGroup, deleteGroup, type Group, listGroups } from '../../../../shared/people.ts';
+import { createGroup, deleteGroup, type Group, listGroups } from '../../../../api/people.ts';
 import { client } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
-import { RowMenu } from '../../shell/row-menu.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
+import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { MembersDialog } from './members-dialog.tsx';
 
 const COLUMNS: readonly Column<Group>[] = [

@@ -2,12 +2,12 @@
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { addMember, type Group, listUsers, removeMember, type User } from '../../../../shared/people.ts';
+import { addMember, type Group, listUsers, removeMember, type User } from '../../../../api/people.ts';
 import { client } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
-import { type Column, DataTable } from '../../shell/data-table.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { useAction } from '../../shell/use-action.ts';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { useAction } from '../../shell/form/use-action.ts';
+import { type Column, DataTable } from '../../shell/list/data-table.tsx';
 
 const COLUMNS: readonly Column<User>[] = [
   { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },

@@ -1,7 +1,7 @@
 /** Users, groups, and who is assigned which desktop. */
 import { Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import { useLocation, useNavigate } from 'react-router';
-import { ListPage } from '../../shell/list-page.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
 import { AssignmentsTab } from './assignments-tab.tsx';
 import { GroupsTab } from './groups-tab.tsx';
 import { UsersTab } from './users-tab.tsx';

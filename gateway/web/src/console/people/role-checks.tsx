@@ -1,6 +1,6 @@
 /** The roles to tick, each with what it means. */
 import { Checkbox, FormGroup } from '@patternfly/react-core';
-import { ROLES, type Role } from '../../../../shared/rights.ts';
+import { ROLES, type Role } from '../../../../api/rights.ts';
 
 const MEANING: Readonly<Record<Role, string>> = {
   user: 'Opens what is assigned to them',

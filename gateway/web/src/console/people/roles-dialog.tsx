@@ -1,10 +1,10 @@
 /** The roles of an account. */
 import { useState } from 'react';
-import { editUser, type User } from '../../../../shared/people.ts';
-import type { Role } from '../../../../shared/rights.ts';
+import { editUser, type User } from '../../../../api/people.ts';
+import type { Role } from '../../../../api/rights.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 import { RoleChecks } from './role-checks.tsx';
 
 export function RolesDialog({ user, onClose }: { readonly user: User; readonly onClose: () => void }) {

@@ -1,12 +1,12 @@
 /** A new local account. */
 import { useState } from 'react';
-import { AUTH_LIMITS } from '../../../../shared/auth.ts';
-import { createUser } from '../../../../shared/people.ts';
-import type { Role } from '../../../../shared/rights.ts';
+import { AUTH_LIMITS } from '../../../../api/auth.ts';
+import { createUser } from '../../../../api/people.ts';
+import type { Role } from '../../../../api/rights.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 import { RoleChecks } from './role-checks.tsx';
 
 export function UserCreateDialog({ onClose }: { readonly onClose: () => void }) {

@@ -1,13 +1,13 @@
 /** What an admin does with an account. */
 import { ClipboardCopy } from '@patternfly/react-core';
 import { useState } from 'react';
-import { deleteUser, editUser, linkUser, resetSecondFactor, type User, unlockUser } from '../../../../shared/people.ts';
+import { deleteUser, editUser, linkUser, resetSecondFactor, type User, unlockUser } from '../../../../api/people.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { refetch, useAction } from '../../shell/form/use-action.ts';
 import { formatTime } from '../../shell/format.ts';
-import { useNotices } from '../../shell/notices.tsx';
-import { RowMenu } from '../../shell/row-menu.tsx';
-import { refetch, useAction } from '../../shell/use-action.ts';
+import { useNotices } from '../../shell/frame/notices.tsx';
+import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { RolesDialog } from './roles-dialog.tsx';
 
 type Ask = 'roles' | 'delete' | 'factor' | undefined;

@@ -2,10 +2,10 @@
 import { Button, Label, SearchInput } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { listUsers, type User } from '../../../../shared/people.ts';
+import { listUsers, type User } from '../../../../api/people.ts';
 import { apiPages } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { UserCreateDialog } from './user-create-dialog.tsx';
 import { UserMenu } from './user-menu.tsx';
 

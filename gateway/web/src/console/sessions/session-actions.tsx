@@ -2,12 +2,12 @@
 import { Button, FormGroup, TextArea } from '@patternfly/react-core';
 import { useState } from 'react';
 import { Link } from 'react-router';
-import { endSession, SESSION_LIMITS, type Session, sendMessage } from '../../../../shared/session.ts';
+import { endSession, SESSION_LIMITS, type Session, sendMessage } from '../../../../api/session.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { useNotices } from '../../shell/notices.tsx';
-import { RowMenu } from '../../shell/row-menu.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
+import { useNotices } from '../../shell/frame/notices.tsx';
+import { RowMenu } from '../../shell/list/row-menu.tsx';
 
 interface SessionActionsProps {
   readonly session: Session;

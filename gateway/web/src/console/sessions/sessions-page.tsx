@@ -1,14 +1,14 @@
 /** Everybody's sessions, with their pictures: watch, join, tell, end. */
 import { Card, CardBody, EmptyState, EmptyStateBody, Gallery, Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { Me } from '../../../../shared/auth.ts';
-import { listSessions, type Session } from '../../../../shared/session.ts';
+import type { Me } from '../../../../api/auth.ts';
+import { listSessions, type Session } from '../../../../api/session.ts';
 import { apiPages } from '../../api/query.ts';
-import { Failure } from '../../shell/failure.tsx';
+import { Thumbnail } from '../../shell/card/thumbnail.tsx';
 import { formatAgo, formatBytes } from '../../shell/format.ts';
-import { ListPage } from '../../shell/list-page.tsx';
-import { Loading } from '../../shell/loading.tsx';
-import { Thumbnail } from '../../shell/thumbnail.tsx';
+import { Failure } from '../../shell/frame/failure.tsx';
+import { Loading } from '../../shell/frame/loading.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
 import { SessionActions } from './session-actions.tsx';
 
 export function SessionsPage({ me }: { readonly me: Me }) {

@@ -1,14 +1,14 @@
 /** Long work: how far it is, how it ended, stopping it. */
 import { Button, Label, Progress } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { cancelTask, listTasks, type Task } from '../../../../shared/task.ts';
+import { cancelTask, listTasks, type Task } from '../../../../api/task.ts';
 import { client, sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
-import type { Column } from '../../shell/data-table.tsx';
+import { useAction } from '../../shell/form/use-action.ts';
 import { formatAgo } from '../../shell/format.ts';
-import { ListPage } from '../../shell/list-page.tsx';
-import { PagedTable } from '../../shell/paged-table.tsx';
-import { useAction } from '../../shell/use-action.ts';
+import type { Column } from '../../shell/list/data-table.tsx';
+import { ListPage } from '../../shell/list/list-page.tsx';
+import { PagedTable } from '../../shell/list/paged-table.tsx';
 import './tasks.css';
 
 const STATES = {

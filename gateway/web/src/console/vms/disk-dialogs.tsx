@@ -1,18 +1,11 @@
 /** What is asked before something is done with the disk of a VM. */
 import { useState } from 'react';
-import {
-  createSnapshot,
-  DISK_LIMITS,
-  type Disk,
-  deleteSnapshot,
-  growDisk,
-  revertDisk,
-} from '../../../../shared/disk.ts';
+import { createSnapshot, DISK_LIMITS, type Disk, deleteSnapshot, growDisk, revertDisk } from '../../../../api/disk.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { useNotices } from '../../shell/notices.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
+import { useNotices } from '../../shell/frame/notices.tsx';
 
 interface DiskDialogProps {
   readonly disk: Disk;

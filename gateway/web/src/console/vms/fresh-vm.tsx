@@ -1,9 +1,9 @@
 /** A VM as it is now, with its ETag, for a dialog that changes it: nobody's change is overwritten unseen (412). */
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { getVm, type Vm } from '../../../../shared/vm.ts';
+import { getVm, type Vm } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
-import { Failure } from '../../shell/failure.tsx';
+import { Failure } from '../../shell/frame/failure.tsx';
 
 interface FreshVmProps {
   readonly vmId: string;

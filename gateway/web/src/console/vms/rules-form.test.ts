@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SessionRules } from '../../../../shared/session-rules.ts';
+import type { SessionRules } from '../../../../api/session-rules.ts';
 import { describeRules, formOf, rulesOf } from './rules-form.ts';
 
 test.for<SessionRules>([

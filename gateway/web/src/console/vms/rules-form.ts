@@ -1,5 +1,5 @@
 /** The rules of sessions as a form has them (texts), and back. Pure. Empty is the gateway's default, 0 is no limit. */
-import type { Clipboard, SessionRules } from '../../../../shared/session-rules.ts';
+import type { Clipboard, SessionRules } from '../../../../api/session-rules.ts';
 
 export interface RulesForm {
   readonly clipboard: Clipboard | '';

@@ -2,14 +2,14 @@
 import { Switch } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { listDisks } from '../../../../shared/disk.ts';
-import { createVm, type VmSource } from '../../../../shared/vm.ts';
+import { listDisks } from '../../../../api/disk.ts';
+import { createVm, type VmSource } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 
 type From = 'template' | 'image' | 'blank';
 const FROM: readonly { readonly value: From; readonly label: string }[] = [

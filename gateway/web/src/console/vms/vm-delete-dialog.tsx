@@ -2,10 +2,10 @@
 import { Radio } from '@patternfly/react-core';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import { deleteVm, type Vm, type VmDelete } from '../../../../shared/vm.ts';
+import { deleteVm, type Vm, type VmDelete } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 
 interface VmDeleteDialogProps {
   readonly vm: Vm;

@@ -2,14 +2,14 @@
 import { Alert, FormGroup, TextArea } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type Disk, listDisks } from '../../../../shared/disk.ts';
-import { editVm, VM_LIMITS, type Vm } from '../../../../shared/vm.ts';
+import { type Disk, listDisks } from '../../../../api/disk.ts';
+import { editVm, VM_LIMITS, type Vm } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
 import { apiQuery } from '../../api/query.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 import { FreshVm } from './fresh-vm.tsx';
 
 interface VmEditDialogProps {

@@ -1,10 +1,10 @@
 /** What happened to a VM, newest first. */
 import { Label } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { getVmLog, type VmLogEntry } from '../../../../shared/vm.ts';
+import { getVmLog, type VmLogEntry } from '../../../../api/vm.ts';
 import { apiQuery } from '../../api/query.ts';
-import { type Column, DataTable } from '../../shell/data-table.tsx';
 import { formatTime } from '../../shell/format.ts';
+import { type Column, DataTable } from '../../shell/list/data-table.tsx';
 
 type Row = VmLogEntry & { readonly id: string };
 const COLOURS = { info: 'blue', warn: 'orange', error: 'red' } as const;

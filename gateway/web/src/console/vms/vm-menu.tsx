@@ -1,13 +1,13 @@
 /** What can be done with a VM: power, opening, deleting. */
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import type { Me } from '../../../../shared/auth.ts';
-import type { Vm } from '../../../../shared/vm.ts';
+import type { Me } from '../../../../api/auth.ts';
+import type { Vm } from '../../../../api/vm.ts';
 import { POWER_VERBS, type PowerVerb, runPower } from '../../api/power.ts';
 import { holds } from '../../api/use-me.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { RowMenu } from '../../shell/row-menu.tsx';
-import { useAction } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { useAction } from '../../shell/form/use-action.ts';
+import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { VmDeleteDialog } from './vm-delete-dialog.tsx';
 import { VmEditDialog } from './vm-edit-dialog.tsx';
 import { VmRulesDialog } from './vm-rules-dialog.tsx';

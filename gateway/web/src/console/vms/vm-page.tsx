@@ -12,26 +12,26 @@ import {
 } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import type { Me } from '../../../../shared/auth.ts';
-import { getVm, type Vm } from '../../../../shared/vm.ts';
+import type { Me } from '../../../../api/auth.ts';
+import { getVm, type Vm } from '../../../../api/vm.ts';
 import { sentence } from '../../api/client.ts';
 import { runPower, START } from '../../api/power.ts';
 import { apiQuery } from '../../api/query.ts';
 import { holds } from '../../api/use-me.ts';
-import { Fact } from '../../shell/fact.tsx';
-import { Failure } from '../../shell/failure.tsx';
+import { Thumbnail } from '../../shell/card/thumbnail.tsx';
+import { useAction } from '../../shell/form/use-action.ts';
 import { formatTime } from '../../shell/format.ts';
-import { Loading } from '../../shell/loading.tsx';
-import { usePageTitle } from '../../shell/page-title.ts';
-import { StateLabel } from '../../shell/state-label.tsx';
-import { Thumbnail } from '../../shell/thumbnail.tsx';
-import { useAction } from '../../shell/use-action.ts';
+import { Failure } from '../../shell/frame/failure.tsx';
+import { Loading } from '../../shell/frame/loading.tsx';
+import { usePageTitle } from '../../shell/frame/page-title.ts';
+import { Fact } from '../../shell/list/fact.tsx';
+import { StateLabel } from '../../shell/list/state-label.tsx';
 import { describeRules } from './rules-form.ts';
 import { VmDisks } from './vm-disks.tsx';
 import { VmLog } from './vm-log.tsx';
 import { VmMenu } from './vm-menu.tsx';
-import '../../shell/list.css';
-import '../../shell/cards.css';
+import '../../shell/list/list.css';
+import '../../shell/card/cards.css';
 
 export function VmPage({ me }: { readonly me: Me }) {
   const { vmId = '' } = useParams();

@@ -1,13 +1,13 @@
 /** What an admin lays down for the sessions on one desktop. */
 import { Alert } from '@patternfly/react-core';
 import { useState } from 'react';
-import type { Clipboard } from '../../../../shared/session-rules.ts';
-import { editVm, type Vm } from '../../../../shared/vm.ts';
+import type { Clipboard } from '../../../../api/session-rules.ts';
+import { editVm, type Vm } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
-import { FormDialog } from '../../shell/form-dialog.tsx';
-import { SelectField } from '../../shell/select-field.tsx';
-import { TextField } from '../../shell/text-field.tsx';
-import { refetch } from '../../shell/use-action.ts';
+import { FormDialog } from '../../shell/form/form-dialog.tsx';
+import { SelectField } from '../../shell/form/select-field.tsx';
+import { TextField } from '../../shell/form/text-field.tsx';
+import { refetch } from '../../shell/form/use-action.ts';
 import { FreshVm } from './fresh-vm.tsx';
 import { formOf, type RulesForm, rulesOf } from './rules-form.ts';
 

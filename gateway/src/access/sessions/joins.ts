@@ -1,0 +1,154 @@
+/** Wishes to see or steer another's session: asked, answered by the owner, used for a ticket. BOUNDED and short-lived. */
+import { type Join, type JoinState, SESSION_LIMITS } from '../../../api/session.ts';
+import type { SessionMode, Ticket } from '../../../api/ticket.ts';
+import { GatewayError } from '../../errors.ts';
+import { can, type Principal } from '../../platform/rights/rights.ts';
+import { newId } from '../../platform/secrets/secrets.ts';
+import type { Admission } from './admission.ts';
+import type { Announcer } from './announcer.ts';
+import type { Roll } from './roll.ts';
+import { iso, type Session } from './session.ts';
+
+export const JOIN_LIMITS = { openPerSession: 8, openPerUser: 8, inAll: 1000 } as const;
+
+interface Wish {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly userName: string;
+  mode: SessionMode;
+  state: Exclude<JoinState, 'expired'>;
+  readonly isByRight: boolean;
+  expiresAt: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface JoinsDeps {
+  readonly roll: Roll;
+  readonly admission: Admission;
+  readonly announcer: Announcer;
+  readonly now: () => number;
+}
+
+export class Joins {
+  readonly #deps: JoinsDeps;
+  readonly #wishes = new Map<string, Wish>();
+
+  constructor(deps: JoinsDeps) {
+    this.#deps = deps;
+  }
+
+  /** With the right `watch` or a right on the desktop it is allowed at once, and the owner is told; else the owner is asked. */
+  ask(principal: Principal, sessionId: string, mode: SessionMode): Join {
+    const session = this.#open(sessionId);
+    const { desktopId } = session.facts;
+    const isByRight = can(principal, 'watch') && can(principal, mode === 'control' ? 'open' : 'view', { desktopId });
+    if (!isByRight) this.#checkCaps(sessionId, principal.userId);
+    const wish: Wish = {
+      id: newId(),
+      sessionId,
+      userId: principal.userId,
+      userName: principal.name,
+      mode,
+      state: isByRight ? 'allowed' : 'asked',
+      isByRight,
+      expiresAt: this.#deps.now() + SESSION_LIMITS.joinLifeMs,
+      timer: undefined,
+    };
+    if (JOIN_LIMITS.inAll <= this.#wishes.size) throw new GatewayError('TOO_MANY', 'too many wait to join');
+    this.#wishes.set(wish.id, wish);
+    this.#expire(wish);
+    if (!isByRight) this.#deps.announcer.joinAsked(session, toApi(wish));
+    return toApi(wish);
+  }
+
+  /** For who asked, and for the owner of the session. */
+  get(principal: Principal, sessionId: string, id: string): Join {
+    const wish = this.#require(sessionId, id);
+    const owner = this.#deps.roll.get(sessionId)?.facts.userId;
+    if (wish.userId !== principal.userId && owner !== principal.userId) throw notFound(id);
+    return toApi(wish);
+  }
+
+  answer(
+    principal: Principal,
+    sessionId: string,
+    id: string,
+    answer: { allow: boolean; mode?: SessionMode | undefined },
+  ): Join {
+    const session = this.#open(sessionId);
+    const wish = this.#require(sessionId, id);
+    if (session.facts.userId !== principal.userId) throw notFound(id);
+    if (wish.state !== 'asked') throw new GatewayError('CONFLICT', `this wish was ${wish.state} already`);
+    wish.state = answer.allow ? 'allowed' : 'refused';
+    // Less may be given than was asked for, never more.
+    if (answer.mode === 'view' || session.facts.mode === 'view') wish.mode = 'view';
+    wish.expiresAt = this.#deps.now() + SESSION_LIMITS.joinLifeMs;
+    this.#expire(wish);
+    this.#deps.announcer.joinAnswered(session, toApi(wish));
+    return toApi(wish);
+  }
+
+  /** One ticket per wish: the next one is a wish of its own. */
+  async ticket(principal: Principal, sessionId: string, id: string, address: string): Promise<Ticket> {
+    const session = this.#open(sessionId);
+    const wish = this.#require(sessionId, id);
+    if (wish.userId !== principal.userId) throw notFound(id);
+    if (wish.state !== 'allowed') throw new GatewayError('CONFLICT', `this wish is ${wish.state}`);
+    const { desktopId, kind } = session.facts;
+    const joined = { sessionId, isByConsent: !wish.isByRight };
+    const ticket = await this.#deps.admission.create(principal, desktopId, { kind, mode: wish.mode }, address, joined);
+    this.#forget(wish);
+    return ticket;
+  }
+
+  close(): void {
+    for (const wish of this.#wishes.values()) clearTimeout(wish.timer);
+    this.#wishes.clear();
+  }
+
+  #open(sessionId: string): Session {
+    const session = this.#deps.roll.require(sessionId);
+    if (session.phase.state === 'waiting') throw new GatewayError('CONFLICT', 'nobody is in this session yet');
+    return session;
+  }
+
+  #require(sessionId: string, id: string): Wish {
+    const wish = this.#wishes.get(id);
+    if (wish === undefined || wish.sessionId !== sessionId) throw notFound(id);
+    return wish;
+  }
+
+  #checkCaps(sessionId: string, userId: string): void {
+    const open = [...this.#wishes.values()].filter(({ state }) => state === 'asked');
+    const atSession = open.filter((wish) => wish.sessionId === sessionId).length;
+    const ofUser = open.filter((wish) => wish.userId === userId).length;
+    if (JOIN_LIMITS.openPerSession <= atSession || JOIN_LIMITS.openPerUser <= ofUser) {
+      throw new GatewayError('TOO_MANY', 'too many wait to join');
+    }
+  }
+
+  #expire(wish: Wish): void {
+    clearTimeout(wish.timer);
+    wish.timer = setTimeout(() => {
+      const session = this.#deps.roll.get(wish.sessionId);
+      this.#forget(wish);
+      if (session !== undefined) this.#deps.announcer.joinAnswered(session, { ...toApi(wish), state: 'expired' });
+    }, SESSION_LIMITS.joinLifeMs);
+    wish.timer.unref();
+  }
+
+  #forget(wish: Wish): void {
+    clearTimeout(wish.timer);
+    this.#wishes.delete(wish.id);
+  }
+}
+
+function toApi(wish: Wish): Join {
+  const { id, sessionId, userId, userName, mode, state, isByRight } = wish;
+  return { id, sessionId, userId, userName, mode, state, isByRight, expiresAt: iso(wish.expiresAt) };
+}
+
+function notFound(id: string): GatewayError {
+  return new GatewayError('NOT_FOUND', `there is no join ${id}`);
+}

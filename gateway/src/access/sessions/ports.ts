@@ -1,0 +1,19 @@
+/** What sessions need of the rest of the gateway, in their own words. main.ts plugs it in. */
+import type { DisplayEndpoint } from '@oriel/hosts';
+import type { SessionPolicy } from '../../../api/session.ts';
+
+export type SessionKind = 'display' | 'serial';
+
+export interface DesktopFacts {
+  readonly name: string;
+  readonly kinds: readonly SessionKind[];
+  readonly isOn: boolean;
+  readonly policy: SessionPolicy;
+}
+
+export interface DesktopPort {
+  /** Undefined: there is no such desktop. */
+  describe(desktopId: string): Promise<DesktopFacts | undefined>;
+  /** A way to its screen or console, good for a few seconds. Throws where it does not run. */
+  endpoint(desktopId: string, kind: SessionKind): Promise<DisplayEndpoint>;
+}

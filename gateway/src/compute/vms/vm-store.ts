@@ -1,0 +1,287 @@
+/** The rows of VMs, their disks and their logs. ONE-WRITER begins here: a disk is in one VM's row or in none. */
+import type { Kysely, Transaction } from 'kysely';
+import type { SessionRules } from '../../../api/session-rules.ts';
+import type { VmDisk, VmHardware, VmLogEntry, WantedState } from '../../../api/vm.ts';
+import { VM_LIMITS } from '../../../api/vm.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Database } from '../../platform/store/database.ts';
+import { uniqueOr } from '../../platform/store/store.ts';
+import type { VmDiskRow, VmRow } from '../../platform/store/tables/vms.ts';
+
+/** A VM as the store has it. */
+export interface StoredVm {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly hostId: string;
+  readonly wanted: WantedState;
+  readonly wantedAt: number;
+  readonly force: boolean;
+  readonly deleting: 'keep' | 'delete' | undefined;
+  readonly hardware: VmHardware;
+  readonly disks: readonly StoredVmDisk[];
+  readonly cdImageId: string | null;
+  readonly sessionRules: SessionRules;
+  readonly generation: number;
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface StoredVmDisk extends VmDisk {
+  readonly deviceId: string;
+}
+
+export type NewVm = Pick<
+  StoredVm,
+  'id' | 'name' | 'description' | 'hostId' | 'wanted' | 'hardware' | 'cdImageId' | 'sessionRules'
+>;
+
+export interface VmChange {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly hardware?: VmHardware | undefined;
+  readonly disks?: readonly VmDisk[] | undefined;
+  readonly cdImageId?: string | null | undefined;
+  readonly sessionRules?: SessionRules | undefined;
+}
+
+export class VmStore {
+  readonly #db: Kysely<Database>;
+  readonly #now: () => number;
+
+  constructor(db: Kysely<Database>, now: () => number) {
+    this.#db = db;
+    this.#now = now;
+  }
+
+  /** All of them, or those of one host. */
+  async all(hostId?: string): Promise<StoredVm[]> {
+    let wanted = this.#db.selectFrom('vms').selectAll();
+    if (hostId !== undefined) wanted = wanted.where('host_id', '=', hostId);
+    const rows = await wanted.execute();
+    const disks = await this.#db.selectFrom('vm_disks').selectAll().orderBy('device_id').execute();
+    const byVm = groupDisks(disks);
+    return rows.map((row) => storedOf(row, byVm.get(row.id) ?? []));
+  }
+
+  async get(id: string): Promise<StoredVm | undefined> {
+    const row = await this.#db.selectFrom('vms').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) return undefined;
+    const disks = await this.#db
+      .selectFrom('vm_disks')
+      .selectAll()
+      .where('vm_id', '=', id)
+      .orderBy('device_id')
+      .execute();
+    return storedOf(row, disks);
+  }
+
+  async require(id: string): Promise<StoredVm> {
+    const vm = await this.get(id);
+    if (vm === undefined) throw new GatewayError('NOT_FOUND', `no VM ${id}`);
+    return vm;
+  }
+
+  /** The VM that has a disk. */
+  async holderOf(diskId: string): Promise<{ id: string; name: string } | undefined> {
+    return await this.#db
+      .selectFrom('vm_disks')
+      .innerJoin('vms', 'vms.id', 'vm_disks.vm_id')
+      .select(['vms.id', 'vms.name'])
+      .where('disk_id', '=', diskId)
+      .executeTakeFirst();
+  }
+
+  async add(vm: NewVm, disks: readonly VmDisk[]): Promise<StoredVm> {
+    const at = this.#now();
+    await this.#db.transaction().execute(async (trx) => {
+      await trx
+        .insertInto('vms')
+        .values({
+          id: vm.id,
+          name: vm.name,
+          description: vm.description,
+          host_id: vm.hostId,
+          wanted: vm.wanted,
+          wanted_at: at,
+          force: 0,
+          deleting: null,
+          hardware: JSON.stringify(vm.hardware),
+          cd_image_id: vm.cdImageId,
+          session_rules: JSON.stringify(vm.sessionRules),
+          generation: 1,
+          revision: 1,
+          created_at: at,
+          updated_at: at,
+        })
+        .execute()
+        .catch(uniqueOr(`there is a VM ${vm.name} already`));
+      await this.#setDisks(trx, vm.id, [], disks);
+    });
+    return await this.require(vm.id);
+  }
+
+  /** Changes what the host must hear of, and what only people see. */
+  async edit(id: string, change: VmChange): Promise<StoredVm> {
+    await this.#db.transaction().execute(async (trx) => {
+      const row = await trx.selectFrom('vms').selectAll().where('id', '=', id).executeTakeFirst();
+      if (row === undefined) throw new GatewayError('NOT_FOUND', `no VM ${id}`);
+      if (change.disks !== undefined) {
+        const before = await trx.selectFrom('vm_disks').selectAll().where('vm_id', '=', id).execute();
+        await this.#setDisks(trx, id, before, change.disks);
+      }
+      const isSpecChange = [change.name, change.hardware, change.disks, change.cdImageId].some(
+        (part) => part !== undefined,
+      );
+      await trx
+        .updateTable('vms')
+        .set({
+          name: change.name ?? row.name,
+          description: change.description ?? row.description,
+          hardware: change.hardware === undefined ? row.hardware : JSON.stringify(change.hardware),
+          cd_image_id: change.cdImageId === undefined ? row.cd_image_id : change.cdImageId,
+          session_rules: change.sessionRules === undefined ? row.session_rules : JSON.stringify(change.sessionRules),
+          generation: row.generation + (isSpecChange ? 1 : 0),
+          revision: row.revision + 1,
+          updated_at: this.#now(),
+        })
+        .where('id', '=', id)
+        .execute()
+        .catch(uniqueOr(`there is a VM ${change.name ?? row.name} already`));
+    });
+    return await this.require(id);
+  }
+
+  async want(id: string, wanted: WantedState, force = false): Promise<StoredVm> {
+    return await this.#set(id, { wanted, force: force ? 1 : 0, wanted_at: this.#now() });
+  }
+
+  async markDeleting(id: string, disks: 'keep' | 'delete'): Promise<StoredVm> {
+    return await this.#set(id, { deleting: disks });
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#db.deleteFrom('vms').where('id', '=', id).execute();
+  }
+
+  async log(id: string, level: VmLogEntry['level'], event: string, message: string): Promise<void> {
+    await this.#db.transaction().execute(async (trx) => {
+      const isThere = await trx.selectFrom('vms').select('id').where('id', '=', id).executeTakeFirst();
+      if (isThere === undefined) return;
+      const { last } = await trx
+        .selectFrom('vm_log')
+        .select((e) => e.fn.max('seq').as('last'))
+        .where('vm_id', '=', id)
+        .executeTakeFirstOrThrow();
+      const seq = Number(last ?? 0) + 1;
+      await trx
+        .insertInto('vm_log')
+        .values({ vm_id: id, seq, at: this.#now(), level, event, message: message.slice(0, 2000) })
+        .execute();
+      // BOUNDED: the newest entries of each VM.
+      await trx
+        .deleteFrom('vm_log')
+        .where('vm_id', '=', id)
+        .where('seq', '<=', seq - VM_LIMITS.logEntries)
+        .execute();
+    });
+  }
+
+  async readLog(id: string): Promise<VmLogEntry[]> {
+    const rows = await this.#db
+      .selectFrom('vm_log')
+      .selectAll()
+      .where('vm_id', '=', id)
+      .orderBy('seq', 'desc')
+      .execute();
+    return rows.map((row) => ({
+      at: new Date(row.at).toISOString(),
+      level: row.level as VmLogEntry['level'],
+      event: row.event,
+      message: row.message,
+    }));
+  }
+
+  async #set(id: string, change: Partial<VmRow>): Promise<StoredVm> {
+    await this.#db
+      .updateTable('vms')
+      .set((e) => ({ ...change, revision: e('revision', '+', 1), updated_at: this.#now() }))
+      .where('id', '=', id)
+      .execute();
+    return await this.require(id);
+  }
+
+  /** Disks that stay keep their device id: the guest must find them where they were. */
+  async #setDisks(
+    trx: Transaction<Database>,
+    vmId: string,
+    before: readonly VmDiskRow[],
+    disks: readonly VmDisk[],
+  ): Promise<void> {
+    const wanted = new Map(disks.map((disk) => [disk.diskId, disk]));
+    if (wanted.size !== disks.length) throw new GatewayError('CONFLICT', 'the same disk is given twice');
+    for (const row of before) {
+      const disk = wanted.get(row.disk_id);
+      if (disk === undefined) await trx.deleteFrom('vm_disks').where('disk_id', '=', row.disk_id).execute();
+      else await trx.updateTable('vm_disks').set({ bus: disk.bus }).where('disk_id', '=', row.disk_id).execute();
+    }
+    const taken = new Set(before.filter((row) => wanted.has(row.disk_id)).map((row) => row.device_id));
+    for (const disk of disks) {
+      if (before.some((row) => row.disk_id === disk.diskId)) continue;
+      await this.#refuseIfHeld(trx, disk.diskId);
+      const device_id = freeDeviceId(taken);
+      taken.add(device_id);
+      await trx
+        .insertInto('vm_disks')
+        .values({ disk_id: disk.diskId, vm_id: vmId, device_id, bus: disk.bus })
+        .execute()
+        .catch(uniqueOr(`disk ${disk.diskId} is another VM's by now`));
+    }
+  }
+
+  async #refuseIfHeld(trx: Transaction<Database>, diskId: string): Promise<void> {
+    const holder = await trx
+      .selectFrom('vm_disks')
+      .innerJoin('vms', 'vms.id', 'vm_disks.vm_id')
+      .select('vms.name')
+      .where('disk_id', '=', diskId)
+      .executeTakeFirst();
+    if (holder !== undefined) throw new GatewayError('CONFLICT', `disk ${diskId} is in use by VM ${holder.name}`);
+  }
+}
+
+function freeDeviceId(taken: ReadonlySet<string>): string {
+  for (let at = 0; ; at++) if (!taken.has(`disk${at}`)) return `disk${at}`;
+}
+
+function groupDisks(disks: readonly VmDiskRow[]): Map<string, VmDiskRow[]> {
+  const byVm = new Map<string, VmDiskRow[]>();
+  for (const disk of disks) {
+    const list = byVm.get(disk.vm_id);
+    if (list === undefined) byVm.set(disk.vm_id, [disk]);
+    else list.push(disk);
+  }
+  return byVm;
+}
+
+function storedOf(row: VmRow, disks: readonly VmDiskRow[]): StoredVm {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    hostId: row.host_id,
+    wanted: row.wanted as WantedState,
+    wantedAt: row.wanted_at,
+    force: row.force === 1,
+    deleting: row.deleting === 'keep' || row.deleting === 'delete' ? row.deleting : undefined,
+    hardware: JSON.parse(row.hardware) as VmHardware,
+    disks: disks.map((disk) => ({ diskId: disk.disk_id, deviceId: disk.device_id, bus: disk.bus as VmDisk['bus'] })),
+    cdImageId: row.cd_image_id,
+    sessionRules: JSON.parse(row.session_rules) as SessionRules,
+    generation: row.generation,
+    revision: row.revision,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

@@ -1,0 +1,74 @@
+/** What the edge knows about one request before any route looks at it: id, peer, origin, who asks. */
+import type { IncomingMessage } from 'node:http';
+import { LIMITS } from '../../config.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Auth } from '../../identity/sign-in/auth.ts';
+import { cookieName, readCookie } from '../../identity/sign-in/cookies.ts';
+import type { Logger } from '../../log.ts';
+import type { Principal } from '../../platform/rights/rights.ts';
+import { newId } from '../../platform/secrets/secrets.ts';
+import { judgeOrigin, mayUseCookie, type OriginVerdict, type Peer, type Proxies, peerOf } from './origin.ts';
+import { peerOfSocket } from './socket-peer.ts';
+
+export interface Exchange extends Peer {
+  readonly requestId: string;
+  readonly origin: OriginVerdict;
+  readonly userAgent: string;
+  readonly log: Logger;
+}
+
+export interface EdgeRules {
+  readonly origins: ReadonlySet<string>;
+  readonly proxies: Proxies;
+  readonly log: Logger;
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Exchange {
+  const requestId = newId();
+  const { address, isTls } = peerOfSocket(incoming.socket);
+  const peer = peerOf(address, isTls, incoming.headers, rules.proxies);
+  return {
+    ...peer,
+    requestId,
+    origin: judgeOrigin(incoming.headers, rules.origins),
+    userAgent: incoming.headers['user-agent'] ?? '',
+    log: rules.log.child({ requestId }),
+  };
+}
+
+/**
+ * Who asks: by API token, else by cookie where the Origin rule lets a cookie speak. A token that is sent and not good is
+ * an error; a cookie that is not good is nobody.
+ */
+export async function authenticate(
+  incoming: IncomingMessage,
+  exchange: Exchange,
+  auth: Auth,
+  isUpgrade = false,
+): Promise<Principal | undefined> {
+  const { authorization } = incoming.headers;
+  if (authorization !== undefined) {
+    const token = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization)?.[1];
+    const principal = token === undefined ? undefined : await auth.byToken(token);
+    if (principal === undefined) throw new GatewayError('NOT_SIGNED_IN', 'the API token is not valid (any more)');
+    return principal;
+  }
+  const isSafe = !isUpgrade && SAFE.has(incoming.method ?? '');
+  if (!mayUseCookie(exchange.origin, isSafe)) return undefined;
+  const secret = readCookie(incoming.headers.cookie, cookieName(exchange.secure));
+  return secret === undefined ? undefined : auth.byCookie(secret);
+}
+
+/** Refuses what a page of another site sends, whoever is signed in (S1). */
+export function refuseForeign(exchange: Exchange): void {
+  if (exchange.origin === 'foreign') throw new GatewayError('WRONG_ORIGIN', 'only pages of this gateway may ask');
+}
+
+/** S18: a head with more headers than anybody needs. */
+export function refuseManyHeaders(incoming: IncomingMessage): void {
+  if (2 * LIMITS.headerCount < incoming.rawHeaders.length) {
+    throw new GatewayError('HEADERS_TOO_LARGE', `a request has at most ${LIMITS.headerCount} headers`);
+  }
+}

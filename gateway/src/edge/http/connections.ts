@@ -1,0 +1,74 @@
+/**
+ * BOUNDED: how many connections one address may hold (loopback and trusted proxies stand for many people: no limit for
+ * them), and how many requests are answered at once.
+ */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RequestHandler } from 'express';
+import { isLoopbackHost } from '../../config.ts';
+import { GatewayError } from '../../errors.ts';
+import { type Proxies, peerOf } from '../api/origin.ts';
+
+/** Counts by address; `enter` gives the function that leaves, or undefined where there are too many. Pure but for its map. */
+export class ConnectionCounter {
+  readonly #counts = new Map<string, number>();
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  enter(address: string): (() => void) | undefined {
+    const count = this.#counts.get(address) ?? 0;
+    if (this.#most <= count) return undefined;
+    this.#counts.set(address, count + 1);
+    return () => {
+      const left = (this.#counts.get(address) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(address);
+      else this.#counts.set(address, left);
+    };
+  }
+
+  /** Addresses that hold a connection now. */
+  get addresses(): number {
+    return this.#counts.size;
+  }
+}
+
+/** Lets a connection from an address in, and gives the function that leaves; undefined where there are too many. */
+export type Gate = (remoteAddress: string | undefined) => (() => void) | undefined;
+
+export function connectionGate(most: number, proxies: Proxies, refused: () => void): Gate {
+  const counter = new ConnectionCounter(most);
+  return (remoteAddress) => {
+    const { address } = peerOf(remoteAddress, false, {}, proxies);
+    if (isLoopbackHost(address) || proxies.trusts(address)) return () => {};
+    const leave = counter.enter(address);
+    if (leave === undefined) refused();
+    return leave;
+  };
+}
+
+/** For a server that listens itself; TLS fronts pass the gate before. */
+export function limitConnections(server: Server, gate: Gate): void {
+  server.on('connection', (socket: Socket) => {
+    const leave = gate(socket.remoteAddress);
+    if (leave === undefined) socket.destroy();
+    else socket.once('close', leave);
+  });
+}
+
+/** Refuses what is beyond `most` at once; live event streams have a limit of their own and do not count. */
+export function limitInFlight(most: number, streams: () => number): RequestHandler {
+  let inFlight = 0;
+  return (_request, response, next) => {
+    if (most <= inFlight - streams()) {
+      throw new GatewayError('UNAVAILABLE', 'too many requests at once', { retryAfterSeconds: 1 });
+    }
+    inFlight += 1;
+    response.once('close', () => {
+      inFlight -= 1;
+    });
+    next();
+  };
+}

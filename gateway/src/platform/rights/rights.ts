@@ -1,0 +1,95 @@
+/** Who may do what: pure decisions. The tables behind them are in people.ts, the words in shared/rights.ts. */
+import { RIGHTS, type Right, ROLE_RIGHTS, type Role } from '../../../api/rights.ts';
+
+/** How the caller proved who they are. */
+export type Via =
+  | { readonly kind: 'browser'; readonly browserSessionId: string }
+  | { readonly kind: 'token'; readonly tokenId: string; readonly scopes: readonly Right[] }
+  /** The gateway itself or its owner on the local socket. */
+  | { readonly kind: 'local' };
+
+/** An account as it stands now, with all that decides what it may do. Made anew for each request: never keep one. */
+export interface Principal {
+  readonly userId: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly groupIds: readonly string[];
+  readonly via: Via;
+  /** Held on everything, by role; already cut down to the token's scopes. */
+  readonly everywhere: ReadonlySet<Right>;
+  /** Held on one desktop, by assignment to the user or a group; already cut down to the token's scopes. */
+  readonly onDesktop: ReadonlyMap<string, ReadonlySet<Right>>;
+}
+
+/** What a right is asked about. */
+export interface ObjectFacts {
+  readonly ownerId?: string | undefined;
+  readonly desktopId?: string | undefined;
+}
+
+/** Rights on a desktop imply the lesser ones: who may open may view, who may do anything may see. */
+const IMPLIES: Partial<Record<Right, readonly Right[]>> = {
+  view: ['see'],
+  open: ['view', 'see'],
+  power: ['see'],
+  manage: ['power', 'see'],
+  backup: ['see'],
+  restore: ['see'],
+};
+
+export function withImplied(rights: Iterable<Right>): Set<Right> {
+  const all = new Set<Right>();
+  for (const right of rights) {
+    all.add(right);
+    for (const implied of IMPLIES[right] ?? []) all.add(implied);
+  }
+  return all;
+}
+
+export function rightsOfRoles(roles: readonly Role[]): Set<Right> {
+  return withImplied(roles.flatMap((role) => ROLE_RIGHTS[role]));
+}
+
+/** May the principal do this to that object? Without facts: everywhere. */
+export function can(principal: Principal, right: Right, on?: ObjectFacts): boolean {
+  if (principal.everywhere.has(right)) return true;
+  if (on?.desktopId === undefined) return false;
+  return principal.onDesktop.get(on.desktopId)?.has(right) ?? false;
+}
+
+/** All rights of the principal on that desktop. */
+export function rightsOn(principal: Principal, desktopId: string): Set<Right> {
+  return new Set([...principal.everywhere, ...(principal.onDesktop.get(desktopId) ?? [])]);
+}
+
+/** May the principal see this object at all? Its owner always may. */
+export function canSee(principal: Principal, facts: ObjectFacts): boolean {
+  return facts.ownerId === principal.userId || can(principal, 'see', facts);
+}
+
+export interface AssignmentFact {
+  readonly desktopId: string;
+  readonly rights: readonly Right[];
+}
+
+/** Puts a principal together. A token never has more than its scopes, nor more than its user. */
+export function makePrincipal(
+  user: {
+    readonly id: string;
+    readonly name: string;
+    readonly roles: readonly Role[];
+    readonly groupIds: readonly string[];
+  },
+  assignments: readonly AssignmentFact[],
+  via: Via,
+): Principal {
+  const scopes = via.kind === 'token' ? withImplied(via.scopes) : new Set<Right>(RIGHTS);
+  const onDesktop = new Map<string, Set<Right>>();
+  for (const { desktopId, rights } of assignments) {
+    const held = onDesktop.get(desktopId) ?? new Set<Right>();
+    for (const right of withImplied(rights)) if (scopes.has(right)) held.add(right);
+    onDesktop.set(desktopId, held);
+  }
+  const everywhere = new Set([...rightsOfRoles(user.roles)].filter((right) => scopes.has(right)));
+  return { userId: user.id, name: user.name, roles: user.roles, groupIds: user.groupIds, via, everywhere, onDesktop };
+}

@@ -1,0 +1,103 @@
+/** The rows of tasks: what is kept of long work, so that it survives the gateway. */
+import type { Kysely, Selectable } from 'kysely';
+import type { TaskState } from '../../../api/task.ts';
+import { Task } from '../../../api/task.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Database } from '../store/database.ts';
+import type { TaskRow } from '../store/tables/vms.ts';
+
+type Row = Selectable<TaskRow>;
+
+export interface TaskFilter {
+  readonly state?: TaskState | undefined;
+  readonly target?: string | undefined;
+  /** Only what this user started. */
+  readonly startedBy?: string | undefined;
+}
+
+const OPEN_STATES = ['queued', 'running'];
+
+export class TaskStore {
+  readonly #db: Kysely<Database>;
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  async add(row: TaskRow): Promise<void> {
+    await this.#db.insertInto('tasks').values(row).execute();
+  }
+
+  async get(id: string): Promise<TaskRow | undefined> {
+    return await this.#db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  async require(id: string): Promise<TaskRow> {
+    const row = await this.get(id);
+    if (row === undefined) throw new GatewayError('NOT_FOUND', `no task ${id}`);
+    return row;
+  }
+
+  async set(id: string, change: Partial<TaskRow>): Promise<void> {
+    await this.#db.updateTable('tasks').set(change).where('id', '=', id).execute();
+  }
+
+  /** Oldest first: the order in which they were asked for. */
+  async open(): Promise<TaskRow[]> {
+    return await this.#db
+      .selectFrom('tasks')
+      .selectAll()
+      .where('state', 'in', OPEN_STATES)
+      .orderBy('created_at')
+      .execute();
+  }
+
+  /** Newest first. `before` is the cursor of a page: the last row of the page before. */
+  async list(filter: TaskFilter, limit: number, before: { at: number; id: string } | undefined): Promise<TaskRow[]> {
+    let query = this.#db.selectFrom('tasks').selectAll();
+    if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+    if (filter.target !== undefined) query = query.where('target_id', '=', filter.target);
+    if (filter.startedBy !== undefined) query = query.where('started_by', '=', filter.startedBy);
+    if (before !== undefined) {
+      query = query.where((e) =>
+        e.or([e('created_at', '<', before.at), e.and([e('created_at', '=', before.at), e('id', '<', before.id)])]),
+      );
+    }
+    return await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
+  }
+
+  /** BOUNDED: drops the oldest ended tasks. */
+  async prune(keep: number): Promise<void> {
+    const oldestKept = await this.#db
+      .selectFrom('tasks')
+      .select('created_at')
+      .where('state', 'not in', OPEN_STATES)
+      .orderBy('created_at', 'desc')
+      .offset(keep)
+      .limit(1)
+      .executeTakeFirst();
+    if (oldestKept === undefined) return;
+    await this.#db
+      .deleteFrom('tasks')
+      .where('state', 'not in', OPEN_STATES)
+      .where('created_at', '<=', oldestKept.created_at)
+      .execute();
+  }
+}
+
+/** A row as the API shows it. */
+export function taskOf(row: Row): Task {
+  return Task.parse({
+    id: row.id,
+    kind: row.kind,
+    title: row.title,
+    target: row.target_type === null ? null : { type: row.target_type, id: row.target_id },
+    state: row.state,
+    progress: row.progress,
+    step: row.step,
+    canCancel: row.can_cancel === 1 && row.cancelling === 0 && OPEN_STATES.includes(row.state),
+    startedBy: row.started_by,
+    createdAt: new Date(row.created_at).toISOString(),
+    endedAt: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+    error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+  });
+}

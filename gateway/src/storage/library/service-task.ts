@@ -1,0 +1,52 @@
+/**
+ * Long work of the disk service as a task of the gateway: one verb begins it there, its progress is followed, and after a
+ * restart of the gateway it is found again by the id that was saved.
+ */
+import type { DiskServiceClient } from '@oriel/vhd';
+import type { TaskKind } from '../../platform/tasks/tasks.ts';
+import { asking } from './errors.ts';
+import type { Library } from './library.ts';
+
+/** What the disk service gives for work that it has begun. */
+type ServiceTask = Awaited<ReturnType<DiskServiceClient['getTask']>>;
+
+interface Begun {
+  /** The disk service's own task, once it has begun. */
+  readonly serviceTask?: string;
+}
+
+export interface ServiceWork<Payload> {
+  readonly kind: string;
+  /** For messages: "disk desk-7". */
+  readonly what: (payload: Payload) => string;
+  readonly step: string;
+  readonly begin: (payload: Payload) => Promise<ServiceTask>;
+  /** Whose events go out when it is done. */
+  readonly changed: (payload: Payload, done: ServiceTask) => readonly string[];
+  /** What is left to do once the disk service has done its part. */
+  readonly after?: (payload: Payload) => Promise<void>;
+}
+
+export function serviceTaskKind<Payload extends object>(
+  client: DiskServiceClient,
+  library: Library,
+  work: ServiceWork<Payload>,
+): TaskKind<Payload & Begun> {
+  return {
+    kind: work.kind,
+    canCancel: true,
+    onRestart: 'resume',
+    run: async (payload, { signal, progress, save }) => {
+      const what = work.what(payload);
+      const serviceTask = payload.serviceTask ?? (await asking(what, work.begin(payload))).id;
+      await save({ ...payload, serviceTask });
+      const onProgress = (task: ServiceTask): void => progress(task.progress ?? undefined, work.step);
+      const done = await asking(what, client.waitForTask(serviceTask, { signal, onProgress }));
+      for (const id of work.changed(payload, done)) await library.publish(id);
+      await work.after?.(payload);
+    },
+    abandon: async ({ serviceTask }) => {
+      if (serviceTask !== undefined) await client.cancelTask({ id: serviceTask }).catch(() => undefined);
+    },
+  };
+}

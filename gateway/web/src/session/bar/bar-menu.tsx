@@ -1,0 +1,71 @@
+/** A menu of the session's bar. */
+import { Dropdown, DropdownItem, DropdownList, MenuToggle, type MenuToggleElement } from '@patternfly/react-core';
+import { CheckIcon } from '@patternfly/react-icons/dist/esm/icons/check-icon';
+import { type ReactNode, type Ref, useState } from 'react';
+import { inHeader } from '../../shell/frame/in-header.ts';
+
+export interface BarMenuItem {
+  readonly key: string;
+  readonly label: string;
+  readonly description?: string;
+  /** Present on menus of choices: whether this one is in use. */
+  readonly isChosen?: boolean;
+  readonly isDanger?: boolean;
+  readonly isDisabled?: boolean;
+  readonly onSelect: () => void;
+}
+
+interface BarMenuProps {
+  readonly label: string;
+  readonly icon: ReactNode;
+  readonly items: readonly BarMenuItem[];
+  readonly hasWord?: boolean;
+  readonly className?: string;
+}
+
+export function BarMenu({ label, icon, items, hasWord = false, className = '' }: BarMenuProps) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <Dropdown
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(false)}
+      isScrollable
+      shouldFocusToggleOnSelect
+      popperProps={{ position: 'left', preventOverflow: true, appendTo: () => inHeader() }}
+      toggle={(ref: Ref<MenuToggleElement>) => (
+        <MenuToggle
+          ref={ref}
+          variant="plain"
+          aria-label={label}
+          title={label}
+          className={`oriel-bar__button ${className}`}
+          isDisabled={items.length === 0}
+          isExpanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+        >
+          {icon}
+          {hasWord && <span className="oriel-bar__word">{label}</span>}
+        </MenuToggle>
+      )}
+    >
+      <DropdownList aria-label={label}>
+        {items.map(({ key, label: text, description, isChosen, isDanger = false, isDisabled = false, onSelect }) => (
+          <DropdownItem
+            key={key}
+            onClick={onSelect}
+            isDanger={isDanger}
+            isDisabled={isDisabled}
+            {...(description === undefined ? {} : { description })}
+            {...(isChosen === undefined
+              ? {}
+              : { icon: isChosen ? <CheckIcon /> : <span className="oriel-bar__gap" /> })}
+          >
+            {text}
+            {isChosen === true && <span className="pf-v6-screen-reader"> (chosen)</span>}
+          </DropdownItem>
+        ))}
+      </DropdownList>
+    </Dropdown>
+  );
+}

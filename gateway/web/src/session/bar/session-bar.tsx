@@ -1,0 +1,239 @@
+/** The bar over a session: everything that one does to a screen from outside. It can be put away. */
+import { Label } from '@patternfly/react-core';
+import { AngleDownIcon } from '@patternfly/react-icons/dist/esm/icons/angle-down-icon';
+import { AngleUpIcon } from '@patternfly/react-icons/dist/esm/icons/angle-up-icon';
+import { ArrowLeftIcon } from '@patternfly/react-icons/dist/esm/icons/arrow-left-icon';
+import { CameraIcon } from '@patternfly/react-icons/dist/esm/icons/camera-icon';
+import { CompressIcon } from '@patternfly/react-icons/dist/esm/icons/compress-icon';
+import { EllipsisHIcon } from '@patternfly/react-icons/dist/esm/icons/ellipsis-h-icon';
+import { ExpandArrowsAltIcon } from '@patternfly/react-icons/dist/esm/icons/expand-arrows-alt-icon';
+import { ExpandIcon } from '@patternfly/react-icons/dist/esm/icons/expand-icon';
+import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
+import { HandPaperIcon } from '@patternfly/react-icons/dist/esm/icons/hand-paper-icon';
+import { KeyboardIcon } from '@patternfly/react-icons/dist/esm/icons/keyboard-icon';
+import { PasteIcon } from '@patternfly/react-icons/dist/esm/icons/paste-icon';
+import { TachometerAltIcon } from '@patternfly/react-icons/dist/esm/icons/tachometer-alt-icon';
+import { TerminalIcon } from '@patternfly/react-icons/dist/esm/icons/terminal-icon';
+import { UsersIcon } from '@patternfly/react-icons/dist/esm/icons/users-icon';
+import { type KeyboardEvent, useState } from 'react';
+import { Link } from 'react-router';
+import type { Desktop } from '../../../../api/desktop.ts';
+import type { PanelName } from '../panel/panel.tsx';
+import { FITS, type FitChoice } from '../screen/fit.ts';
+import { COMBINATIONS } from '../screen/keys.ts';
+import type { QualityChoice } from '../screen/quality.ts';
+import type { UsedDisplay } from '../screen/use-display.ts';
+import { BarButton } from './bar-button.tsx';
+import { BarMenu, type BarMenuItem } from './bar-menu.tsx';
+import { LinkFigures } from './link-figures.tsx';
+import { PowerMenu } from './power-menu.tsx';
+import './bar.css';
+
+interface SessionBarProps {
+  readonly name: string;
+  readonly desktop: Desktop | undefined;
+  readonly used: UsedDisplay;
+  readonly fit: FitChoice;
+  readonly onFit: (fit: FitChoice) => void;
+  readonly quality: QualityChoice;
+  readonly onQuality: (quality: QualityChoice) => void;
+  readonly isViewOnly: boolean;
+  /** Absent where the server lets this page only look. */
+  readonly onViewOnly: ((isOn: boolean) => void) | undefined;
+  readonly isDragging: boolean;
+  readonly onDragging: (isOn: boolean) => void;
+  readonly panel: PanelName | undefined;
+  readonly onPanel: (panel: PanelName | undefined) => void;
+  /** How many besides this page are on the desktop. */
+  readonly others: number;
+  readonly hasClipboard: boolean;
+  readonly isSerialOpen: boolean;
+  readonly onSerial: (isOpen: boolean) => void;
+  readonly areKeysOpen: boolean;
+  readonly onKeys: (areOpen: boolean) => void;
+  readonly isFullScreen: boolean;
+  readonly onFullScreen: () => void;
+  readonly onPicture: () => void;
+}
+
+export function SessionBar(props: SessionBarProps) {
+  const [isAway, setAway] = useState(false);
+  if (isAway) {
+    return (
+      <div className="oriel-bar oriel-bar--away">
+        <BarButton label="Show the bar" icon={<AngleDownIcon />} onClick={() => setAway(false)} />
+      </div>
+    );
+  }
+  return (
+    <header className="oriel-bar">
+      <div className="oriel-bar__lead">
+        <Link to="/desktops" className="oriel-bar__back" aria-label="All desktops">
+          <ArrowLeftIcon />
+        </Link>
+        <h1 className="oriel-bar__name">{props.name}</h1>
+        {props.isViewOnly && (
+          <Label color="orange" isCompact icon={<EyeIcon />}>
+            View only
+          </Label>
+        )}
+      </div>
+      <div role="toolbar" aria-label="Session" className="oriel-bar__tools" onKeyDown={moveFocus}>
+        <Tools {...props} />
+      </div>
+      <LinkFigures used={props.used} />
+      <BarButton label="Hide the bar" icon={<AngleUpIcon />} onClick={() => setAway(true)} />
+    </header>
+  );
+}
+
+function Tools(props: SessionBarProps) {
+  return (
+    <>
+      <KeyTools {...props} />
+      <ViewTools {...props} />
+      <SideTools {...props} />
+    </>
+  );
+}
+
+/** What is pressed on the desktop. */
+function KeyTools({ used, isViewOnly }: SessionBarProps) {
+  const { display } = used;
+  const cannotType = isViewOnly || used.link.kind !== 'connected';
+  const keys: BarMenuItem[] = COMBINATIONS.map(({ label, keys: pressed }) => ({
+    key: label,
+    label,
+    onSelect: () => {
+      display?.press(pressed);
+      display?.focus();
+    },
+  }));
+  return (
+    <>
+      <BarButton
+        label="Ctrl-Alt-Del"
+        isDisabled={cannotType}
+        onClick={() => {
+          display?.ctrlAltDel();
+          display?.focus();
+        }}
+      />
+      <BarMenu label="Special keys" icon={<EllipsisHIcon />} items={cannotType ? [] : keys} />
+    </>
+  );
+}
+
+/** How the screen is shown here. */
+function ViewTools(props: SessionBarProps) {
+  const { used } = props;
+  return (
+    <>
+      <BarMenu label="Fit" icon={<ExpandArrowsAltIcon />} hasWord items={fitItems(props)} />
+      <BarButton
+        label="Full screen"
+        icon={props.isFullScreen ? <CompressIcon /> : <ExpandIcon />}
+        isPressed={props.isFullScreen}
+        hasWord
+        onClick={props.onFullScreen}
+      />
+      {used.isClipped && (
+        <BarButton
+          label="Move the view"
+          icon={<HandPaperIcon />}
+          isPressed={props.isDragging}
+          onClick={() => props.onDragging(!props.isDragging)}
+        />
+      )}
+    </>
+  );
+}
+
+/** What is beside the screen. */
+function SideTools(props: SessionBarProps) {
+  const { desktop, panel, onPanel } = props;
+  return (
+    <>
+      {props.hasClipboard && (
+        <BarButton
+          label="Clipboard"
+          icon={<PasteIcon />}
+          isPressed={panel === 'clipboard'}
+          onClick={() => onPanel(panel === 'clipboard' ? undefined : 'clipboard')}
+        />
+      )}
+      {(desktop?.views.includes('serial') ?? false) && (
+        <BarButton
+          label="Serial console"
+          icon={<TerminalIcon />}
+          isPressed={props.isSerialOpen}
+          hasWord
+          onClick={() => props.onSerial(!props.isSerialOpen)}
+        />
+      )}
+      <BarButton
+        label="On-screen keys"
+        icon={<KeyboardIcon />}
+        isDisabled={props.isViewOnly}
+        isPressed={props.areKeysOpen}
+        onClick={() => props.onKeys(!props.areKeysOpen)}
+      />
+      <BarButton label="Screenshot" icon={<CameraIcon />} onClick={props.onPicture} />
+      <BarMenu label="Picture quality" icon={<TachometerAltIcon />} items={qualityItems(props)} />
+      <BarButton
+        label="Who is here"
+        icon={<UsersIcon />}
+        count={props.others}
+        isPressed={panel === 'people'}
+        onClick={() => onPanel(panel === 'people' ? undefined : 'people')}
+      />
+      {props.onViewOnly !== undefined && (
+        <BarButton
+          label="Only look"
+          icon={<EyeIcon />}
+          isPressed={props.isViewOnly}
+          onClick={() => props.onViewOnly?.(!props.isViewOnly)}
+        />
+      )}
+      {desktop !== undefined && desktop.rights.includes('power') && <PowerMenu desktop={desktop} />}
+    </>
+  );
+}
+
+function fitItems({ fit, onFit }: SessionBarProps): readonly BarMenuItem[] {
+  return FITS.map(({ choice, label, description }) => ({
+    key: choice,
+    label,
+    description,
+    isChosen: choice === fit,
+    onSelect: () => onFit(choice),
+  }));
+}
+
+const QUALITIES: readonly { readonly choice: QualityChoice; readonly label: string; readonly description: string }[] = [
+  { choice: 'auto', label: 'Automatic', description: 'By what the connection carries' },
+  { choice: 'sharp', label: 'Sharp', description: 'Best picture, most data' },
+  { choice: 'balanced', label: 'Balanced', description: 'Good picture, less data' },
+  { choice: 'fast', label: 'Fast', description: 'For slow connections' },
+];
+
+function qualityItems({ quality, onQuality }: SessionBarProps): readonly BarMenuItem[] {
+  return QUALITIES.map(({ choice, label, description }) => ({
+    key: choice,
+    label,
+    description,
+    isChosen: choice === quality,
+    onSelect: () => onQuality(choice),
+  }));
+}
+
+/** Arrow keys move along the bar, as in every toolbar (ARIA Authoring Practices, "Toolbar"). */
+function moveFocus(event: KeyboardEvent<HTMLElement>): void {
+  const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+  if (step === 0) return;
+  const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>('button')];
+  const at = buttons.indexOf(document.activeElement as HTMLElement);
+  if (at < 0) return;
+  buttons[(at + step + buttons.length) % buttons.length]?.focus();
+  event.preventDefault();
+}

@@ -1,0 +1,67 @@
+/** What a session page has been told so far, and how each event of the gateway changes that. Pure. */
+import type { Join, Participant, SessionEnd, SessionEvent } from '../../../../api/session.ts';
+
+export interface SessionNews {
+  readonly messages: readonly { readonly from: string; readonly text: string; readonly at: string }[];
+  readonly warning: { readonly why: 'idle' | 'too-long'; readonly endsAt: string } | undefined;
+  /** Who asks to join and waits for an answer. */
+  readonly asked: readonly Join[];
+  /** Who is on the desktop, this page included. */
+  readonly people: readonly Participant[];
+  /** Who has come and was not waved away yet: nobody looks on unseen. */
+  readonly arrived: readonly Arrival[];
+  /** Why the session ended, once it has. */
+  readonly end: SessionEnd | undefined;
+}
+
+/** `wasHere`: before this page came. */
+export type Arrival = Participant & { readonly wasHere: boolean };
+
+export const NO_NEWS: SessionNews = {
+  messages: [],
+  warning: undefined,
+  asked: [],
+  people: [],
+  arrived: [],
+  end: undefined,
+};
+const MAX_SHOWN = 5;
+
+/** `sessionId` is the page's own. */
+export function withEvent(now: SessionNews, event: SessionEvent, sessionId: string): SessionNews {
+  switch (event.type) {
+    case 'session.message':
+      return { ...now, messages: [...now.messages.slice(1 - MAX_SHOWN), event] };
+    case 'session.warning':
+      return { ...now, warning: event };
+    case 'session.warning-over':
+      return { ...now, warning: undefined };
+    case 'session.join-asked':
+      return {
+        ...now,
+        asked: [...now.asked.filter((each) => each.id !== event.join.id).slice(1 - MAX_SHOWN), event.join],
+      };
+    case 'session.join-answered':
+      return { ...now, asked: now.asked.filter((each) => each.id !== event.join.id) };
+    case 'session.participants':
+      return withPeople(now, event.items, sessionId);
+    case 'session.ended':
+      return { ...NO_NEWS, end: event.end };
+  }
+}
+
+export function withPeople(now: SessionNews, items: readonly Participant[], sessionId: string): SessionNews {
+  const people = items.filter(isHere);
+  const isIn = (all: readonly Participant[], one: Participant) => all.some((each) => each.id === one.id);
+  const wasHere = now.people.length === 0;
+  const fresh = people
+    .filter((each) => each.id !== sessionId && !isIn(now.people, each))
+    .map((each) => ({ ...each, wasHere }));
+  const stillHere = now.arrived.filter((each) => isIn(people, each));
+  return { ...now, people, arrived: [...stillHere, ...fresh].slice(-MAX_SHOWN) };
+}
+
+/** A session that waits for its ticket to be used, or that was left, is nobody who looks on. */
+export function isHere({ state }: Participant): boolean {
+  return state === 'live' || state === 'connecting';
+}

@@ -1,0 +1,304 @@
+/**
+ * The screen of a session: noVNC on the link's socket. One object for as long as the page is open; a new RFB for every
+ * connection. React reads its snapshot (useSyncExternalStore) and calls its methods; nothing here knows React.
+ */
+import type RFB from '@novnc/novnc';
+import type { Ticket } from '../../../../api/ticket.ts';
+import { onLiveBack } from '../../api/live.ts';
+import { Link, type LinkState } from '../link/link.ts';
+import { PingMonitor } from '../link/ping.ts';
+import { openSocket } from '../link/socket.ts';
+import { afterRefusal, type TicketSource } from '../link/tickets.ts';
+import type { FitChoice } from './fit.ts';
+import { KEYS, type Key, strokesOf } from './keys.ts';
+import { Meter } from './meter.ts';
+import { measuredMbit, PICTURES, type Picture, pictureFor, type QualityChoice } from './quality.ts';
+
+export interface DisplaySnapshot {
+  readonly link: LinkState;
+  readonly sessionId: string | undefined;
+  /** Somebody else's session: its owner has been asked and has not answered yet. */
+  readonly isAsking: boolean;
+  /** What the server lets this page do: `view` cannot type. */
+  readonly mode: 'control' | 'view';
+  /** The last text that the desktop put on its clipboard. */
+  readonly remoteClipboard: { readonly text: string; readonly at: number } | undefined;
+  readonly framesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly roundTripMs: number | undefined;
+  readonly picture: Picture;
+  /** The desktop is larger than the window, at actual size: the view can be moved. */
+  readonly isClipped: boolean;
+}
+
+export interface DisplaySettings {
+  readonly fit: FitChoice;
+  readonly quality: QualityChoice;
+  readonly isViewOnly: boolean;
+  readonly isDragging: boolean;
+}
+
+const TICK_MS = 1_000;
+const LIMITS = { clipboardChars: 1 << 20 } as const;
+
+// Loading starts with the session page's own code, so that it overlaps with asking for the ticket.
+const novnc = import('@novnc/novnc');
+
+export class Display {
+  readonly #screen: HTMLElement;
+  readonly #ghost: HTMLElement;
+  readonly #tickets: TicketSource;
+  readonly #link: Link;
+  readonly #listeners = new Set<() => void>();
+  #settings: DisplaySettings = { fit: 'scale', quality: 'auto', isViewOnly: false, isDragging: false };
+  #meter = new Meter();
+  #ping = new PingMonitor();
+  #rfb: RFB | undefined;
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #silentSince = 0;
+  #unlisten: () => void = () => undefined;
+  #snapshot: DisplaySnapshot = {
+    link: { kind: 'opening' },
+    sessionId: undefined,
+    isAsking: false,
+    mode: 'control',
+    remoteClipboard: undefined,
+    framesPerSecond: 0,
+    bytesPerSecond: 0,
+    roundTripMs: undefined,
+    picture: PICTURES.balanced,
+    isClipped: false,
+  };
+
+  /** `screen` takes noVNC's canvas; `ghost` shows the last picture while the connection is away. */
+  constructor(screen: HTMLElement, ghost: HTMLElement, tickets: TicketSource) {
+    this.#screen = screen;
+    this.#ghost = ghost;
+    this.#tickets = tickets;
+    this.#link = new Link({
+      ticket: (signal) => this.#nextTicket(signal),
+      afterRefusal,
+      openSocket,
+      attach: (socket, ready) => this.#attach(socket, ready),
+      detach: () => this.#detach(),
+      onState: (link) => this.#change({ link }),
+      random: Math.random,
+      schedule: (task, ms) => {
+        const timer = setTimeout(task, ms);
+        return () => clearTimeout(timer);
+      },
+    });
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+  readonly snapshot = (): DisplaySnapshot => this.#snapshot;
+
+  start(): void {
+    this.#link.start();
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    window.addEventListener('online', this.#retryNow);
+    document.addEventListener('visibilitychange', this.#retryNow);
+    this.#unlisten = onLiveBack(this.#retryNow);
+  }
+
+  stop(): void {
+    clearInterval(this.#ticker);
+    this.#unlisten();
+    window.removeEventListener('online', this.#retryNow);
+    document.removeEventListener('visibilitychange', this.#retryNow);
+    this.#link.stop();
+    this.#tickets.leave();
+    this.#ping.stop();
+    this.#ghost.replaceChildren();
+  }
+
+  retryNow(): void {
+    this.#link.retryNow();
+  }
+
+  /** The desktop is off: asking for its screen again and again would only fill the audit log. */
+  hold(isHeld: boolean): void {
+    this.#link.hold(isHeld);
+  }
+
+  /** After an end: asks for a new session. */
+  reopen(): void {
+    this.#tickets.startOver();
+    this.#link.start();
+  }
+
+  apply(settings: DisplaySettings): void {
+    this.#settings = settings;
+    if (settings.quality !== 'auto') this.#change({ picture: PICTURES[settings.quality] });
+    this.#applyToRfb();
+  }
+
+  press(keys: readonly Key[]): void {
+    for (const { keysym, code, down } of strokesOf(keys)) this.#rfb?.sendKey(keysym, code, down);
+  }
+
+  /** One key after the other, as typed text. */
+  type(keys: readonly Key[]): void {
+    for (const { keysym, code } of keys) this.#rfb?.sendKey(keysym, code);
+  }
+
+  ctrlAltDel(): void {
+    this.press([KEYS.control, KEYS.alt, KEYS.delete]);
+  }
+
+  /** Input that changes nothing in the guest, so that the idle clock starts over. */
+  stayAwake(): void {
+    const rfb = this.#rfb;
+    if (rfb === undefined) return;
+    // Also from who only looks: the gateway drops the key, but has heard that somebody is there.
+    const { viewOnly } = rfb;
+    rfb.viewOnly = false;
+    this.press([KEYS.shift]);
+    rfb.viewOnly = viewOnly;
+    this.focus();
+  }
+
+  paste(text: string): void {
+    this.#rfb?.clipboardPasteFrom(text.slice(0, LIMITS.clipboardChars));
+  }
+
+  focus(): void {
+    this.#rfb?.focus({ preventScroll: true });
+  }
+
+  /** The screen as a PNG; null while there is none. */
+  picture(): Promise<Blob | null> {
+    return new Promise((resolve) => {
+      if (this.#rfb === undefined) resolve(null);
+      else this.#rfb.toBlob(resolve, 'image/png');
+    });
+  }
+
+  readonly #retryNow = (): void => {
+    if (document.visibilityState === 'visible') this.#link.retryNow();
+  };
+
+  async #nextTicket(signal: AbortSignal): Promise<Ticket> {
+    const onAsked = () => this.#change({ isAsking: true });
+    try {
+      const [ticket] = await Promise.all([this.#tickets.next(signal, onAsked), novnc]);
+      this.#change({ sessionId: ticket.sessionId, mode: ticket.mode });
+      return ticket;
+    } finally {
+      this.#change({ isAsking: false });
+    }
+  }
+
+  #attach(socket: WebSocket, ready: () => void): void {
+    this.#meter = new Meter();
+    meterSocket(socket, this.#meter);
+    void novnc.then(({ default: Rfb }) => {
+      if (socket.readyState === WebSocket.CLOSING || socket.readyState === WebSocket.CLOSED) return;
+      const rfb = new Rfb(this.#screen, socket, { shared: true });
+      this.#rfb = rfb;
+      rfb.background = 'transparent';
+      this.#applyToRfb();
+      rfb.addEventListener('connect', () => {
+        this.#ghost.replaceChildren();
+        ready();
+        this.#completeCanvas();
+        // Not away from a field or the terminal that somebody types into while the screen comes back.
+        if (document.activeElement === null || document.activeElement === document.body) this.focus();
+      });
+      rfb.addEventListener('clipboard', ({ detail }) => {
+        this.#change({ remoteClipboard: { text: detail.text.slice(0, LIMITS.clipboardChars), at: Date.now() } });
+      });
+      rfb.addEventListener('clippingviewport', ({ detail }) => this.#change({ isClipped: detail }));
+    });
+  }
+
+  /** What noVNC leaves out on its canvas: a name for screen readers, and letting go of keys when the focus moves on. */
+  #completeCanvas(): void {
+    const canvas = this.#screen.querySelector('canvas');
+    canvas?.setAttribute('role', 'application');
+    canvas?.setAttribute('aria-label', 'Screen of the desktop. Control, Alt and Shift together lead out of it.');
+    // A key let go over a button of ours would stay down in the guest: noVNC releases all when the window loses the focus.
+    canvas?.addEventListener('blur', () => window.dispatchEvent(new Event('blur')));
+  }
+
+  #detach(): void {
+    const rfb = this.#rfb;
+    this.#rfb = undefined;
+    if (rfb === undefined) return;
+    // The last picture stays, dimmed, until the new connection has one: nobody looks at an empty page meanwhile.
+    const canvas = this.#screen.querySelector('canvas');
+    rfb.disconnect();
+    if (canvas !== null && 0 < canvas.width) {
+      canvas.removeAttribute('role');
+      canvas.removeAttribute('aria-label');
+      canvas.setAttribute('aria-hidden', 'true');
+      this.#ghost.replaceChildren(canvas);
+    }
+    this.#change({ framesPerSecond: 0, bytesPerSecond: 0, roundTripMs: undefined, isClipped: false });
+  }
+
+  #applyToRfb(): void {
+    const rfb = this.#rfb;
+    if (rfb === undefined) return;
+    const { fit, isViewOnly, isDragging } = this.#settings;
+    rfb.viewOnly = isViewOnly || this.#snapshot.mode === 'view';
+    rfb.scaleViewport = fit !== 'actual';
+    rfb.resizeSession = fit === 'resize';
+    rfb.clipViewport = fit === 'actual' && isTouch();
+    rfb.dragViewport = isDragging;
+    rfb.qualityLevel = this.#snapshot.picture.quality;
+    rfb.compressionLevel = this.#snapshot.picture.compression;
+  }
+
+  #tick(): void {
+    if (this.#link.state.kind !== 'connected') return;
+    const now = performance.now();
+    const bytesPerSecond = this.#meter.bytesPerSecond(now);
+    const mbit = measuredMbit(this.#meter.takeBursts(now));
+    const isAuto = this.#settings.quality === 'auto';
+    const picture = isAuto ? pictureFor(mbit, this.#snapshot.picture) : this.#snapshot.picture;
+    const didPictureChange = picture !== this.#snapshot.picture;
+    this.#change({
+      bytesPerSecond,
+      framesPerSecond: this.#meter.framesPerSecond(now),
+      roundTripMs: this.#ping.roundTripMs,
+      picture,
+    });
+    if (didPictureChange) this.#applyToRfb();
+    this.#ping.tick(now);
+    this.#watchSilence(now, bytesPerSecond);
+  }
+
+  /** A network that vanished sends no close: no bytes and unanswered pings together mean that it is gone. */
+  #watchSilence(now: number, bytesPerSecond: number): void {
+    if (0 < bytesPerSecond || !this.#ping.isFailing) this.#silentSince = now;
+    else if (PingMonitor.LIMITS.deadAfterMs < now - this.#silentSince) {
+      this.#silentSince = now;
+      this.#link.suspect('The network does not answer.');
+    }
+  }
+
+  #change(part: Partial<DisplaySnapshot>): void {
+    this.#snapshot = { ...this.#snapshot, ...part };
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Counts both directions without standing between noVNC and its socket. */
+function meterSocket(socket: WebSocket, meter: Meter): void {
+  socket.addEventListener('message', ({ data }) => {
+    if (data instanceof ArrayBuffer) meter.received(data.byteLength, performance.now());
+  });
+  const send = socket.send.bind(socket);
+  socket.send = (data) => {
+    if (data instanceof Uint8Array) meter.sent(data, performance.now());
+    send(data);
+  };
+}
+
+function isTouch(): boolean {
+  return window.matchMedia('(pointer: coarse)').matches;
+}

@@ -1,0 +1,79 @@
+/** The serial console beside the screen: its bar, its terminal, what it says when the connection is away. */
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import type { LinkState } from '../link/link.ts';
+import { LinkNotice } from '../link/link-notice.tsx';
+import { type SessionTarget, ticketSource } from '../link/tickets.ts';
+import { needsConsent } from '../screen/paste.ts';
+import { Terminal } from './terminal.ts';
+import { useTerminalFont } from './use-terminal-font.ts';
+
+interface SerialConsoleProps {
+  readonly target: SessionTarget;
+  readonly onClose: () => void;
+}
+
+interface PendingPaste {
+  readonly text: string;
+  readonly answer: (isAllowed: boolean) => void;
+}
+
+export function SerialConsole({ target, onClose }: SerialConsoleProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const terminal = useRef<Terminal>(undefined);
+  const [link, setLink] = useState<LinkState>({ kind: 'opening' });
+  const [pending, setPending] = useState<PendingPaste>();
+  const isFontReady = useTerminalFont();
+  const key = JSON.stringify(target);
+
+  const confirmPaste = useCallback((text: string): Promise<boolean> => {
+    if (!needsConsent(text)) return Promise.resolve(true);
+    return new Promise((answer) => setPending({ text, answer }));
+  }, []);
+
+  useEffect(() => {
+    if (host.current === null || !isFontReady) return undefined;
+    const made = new Terminal(host.current, ticketSource(JSON.parse(key) as SessionTarget), {
+      onState: setLink,
+      confirmPaste,
+    });
+    terminal.current = made;
+    made.start();
+    return () => made.stop();
+  }, [key, confirmPaste, isFontReady]);
+
+  const answer = (isAllowed: boolean) => {
+    pending?.answer(isAllowed);
+    setPending(undefined);
+  };
+
+  return (
+    <section className="oriel-serial" aria-label="Serial console" data-testid="serial">
+      <header className="oriel-serial__bar">
+        <span className="oriel-serial__title">Serial console</span>
+        <Button variant="plain" size="sm" aria-label="Close serial console" icon={<TimesIcon />} onClick={onClose} />
+      </header>
+      <div className="oriel-serial__terminal" ref={host} />
+      <LinkNotice
+        what="serial console"
+        link={link}
+        onRetry={() => terminal.current?.retryNow()}
+        onReopen={() => terminal.current?.reopen()}
+      />
+      <Modal variant="small" isOpen={pending !== undefined} onClose={() => answer(false)} aria-labelledby="paste-title">
+        <ModalHeader title="Paste several lines?" labelId="paste-title" />
+        <ModalBody>
+          <p>What you paste ends lines, so the shell may run it at once:</p>
+          <pre className="oriel-paste-preview">{pending?.text.replaceAll('\r', '\n').slice(0, 2000)}</pre>
+        </ModalBody>
+        <ModalFooter>
+          <Button onClick={() => answer(true)}>Paste</Button>
+          <Button variant="link" onClick={() => answer(false)}>
+            Cancel
+          </Button>
+        </ModalFooter>
+      </Modal>
+    </section>
+  );
+}

@@ -1,0 +1,27 @@
+/** What a page shows where its content could not be had, with a way to try again. */
+import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core';
+import { ExclamationCircleIcon } from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import { describeError } from '../../api/client.ts';
+
+interface FailureProps {
+  readonly title: string;
+  readonly error: unknown;
+  readonly onRetry?: () => void;
+}
+
+export function Failure({ title, error, onRetry }: FailureProps) {
+  return (
+    <EmptyState titleText={title} headingLevel="h2" status="danger" icon={ExclamationCircleIcon}>
+      <EmptyStateBody>{describeError(error)}</EmptyStateBody>
+      {onRetry !== undefined && (
+        <EmptyStateFooter>
+          <EmptyStateActions>
+            <Button variant="primary" onClick={onRetry}>
+              Try again
+            </Button>
+          </EmptyStateActions>
+        </EmptyStateFooter>
+      )}
+    </EmptyState>
+  );
+}

@@ -1,0 +1,62 @@
+/** Who is signed in, the way to the account, and out. */
+import {
+  Divider,
+  Dropdown,
+  DropdownItem,
+  DropdownList,
+  MenuToggle,
+  type MenuToggleElement,
+} from '@patternfly/react-core';
+import { UserCircleIcon } from '@patternfly/react-icons/dist/esm/icons/user-circle-icon';
+import { type Ref, useState } from 'react';
+import { useNavigate } from 'react-router';
+import { type Me, signOut } from '../../../../api/auth.ts';
+import { client, ME_KEY } from '../../api/client.ts';
+import { queryClient } from '../../api/query-client.ts';
+import { useNotices } from './notices.tsx';
+
+export function UserMenu({ me }: { readonly me: Me }) {
+  const [isOpen, setOpen] = useState(false);
+  const navigate = useNavigate();
+  const notices = useNotices();
+  const leave = async () => {
+    try {
+      await client.call(signOut, {});
+      queryClient.clear();
+      queryClient.setQueryData(ME_KEY, null);
+      await navigate('/sign-in');
+    } catch (error) {
+      notices.failed('Could not sign out', error);
+    }
+  };
+  return (
+    <Dropdown
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(false)}
+      popperProps={{ position: 'right' }}
+      toggle={(ref: Ref<MenuToggleElement>) => (
+        <MenuToggle
+          ref={ref}
+          variant="plainText"
+          isExpanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+          icon={<UserCircleIcon />}
+          aria-label={`Account of ${me.displayName}`}
+        >
+          <span className="oriel-user__name">{me.displayName}</span>
+        </MenuToggle>
+      )}
+    >
+      <DropdownList>
+        <DropdownItem key="account" onClick={() => void navigate('/account')} description={me.name}>
+          My account
+        </DropdownItem>
+        <Divider component="li" key="line" />
+        <DropdownItem key="out" onClick={() => void leave()}>
+          Sign out
+        </DropdownItem>
+      </DropdownList>
+    </Dropdown>
+  );
+}

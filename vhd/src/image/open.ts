@@ -1,0 +1,133 @@
+/** Opening images and chains: the one place that turns paths into disks, and refuses what must not be opened. */
+
+import { ChainDisk, type ChainOptions } from '../chain/chain-disk.ts';
+import { VhdError } from '../errors.ts';
+import { DynamicImage } from '../formats/vhd/dynamic-image.ts';
+import { FixedImage } from '../formats/vhd/fixed-image.ts';
+import { type OpenFinding, readDynamicTable, readFooter } from '../formats/vhd/image-metadata.ts';
+import { DISK_LIMITS } from '../limits.ts';
+import { refuseInterrupted } from '../storage/journal-name.ts';
+import { fileSystem, type Storage } from '../storage/storage.ts';
+import type { Image } from './image.ts';
+import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
+import { findChildren, refuseSealed } from './seal.ts';
+
+/** How an image is opened. */
+export interface OpenImageOptions {
+  /** True when left out: writing has to be asked for. */
+  readonly isReadOnly?: boolean;
+  /** Where the files lie; the file system when left out. */
+  readonly storage?: Storage;
+  /**
+   * SEALED-STAYS: true only for a journaled commit, the one operation that may write to an image that has children.
+   * The storage must allow it (see `unseal`).
+   */
+  readonly isCommit?: boolean;
+}
+
+/** How a chain is opened. */
+export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
+  /** Where parents may lie; only the folder of the leaf when left out. */
+  readonly policy?: ChainPolicy;
+  /** For a chain that is written to: the number of the lease that its lock carries. */
+  readonly lease?: number;
+  /** False leaves out looking for children in the folder of the leaf, for callers that know there are none. */
+  readonly isLookingForChildren?: boolean;
+}
+
+/**
+ * Opens one image by itself, without its parents. The caller closes it. It does not lock: see `lockImage`.
+ * Errors: NOT_FOUND, NOT_VHD, FOOTER_*, HEADER_*, BAT_*, TOO_LARGE, POISONED, UNSUPPORTED, DAMAGED, SEALED, READ_ONLY, IO.
+ */
+export function openImage(path: string, options: OpenImageOptions = {}): Image {
+  return openWith(path, options, []);
+}
+
+function openWith(path: string, options: OpenImageOptions, noticed: readonly OpenFinding[]): Image {
+  const storage = options.storage ?? fileSystem;
+  const isReadOnly = options.isReadOnly ?? true;
+  if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);
+  const file = storage.open(path, isReadOnly ? 'read' : 'write');
+  try {
+    const found = readFooter(file);
+    const reading = { ...found, findings: [...found.findings, ...noticed] };
+    if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
+    return new DynamicImage(file, reading, readDynamicTable(file, reading.footer));
+  } catch (error) {
+    void file.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens an image and all its parents as one disk, read-only unless asked otherwise; parents always are. A leaf that is
+ * written to is locked until the disk is closed (ONE-WRITER), and is refused where it has children (SEALED-STAYS).
+ * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG, LOCKED, IN_PROGRESS.
+ */
+export async function openChain(path: string, options: OpenChainOptions = {}): Promise<ChainDisk> {
+  if (options.isCommit !== true) refuseInterrupted(path, options.storage ?? fileSystem);
+  if (options.isReadOnly ?? true) return new ChainDisk(openLinks(path, options), options);
+  const storage = options.storage ?? fileSystem;
+  if (options.isCommit !== true) refuseSealed(path, storage); // Before the lock: a folder that is read-only has none.
+  const lock = await storage.lock(path, options.lease === undefined ? {} : { lease: options.lease });
+  try {
+    const links = openLinks(path, options);
+    try {
+      if (options.isCommit !== true && options.isLookingForChildren !== false) refuseParent(links, storage);
+      const onClose = async (): Promise<void> => {
+        await lock.release();
+        await options.onClose?.();
+      };
+      return new ChainDisk(links, { ...options, onClose });
+    } catch (error) {
+      await Promise.all(links.map((image) => image.close()));
+      throw error;
+    }
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** SEALED-STAYS: an image that lost its mode, by a copy or a restore, still has its children. Errors: SEALED, IO. */
+function refuseParent(links: readonly Image[], storage: Storage): void {
+  const leaf = links[0];
+  if (leaf === undefined) return;
+  const children = findChildren(leaf.path, leaf.footer.uuid, storage);
+  if (0 < children.length)
+    throw new VhdError('SEALED', `${leaf.path} is the parent of ${children.slice(0, 8).join(', ')}`);
+}
+
+/** The images of a chain, leaf first, each opened by itself. The caller closes them. Errors: as `openChain`. */
+export function openLinks(path: string, options: OpenChainOptions = {}): Image[] {
+  const storage = options.storage ?? fileSystem;
+  const maxLinks = options.limits?.chainLinks ?? DISK_LIMITS.chainLinks;
+  const maxTableBytes = options.limits?.chainTableBytes ?? DISK_LIMITS.chainTableBytes;
+  const links: Image[] = [openImage(path, options)];
+  let tableBytes = links[0]?.tableBytes ?? 0;
+  try {
+    const seen = new Set([storage.stat(path)?.identity]);
+    for (let child = links[0]; child?.header !== undefined && child.kind === 'differencing'; child = links.at(-1)) {
+      if (maxLinks <= links.length)
+        throw new VhdError('CHAIN_TOO_LONG', `the chain of ${path} has more than ${maxLinks} images`);
+      const parent = findParent(child, { storage, leaf: path, policy: options.policy ?? {} });
+      const identity = storage.stat(parent.path)?.identity;
+      if (seen.has(identity)) throw new VhdError('CHAIN_LOOP', `${parent.path} is its own ancestor`);
+      seen.add(identity);
+      const image = openParent(parent, storage);
+      links.push(image);
+      tableBytes += image.tableBytes;
+      if (maxTableBytes < tableBytes) {
+        throw new VhdError('TOO_LARGE', `the tables of the chain of ${path} take more than ${maxTableBytes} bytes`);
+      }
+    }
+    return links;
+  } catch (error) {
+    for (const image of links) void image.close();
+    throw error;
+  }
+}
+
+function openParent(parent: ParentFile, storage: Storage): Image {
+  return parent.isRaw ? openRawParent(parent.path, storage) : openWith(parent.path, { storage }, parent.findings);
+}

@@ -1,0 +1,132 @@
+/** Finding parents on real files: all notations, and that no path in a file leads out of the folders that may be read. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Header, LocatorEntry } from '../formats/vhd/codec/header.ts';
+import { encodeLocatorPath, type LocatorCode } from '../formats/vhd/codec/locator.ts';
+import { NIL_UUID } from '../formats/vhd/codec/uuid.ts';
+import { fileSystem } from '../storage/storage.ts';
+import { makeChild, makeImage } from '../testing/images.ts';
+import { codesOf, contentOf, makeWritten, patch, patchHeader, SIZE } from '../testing/written.ts';
+import { openChain } from './open.ts';
+
+describe('finding the parent, on real files', () => {
+  let root = '';
+  const at = (...parts: string[]): string => path.join(root, ...parts);
+
+  beforeEach(async () => {
+    root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-open-')));
+    for (const folder of ['in', 'in/sub', 'out']) fs.mkdirSync(at(folder));
+    await makeWritten(fileSystem, at('in/base.vhd'));
+    await makeChild(fileSystem, at('in/child.vhd'), at('in/base.vhd'));
+  });
+
+  afterEach(() => {
+    fs.rmSync(root, { recursive: true });
+  });
+
+  /** Gives the child locators of our choice, each in its own sector between header and table. */
+  function setLocators(texts: readonly (readonly [LocatorCode, string])[], changes: Partial<Header> = {}): void {
+    const locators: LocatorEntry[] = texts.map(([code, text], i) => {
+      const bytes = encodeLocatorPath(code, text);
+      patch(fileSystem, at('in/child.vhd'), 8192 + i * 2048, bytes);
+      return { code, spaceBytes: 2048, lengthBytes: bytes.byteLength, offsetBytes: 8192 + i * 2048 };
+    });
+    patchHeader(fileSystem, at('in/child.vhd'), { locators, parentName: '', ...changes });
+  }
+
+  const child = (): string => at('in/child.vhd');
+
+  test('quirk 13: relative, absolute, the name beside the child; all notations', async () => {
+    for (const [code, text] of [
+      ['W2ru', '.\\base.vhd'],
+      ['W2ru', 'base.vhd'],
+      ['W2ru', '.\\sub\\..\\base.vhd'],
+      ['MacX', './base.vhd'],
+      ['MacX', at('in/base.vhd')],
+      ['W2ku', at('in/base.vhd')],
+      ['W2ku', `C:${at('in/base.vhd').replaceAll('/', '\\')}`],
+    ] as const) {
+      setLocators([[code, text]]);
+      expect(await contentOf(fileSystem, child())).toBe(9);
+    }
+    setLocators([], { parentName: 'base.vhd' });
+    expect(await contentOf(fileSystem, child())).toBe(9);
+  });
+
+  test('quirk 14: the identity decides; a file of another one is passed over, and named where there is no other', async () => {
+    await makeImage(fileSystem, at('in/wrong.vhd'), { sizeBytes: SIZE });
+    setLocators([
+      ['W2ru', './wrong.vhd'],
+      ['W2ku', at('in/base.vhd')],
+    ]);
+    expect(await contentOf(fileSystem, child())).toBe(9);
+    setLocators([['W2ru', './wrong.vhd']]);
+    await expect(openChain(child())).rejects.toMatchObject({
+      code: 'PARENT_MISMATCH',
+      message: expect.stringContaining('wrong.vhd'),
+    });
+    setLocators([['W2ru', './gone.vhd']]);
+    await expect(openChain(child())).rejects.toMatchObject({ code: 'PARENT_NOT_FOUND' });
+  });
+
+  test('quirk 14: another modification time is a finding', async () => {
+    const disk = await openChain(child());
+    expect(disk.findings).toEqual([]);
+    await disk.close();
+    fs.utimesSync(at('in/base.vhd'), 1, 1);
+    expect(await codesOf(fileSystem, child())).toEqual(['PARENT_TIME']);
+  });
+
+  test('quirk 14: a parent without identity is a raw file', async () => {
+    fs.writeFileSync(at('in/raw.img'), Buffer.alloc(SIZE, 3));
+    setLocators([['W2ru', './raw.img']], { parentUuid: NIL_UUID });
+    expect(await contentOf(fileSystem, child())).toBe(3);
+  });
+
+  test.for([
+    { it: 'climbs out', text: '../out/base.vhd', code: 'PARENT_OUTSIDE' },
+    { it: 'climbs far out', text: '../../../../../../../../etc/passwd', code: 'PARENT_OUTSIDE' },
+    { it: 'is absolute and outside', text: '/etc/passwd', code: 'PARENT_OUTSIDE' },
+    { it: 'is on another machine', text: '\\\\server\\share\\base.vhd', code: 'PARENT_OUTSIDE' },
+    { it: 'is a device', text: '/dev/zero', code: 'PARENT_OUTSIDE' },
+    { it: 'leads out by a link', text: './link.vhd', code: 'PARENT_OUTSIDE' },
+    { it: 'leads out by a linked folder', text: './linked/base.vhd', code: 'PARENT_OUTSIDE' },
+    { it: 'starts with -', text: '-o', code: 'PARENT_NOT_FOUND' },
+    { it: 'is empty', text: '', code: 'PARENT_NOT_FOUND' },
+    { it: 'is the folder', text: '.', code: 'PARENT_OUTSIDE' },
+    { it: 'is very long', text: `./${'x'.repeat(4000)}`, code: 'PARENT_NOT_FOUND' },
+    { it: 'is a folder below', text: './sub', code: 'PARENT_MISMATCH' },
+  ])('a locator that $it is not followed: $code', async ({ text, code }) => {
+    // What it leads to has the right identity: only the policy keeps it from being used.
+    fs.copyFileSync(at('in/base.vhd'), at('out/base.vhd'));
+    fs.symlinkSync(at('out/base.vhd'), at('in/link.vhd'));
+    fs.symlinkSync(at('out'), at('in/linked'));
+    for (const notation of ['W2ru', 'W2ku', 'MacX'] as const) {
+      const locator = encodeLocatorPath(notation, text).byteLength < 2048 ? [[notation, text] as const] : [];
+      setLocators(locator);
+      await expect(openChain(child())).rejects.toMatchObject({
+        code: locator.length === 0 ? 'PARENT_NOT_FOUND' : code,
+      });
+    }
+  });
+
+  test('a policy allows other folders, also through links', async () => {
+    fs.renameSync(at('in/base.vhd'), at('out/base.vhd'));
+    setLocators([['W2ru', '../out/base.vhd']]);
+    expect(await contentOf(fileSystem, child(), { policy: { folders: [at('out')] } })).toBe(9);
+    fs.symlinkSync(at('out'), at('alias'));
+    expect(await contentOf(fileSystem, child(), { policy: { folders: [at('alias')] } })).toBe(9);
+    await expect(openChain(child(), { policy: { folders: [at('in/sub')] } })).rejects.toMatchObject({
+      code: 'PARENT_OUTSIDE',
+    });
+  });
+
+  test('the policy is that of the leaf, not of a link on the way', async () => {
+    fs.copyFileSync(at('in/base.vhd'), at('out/base.vhd'));
+    await makeChild(fileSystem, at('out/middle.vhd'), at('out/base.vhd'));
+    await makeChild(fileSystem, at('in/top.vhd'), at('out/middle.vhd'));
+    await expect(openChain(at('in/top.vhd'))).rejects.toMatchObject({ code: 'PARENT_OUTSIDE' });
+  });
+});

@@ -1,0 +1,353 @@
+/** Disks: records of chains, and which of them are open where. Live changes of a chain are in `live.ts`. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isVhdError, VhdError } from '../../errors.ts';
+import { DISK_LIMITS } from '../../limits.ts';
+import { createChild, createImage } from '../../ops/create.ts';
+import { fileSystem } from '../../storage/storage.ts';
+import type { DiskInfo, DiskRates, DiskSource, DiskState, DiskStats, ExportInfo } from '../control/api.ts';
+import { nbdUri } from '../control/uri.ts';
+import { KeyedLock } from '../state/keyed-lock.ts';
+import type { DiskRecord, OpenRecord } from '../state/records.ts';
+import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads/open-disk.ts';
+import type { Images } from './images.ts';
+import type { Shared } from './shared.ts';
+
+/** Chains at three quarters of the limit are worth a warning. */
+const LONG_CHAIN: number = Math.floor(DISK_LIMITS.chainLinks * 0.75);
+
+/** How a disk is to be served. */
+export interface OpenInput {
+  readonly id: string;
+  readonly mode?: 'write' | 'read';
+  readonly isHandover?: boolean;
+  readonly isRemote?: boolean;
+}
+
+interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+export class Disks {
+  readonly lock: KeyedLock = new KeyedLock();
+  /** What changes a chain now, by disk: one change at a time. */
+  readonly busy: Map<string, string> = new Map();
+  readonly #shared: Shared;
+  readonly #images: Images;
+  /** Why a disk that should be open is not. */
+  readonly #problems = new Map<string, Problem>();
+
+  constructor(shared: Shared, images: Images) {
+    this.#shared = shared;
+    this.#images = images;
+  }
+
+  get openCount(): number {
+    return this.#shared.records.disks().filter(({ id }) => this.#shared.pool.isOpen(id)).length;
+  }
+
+  /** After a start: serves again, under the same leases and addresses, what was open when the service ended. */
+  async reopen(): Promise<void> {
+    const open = this.#shared.records.disks().filter((record) => record.open !== null);
+    await Promise.all(
+      open.map((record) =>
+        this.#serve(record, record.open as OpenRecord).catch((error: unknown) => {
+          this.#shared.log('disk.reopen-failed', { disk: record.id, error: String(error) });
+        }),
+      ),
+    );
+  }
+
+  async list(): Promise<readonly DiskInfo[]> {
+    return Promise.all(this.#shared.records.disks().map((record) => this.info(record)));
+  }
+
+  async get(id: string): Promise<DiskInfo> {
+    return this.info(this.#shared.records.disk(id));
+  }
+
+  async create(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
+    const { records } = this.#shared;
+    const { source } = input;
+    const image = source.from === 'image' ? await this.#images.get(source.imageId) : undefined;
+    if (image?.health.state === 'broken') throw new VhdError('DAMAGED', `image ${image.id}: ${image.health.message}`);
+    const id = records.newDiskId(input.id, input.name);
+    const links = ['0001.vhd'];
+    const path = join(records.diskFolder(id), '0001.vhd');
+    const made =
+      source.from === 'blank'
+        ? await createImage(path, { sizeBytes: source.sizeBytes })
+        : await createChild(path, {
+            parent: source.from === 'image' ? records.imagePath(source.imageId) : source.path,
+            ...(source.sizeBytes === undefined ? {} : { sizeBytes: source.sizeBytes }),
+          });
+    const record: DiskRecord = {
+      id,
+      name: input.name,
+      imageId: source.from === 'image' ? source.imageId : null,
+      baseFile: source.from === 'file' ? source.path : null,
+      links,
+      sizeBytes: made.sizeBytes,
+      snapshots: [],
+      lease: 0,
+      open: null,
+      rates: {},
+      createdAt: new Date().toISOString(),
+    };
+    records.putDisk(record);
+    return this.info(record);
+  }
+
+  /** ONE-WRITER: the lease is stored before it is given, and the older one is cut off before this returns. */
+  open({ id, mode = 'write', isHandover = false, isRemote = false }: OpenInput): Promise<ExportInfo> {
+    return this.lock.run(id, async () => {
+      const { records, runFolder, remote } = this.#shared;
+      if (isRemote && remote === undefined)
+        throw new VhdError('UNSUPPORTED', 'the service was started without an address for other machines');
+      const before = records.disk(id);
+      const lease = before.lease + 1;
+      const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
+      const port = isRemote ? { port: before.open?.port ?? 0 } : {};
+      let open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath, ...port };
+      const record = { ...before, lease, open };
+      records.putDisk(record);
+      try {
+        const report = await this.#serve(record, open, isHandover);
+        if (report.port !== null && open.port !== undefined && open.port !== report.port) {
+          open = { ...open, port: report.port };
+          records.putDisk({ ...record, open });
+        }
+      } catch (error) {
+        if (!this.#shared.pool.isOpen(id)) records.putDisk({ ...record, open: null });
+        throw error;
+      }
+      return this.#exportOf(record, open);
+    });
+  }
+
+  close(id: string, lease: number | undefined): Promise<void> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = records.disk(id);
+      if (lease !== undefined && lease !== record.lease) {
+        throw new VhdError('LEASE_LOST', `lease ${lease} of disk ${id} is not the current one, ${record.lease}`);
+      }
+      records.putDisk({ ...record, open: null });
+      this.#problems.delete(id);
+      if (!pool.isOpen(id)) return;
+      try {
+        await pool.of(id).close(id);
+      } finally {
+        pool.unseat(id);
+      }
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = records.disk(id);
+      if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
+      const change = this.busy.get(id);
+      if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
+      records.dropDisk(id);
+      this.#problems.delete(id);
+    });
+  }
+
+  setRates(id: string, rates: DiskRates): Promise<DiskInfo> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      const record = { ...records.disk(id), rates };
+      records.putDisk(record);
+      if (pool.isOpen(id)) await pool.of(id).setRates(id, rates);
+      return this.info(record);
+    });
+  }
+
+  async stats(id: string): Promise<DiskStats> {
+    this.#shared.records.disk(id);
+    const { stats, connections } = await this.#shared.pool.of(id).report(id);
+    return { id, connections, ...stats };
+  }
+
+  /** A thread died: its disks are served again by another, which QEMU waits for like for a restart. */
+  async lost(keys: readonly string[], reason: string): Promise<void> {
+    this.#shared.log('thread.lost', { disks: keys, reason });
+    for (const id of keys) {
+      await this.lock
+        .run(id, async () => {
+          const record = this.#shared.records.disks().find((one) => one.id === id);
+          if (record?.open === null || record?.open === undefined) return;
+          // The lock names this process, which lives: but the thread that held it does not.
+          rmSync(`${this.#shared.records.diskPath(record)}.lock`, { force: true });
+          await this.#serve(record, record.open);
+        })
+        .catch((error: unknown) => this.#shared.log('disk.reopen-failed', { disk: id, error: String(error) }));
+    }
+  }
+
+  /** For a shutdown: closes every chain, and remembers what was open. */
+  async stop(): Promise<void> {
+    const { pool, records, log } = this.#shared;
+    await Promise.all(
+      records.disks().map(({ id }) =>
+        this.lock.run(id, async () => {
+          if (!pool.isOpen(id)) return;
+          await pool
+            .of(id)
+            .close(id)
+            .catch((error: unknown) => log('disk.close-failed', { disk: id, error: String(error) }));
+          pool.unseat(id);
+        }),
+      ),
+    );
+  }
+
+  /** The snapshots by the paths of their links, as the metadata contexts need them. */
+  namedLinks(record: DiskRecord): readonly NamedLink[] {
+    return record.snapshots.map(({ id, file }) => ({ name: id, path: this.#shared.records.diskPath(record, file) }));
+  }
+
+  async info(record: DiskRecord): Promise<DiskInfo> {
+    const { records } = this.#shared;
+    const report = await this.#report(record.id);
+    const chainLength = report?.chainLength ?? record.links.length + (records.basePath(record) === undefined ? 0 : 1);
+    return {
+      id: record.id,
+      name: record.name,
+      sizeBytes: report?.sizeBytes ?? record.sizeBytes,
+      storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
+      imageId: record.imageId,
+      baseFile: record.baseFile,
+      chainLength,
+      isChainLong: LONG_CHAIN <= chainLength,
+      snapshots: record.snapshots.map(({ id, name, file, createdAt }) => ({
+        id,
+        name,
+        storedBytes: this.#storedBytes(records.diskPath(record, file)),
+        createdAt,
+      })),
+      state: this.#state(record, report),
+      limits: record.rates,
+      createdAt: record.createdAt,
+    };
+  }
+
+  #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {
+    if (record.open !== null && report !== undefined) {
+      const served = this.#exportOf({ ...record, sizeBytes: report.sizeBytes }, record.open);
+      if (report.fault !== null) return { state: 'faulted', export: served, fault: report.fault };
+      return { state: 'open', export: served, connections: report.connections };
+    }
+    const problem = this.#problems.get(record.id) ?? this.#missing(record);
+    return problem === undefined ? { state: 'closed' } : { state: 'broken', ...problem };
+  }
+
+  /** What can be seen to be wrong without opening the chain. */
+  #missing(record: DiskRecord): Problem | undefined {
+    const { records } = this.#shared;
+    const files = record.links.map((file) => records.diskPath(record, file));
+    const base = records.basePath(record);
+    if (base !== undefined) files.unshift(base);
+    const gone = files.find((file) => fileSystem.stat(file) === undefined);
+    return gone === undefined ? undefined : { code: 'NOT_FOUND', message: `${gone} is not there` };
+  }
+
+  async #report(id: string): Promise<OpenDiskReport | undefined> {
+    try {
+      return await this.#shared.pool.of(id).report(id);
+    } catch (error) {
+      if (isVhdError(error, 'CLOSED', 'SERVICE')) return undefined;
+      throw error;
+    }
+  }
+
+  async #serve(record: DiskRecord, open: OpenRecord, isHandover: boolean = false): Promise<OpenDiskReport> {
+    const { pool, records } = this.#shared;
+    const { id } = record;
+    const lease: Lease = { number: open.lease, mode: open.mode, exportName: open.exportName, isHandover };
+    const remote = this.#remoteOf(open);
+    try {
+      await this.#closeReadOnly(id, open.mode);
+      const report = pool.isOpen(id)
+        ? await pool.of(id).lease(id, lease, remote)
+        : await this.#whileFolding(id, () =>
+            pool.seat(id).open({
+              key: id,
+              path: records.diskPath(record),
+              folders: records.folders(record),
+              isReadOnly: open.mode === 'read',
+              socketPath: open.socketPath,
+              rates: record.rates,
+              snapshots: this.namedLinks(record),
+              lease,
+              ...(remote === undefined ? {} : { remote }),
+            }),
+          );
+      this.#problems.delete(id);
+      return report;
+    } catch (error) {
+      const code = error instanceof VhdError ? error.code : 'SERVICE';
+      this.#problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
+      if (!(await this.#isServed(id))) pool.unseat(id);
+      throw error;
+    }
+  }
+
+  /** A fold that ends in this moment re-links a file and removes another: who came in between looks again. */
+  async #whileFolding<T>(id: string, open: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await open();
+      } catch (error) {
+        const mayPass =
+          this.busy.has(id) &&
+          attempt < 10 &&
+          isVhdError(error, 'NOT_FOUND', 'PARENT_NOT_FOUND', 'PARENT_MISMATCH', 'IN_PROGRESS');
+        if (!mayPass) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  /** A chain that was opened to be read has to be opened anew to be written. */
+  async #closeReadOnly(id: string, mode: 'write' | 'read'): Promise<void> {
+    const { pool } = this.#shared;
+    if (mode === 'read' || (await this.#report(id))?.isReadOnly !== true) return;
+    await pool.of(id).close(id);
+    pool.unseat(id);
+  }
+
+  #remoteOf(open: OpenRecord): RemoteAddress | undefined {
+    const { remote } = this.#shared;
+    return open.port === undefined || remote === undefined ? undefined : { ...remote, port: open.port };
+  }
+
+  #exportOf(record: DiskRecord, open: OpenRecord): ExportInfo {
+    const { exportName, socketPath, lease, mode, port } = open;
+    const { remote } = this.#shared;
+    const remoteUri =
+      port === undefined || remote === undefined
+        ? null
+        : `nbds://${remote.host}:${port}/${encodeURIComponent(exportName)}`;
+    return {
+      uri: nbdUri(exportName, socketPath),
+      remoteUri,
+      exportName,
+      socketPath,
+      lease,
+      mode,
+      sizeBytes: record.sizeBytes,
+    };
+  }
+
+  async #isServed(id: string): Promise<boolean> {
+    return (await this.#report(id)) !== undefined;
+  }
+
+  #storedBytes(path: string): number {
+    return fileSystem.stat(path)?.storedBytes ?? 0;
+  }
+}

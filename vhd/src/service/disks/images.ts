@@ -1,0 +1,125 @@
+/** The library: images and templates, a VHD and a record each. */
+import { rmSync, statSync } from 'node:fs';
+import { VhdError } from '../../errors.ts';
+import { openImage } from '../../image/open.ts';
+import { createImage, seal } from '../../ops/create.ts';
+import { fileSystem } from '../../storage/storage.ts';
+import type { Health, ImageInfo, ImportFormat, TaskInfo } from '../control/api.ts';
+import { KeyedLock } from '../state/keyed-lock.ts';
+import type { ImageRecord } from '../state/records.ts';
+import { importFile } from './import-file.ts';
+import { imageKey } from './read-only-exports.ts';
+import type { Shared } from './shared.ts';
+
+export class Images {
+  readonly #shared: Shared;
+  readonly #lock = new KeyedLock();
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
+
+  list(): Promise<readonly ImageInfo[]> {
+    return Promise.resolve(this.#shared.records.images().map((record) => this.#info(record)));
+  }
+
+  get(id: string): Promise<ImageInfo> {
+    return Promise.resolve().then(() => this.#info(this.#shared.records.image(id)));
+  }
+
+  create(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo> {
+    const { records } = this.#shared;
+    return this.#lock.run('', async () => {
+      const id = records.newImageId(input.id, input.name);
+      await createImage(records.imagePath(id), { sizeBytes: input.sizeBytes });
+      return this.#record({ id, name: input.name, kind: 'image', createdAt: new Date().toISOString() });
+    });
+  }
+
+  /** Copies into a file beside, which becomes the image when it is whole. */
+  import(input: {
+    readonly id?: string;
+    readonly name: string;
+    readonly path: string;
+    readonly kind?: 'image' | 'template';
+    readonly format?: ImportFormat;
+  }): TaskInfo {
+    const { records, tasks } = this.#shared;
+    const id = records.newImageId(input.id, input.name);
+    return tasks.start('image.import', id, input, async (context) => {
+      const beside = `${records.imagePath(id)}.part`;
+      try {
+        await importFile(input.path, beside, context, input.format);
+        if (statSync(records.imagePath(id), { throwIfNoEntry: false }) !== undefined)
+          throw new VhdError('EXISTS', `image ${id} is there already`);
+        if (input.kind === 'template') seal(beside, fileSystem);
+        fileSystem.rename(beside, records.imagePath(id));
+        await fileSystem.syncFolder(records.imagesFolder);
+        this.#record({ id, name: input.name, kind: input.kind ?? 'image', createdAt: new Date().toISOString() });
+      } finally {
+        rmSync(beside, { force: true });
+      }
+      return { id };
+    });
+  }
+
+  seal(id: string): Promise<ImageInfo> {
+    return this.#lock.run(id, async () => {
+      const { records } = this.#shared;
+      const record = records.image(id);
+      seal(records.imagePath(id), fileSystem);
+      return this.#record({ ...record, kind: 'template' });
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      records.image(id);
+      const children = records.disks().filter((disk) => disk.imageId === id);
+      if (0 < children.length) {
+        throw new VhdError('HAS_CHILDREN', `image ${id} is the base of ${children.map((disk) => disk.id).join(', ')}`);
+      }
+      if (pool.isOpen(imageKey(id))) throw new VhdError('LOCKED', `image ${id} is being served`);
+      records.dropImage(id);
+    });
+  }
+
+  #record(record: ImageRecord): ImageInfo {
+    this.#shared.records.putImage(record);
+    return this.#info(record);
+  }
+
+  #info(record: ImageRecord): ImageInfo {
+    const { records } = this.#shared;
+    const path = records.imagePath(record.id);
+    const stat = fileSystem.stat(path);
+    const looked = look(path);
+    return {
+      id: record.id,
+      name: record.name,
+      kind: record.kind,
+      sizeBytes: looked.sizeBytes,
+      storedBytes: stat?.storedBytes ?? 0,
+      childCount: records.disks().filter((disk) => disk.imageId === record.id).length,
+      isSealed: stat?.isWritable === false,
+      health: looked.health,
+      createdAt: record.createdAt,
+    };
+  }
+}
+
+/** What the file of an image says of itself. */
+function look(path: string): { readonly sizeBytes: number; readonly health: Health } {
+  try {
+    const image = openImage(path);
+    void image.close();
+    return { sizeBytes: image.sizeBytes, health: { state: 'ok' } };
+  } catch (error) {
+    const code = error instanceof VhdError ? error.code : 'IO';
+    return {
+      sizeBytes: 0,
+      health: { state: 'broken', code, message: error instanceof Error ? error.message : String(error) },
+    };
+  }
+}

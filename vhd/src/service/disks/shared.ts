@@ -1,0 +1,17 @@
+/** What the parts of the disk service have in common. */
+import type { NbdTls } from '../../nbd/server.ts';
+import type { Records } from '../state/records.ts';
+import type { TaskBook } from '../state/task-book.ts';
+import type { HostPool } from '../threads/host-pool.ts';
+
+/** What the parts of the service share. */
+export interface Shared {
+  readonly storage: string;
+  readonly runFolder: string;
+  readonly records: Records;
+  readonly pool: HostPool;
+  readonly tasks: TaskBook;
+  /** Where disks are served to other machines; absent where none are. */
+  readonly remote?: { readonly host: string; readonly tls: NbdTls };
+  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}
