@@ -146,15 +146,6 @@ async function sessions() {
     });
 }
 
-/** As the gateway does where it has workers: another process ends TLS. */
-async function behindFronts(inner, context) {
-  const { TlsFronts } = await import('../gateway/dist/src/edge/http/tls-fronts.js');
-  const dataFolder = mkdtempSync(path.join(tmpdir(), 'oriel-bench-'));
-  process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
-  const fronts = await TlsFronts.start(inner, { count: options.fronts, dataFolder, context, gate: () => () => {} });
-  return fronts.tcp;
-}
-
 const handOver = options.mode === 'workers' && 0 < options.workers ? await startWorkers(options.workers) : undefined;
 const brokered = options.mode === 'sessions' ? await sessions() : undefined;
 const context = options.tls && {
@@ -162,7 +153,7 @@ const context = options.tls && {
   cert: readFileSync(options.tls.cert, 'utf8'),
   ...TLS_SETTINGS,
 };
-const server = context && !options.fronts ? https.createServer(context) : http.createServer();
+const server = context ? https.createServer(context) : http.createServer();
 server.on('request', (_request, response) => response.end('here'));
 server.on('upgrade', (request, socket, head) => {
   socket.on('error', () => socket.destroy());
@@ -175,6 +166,5 @@ server.on('upgrade', (request, socket, head) => {
   if (options.mode === 'plain') plain(openChannel);
   else broker(openChannel, options.mode !== 'unwalked');
 });
-const door = options.fronts ? await behindFronts(server, context) : server;
-door.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${door.address().port}`));
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(`port ${server.address().port}`));
 process.stdin.resume().on('end', () => process.exit(0));

@@ -28,7 +28,7 @@ export async function run({ rounds, log }) {
     execFileSync('gcc', ['-O2', '-pthread', path.join(HERE, 'relay-load.c'), '-lssl', '-lcrypto', '-o', bench.load]);
     bench.vm = await bench.backend('vm');
     bench.rfbVm = await bench.backend('rfb', 'rfb=1');
-    const parts = { flows, setups: setUps, memory, policies, tls: tlsBesidePlain, workers, 'tls-workers': tlsWorkers };
+    const parts = { flows, setups: setUps, memory, policies, tls: tlsBesidePlain, workers };
     const only = process.env.ORIEL_BENCH_ONLY?.split(',') ?? Object.keys(parts);
     const rows = [];
     for (const name of only) rows.push(...(await parts[name](bench, rounds, log)));
@@ -271,15 +271,11 @@ async function policies(bench, rounds, log) {
   ];
 }
 
-/** What TLS costs us, ended in the relay's process or in a front before it, and what it costs Node alone and haproxy, each beside itself without TLS. */
+/** What TLS costs us, and what it costs Node alone and haproxy, each beside itself without TLS. */
 async function tlsBesidePlain(bench, rounds, log) {
   const tls = bench.certificate();
   const pairs = {
     ours: [await bench.ours({ mode: 'plain' }), { ...(await bench.ours({ mode: 'plain', tls })), tls: 1 }],
-    'a front': [
-      await bench.ours({ mode: 'plain' }),
-      { ...(await bench.ours({ mode: 'plain', tls, fronts: 1 })), tls: 1 },
-    ],
     'bare Node': [await bench.nodePipe(), await bench.nodePipe(tls)],
     haproxy: [await bench.haproxy(), await bench.haproxy(tls)],
   };
@@ -301,7 +297,7 @@ async function tlsBesidePlain(bench, rounds, log) {
   for (const relay of Object.values(pairs).flat()) await bench.stop(relay.child);
   return Object.entries(results).map(([name, { plain, tls: secured }], i) => {
     const ratio = median(secured) / median(plain);
-    const limit = i < 2 ? atLeast(ratio, 0.8) : {};
+    const limit = i < 1 ? atLeast(ratio, 0.8) : {};
     const measure = i === 0 ? 'TLS in the process' : `TLS in ${name}`;
     return row(measure, median(secured), 'MiB/s', { peer: 'plain', peerValue: median(plain), ratio, ...limit });
   });
@@ -347,35 +343,4 @@ async function workers(bench, rounds, log) {
     rows.push(row(`memory with ${count} workers`, rssBytes(relays[count].child.pid) / MIB, 'MiB'));
   for (const relay of Object.values(relays)) await bench.stop(relay.child);
   return rows;
-}
-
-/** Four sessions that saturate under TLS: all in the gateway's process, or in two fronts and two workers. */
-async function tlsWorkers(bench, rounds, log) {
-  const tls = bench.certificate();
-  const relays = {};
-  for (const count of [0, 2]) {
-    const options = { mode: 'workers', workers: count, fronts: count, tls, vm: bench.rfbVm };
-    relays[count] = { ...(await bench.oursInGateway(options)), tls: 1 };
-  }
-  const load = { rfb: 1, count: 4 };
-  const results = { 0: { down: [], cpu: [] }, 2: { down: [], cpu: [] } };
-  await bench.warm(relays, load);
-  for (let round = 0; round < rounds; round++) {
-    for (const [count, relay] of Object.entries(relays)) {
-      const down = await bench.measure(relay, 'down', load);
-      results[count].down.push(down.bytes / down.seconds / MIB);
-      results[count].cpu.push(down.cpu / (down.bytes / 2 ** 30));
-    }
-    log(
-      `round ${round + 1}: under TLS, ${results[2].down.at(-1).toFixed(0)} MiB/s, in one process ${results[0].down.at(-1).toFixed(0)}`,
-    );
-  }
-  for (const relay of Object.values(relays)) await bench.stop(relay.child);
-  return [
-    ['four sessions under TLS, 2 fronts and 2 workers', 'down', 'MiB/s'],
-    ['CPU per GiB under TLS, 2 fronts and 2 workers', 'cpu', 's'],
-  ].map(([measure, what, unit]) => {
-    const [ours, alone] = [median(results[2][what]), median(results[0][what])];
-    return row(measure, ours, unit, { peer: 'all in one process', peerValue: alone, ratio: ours / alone });
-  });
 }

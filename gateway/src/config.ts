@@ -52,7 +52,7 @@ const ENVIRONMENT = z.object({
   ORIEL_TLS_KEY: z.string().min(1).optional(),
   /** Addresses of reverse proxies whose X-Forwarded-For and -Proto count, comma-separated. */
   ORIEL_TRUSTED_PROXY: z.string().default(''),
-  /** Processes that relay sessions beside the gateway itself: a number, or `auto` for what the machine has cores for. */
+  /** Processes that relay sessions beside the gateway itself: a number, or `auto` for what the machine has cores for. None where the gateway ends TLS. */
   ORIEL_WORKERS: z
     .string()
     .regex(/^(auto|\d{1,2})$/, 'must be a number or auto')
@@ -182,11 +182,16 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 
 /**
  * Half of the cores, four at most, and none where that would be one: a single worker carries less than this process alone.
- * Under TLS as many processes end it, and a byte costs twice the CPU, so it takes twice the cores (docs/decisions/0006).
+ * A connection on which this process ends TLS cannot be handed over, so there workers would idle (docs/decisions/0006).
  */
 export function relayWorkersOf(text: string, hasTls: boolean, cores: number): number {
-  if (text !== 'auto') return Number(text);
-  return cores < (hasTls ? 8 : 4) ? 0 : Math.min(4, Math.floor(cores / 2));
+  if (text === 'auto') return hasTls || cores < 4 ? 0 : Math.min(4, Math.floor(cores / 2));
+  if (hasTls && text !== '0') {
+    throw new StartError(
+      'ORIEL_WORKERS: workers carry connections without TLS only: leave it out, or let a proxy end TLS (ORIEL_TLS=off and ORIEL_TRUSTED_PROXY)',
+    );
+  }
+  return Number(text);
 }
 
 function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {

@@ -230,7 +230,6 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     registry,
     ready: { 'disk-service': async () => 0 < (await diskService.health()).pid },
     version: VERSION,
-    tlsFronts: config.relayWorkers,
   });
   cleanup.add(() => Promise.race([server.close(), sleep(CLOSE_MS, undefined, { ref: false })]));
   cleanup.add(() => sessions.close()); // First of all: the server does not end while their sockets are open.

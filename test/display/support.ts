@@ -225,24 +225,16 @@ export async function startDisplayGateway(
   desktops: Readonly<Record<string, TestDesktop>>,
   options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress' | 'workers' | 'workerEntry'>> & {
     readonly webFolder?: string;
-    /** TLS, in processes of their own. */
-    readonly tlsFronts?: number;
-    readonly tlsFrontEntry?: string;
     /** Every line of the gateway's log, from trace up. */
     readonly onLog?: (line: string) => void;
   } = {},
 ): Promise<DisplayGateway> {
   const known = new Map(Object.entries(desktops));
   const features: SessionFeature[] = [];
-  const { onLog, webFolder, tlsFronts = 0, tlsFrontEntry } = options;
+  const { onLog, webFolder } = options;
   const gateway = await startTestGateway({
     ...(onLog === undefined ? {} : { log: openLog({ level: 'trace', destination: { write: onLog } }) }),
-    env: 0 < tlsFronts ? { ORIEL_TLS: 'on' } : {},
-    server: {
-      tlsFronts,
-      ...(tlsFrontEntry === undefined ? {} : { tlsFrontEntry }),
-      ...(webFolder === undefined ? {} : { webFolder }),
-    },
+    server: webFolder === undefined ? {} : { webFolder },
     features: (edge) => {
       const feature = sessionFeature({
         ...edge,

@@ -1,5 +1,6 @@
 /** What the edge knows about one request before any route looks at it: id, peer, origin, who asks. */
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { LIMITS } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
@@ -8,7 +9,6 @@ import type { Logger } from '../../log.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
 import { judgeOrigin, mayUseCookie, type OriginVerdict, type Peer, type Proxies, peerOf } from './origin.ts';
-import { peerOfSocket } from './socket-peer.ts';
 
 export interface Exchange extends Peer {
   readonly requestId: string;
@@ -27,8 +27,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Exchange {
   const requestId = newId();
-  const { address, isTls } = peerOfSocket(incoming.socket);
-  const peer = peerOf(address, isTls, incoming.headers, rules.proxies);
+  const peer = peerOfRequest(incoming, rules.proxies);
   return {
     ...peer,
     requestId,
@@ -36,6 +35,11 @@ export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Excha
     userAgent: incoming.headers['user-agent'] ?? '',
     log: rules.log.child({ requestId }),
   };
+}
+
+/** Who sends it, and whether it came over TLS. */
+export function peerOfRequest({ socket, headers }: IncomingMessage, proxies: Proxies): Peer {
+  return peerOf(socket.remoteAddress, socket instanceof TLSSocket, headers, proxies);
 }
 
 /**

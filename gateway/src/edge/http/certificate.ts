@@ -7,7 +7,7 @@ import { constants, createHash, randomBytes, webcrypto, X509Certificate } from '
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
-import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import type { Config } from '../../config.ts';
 import { StartError } from '../../errors.ts';
@@ -35,13 +35,6 @@ export const TLS_SETTINGS: SecureContextOptions & { readonly honorCipherOrder: b
   honorCipherOrder: true,
   secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA,
 };
-
-export type TlsContext = typeof TLS_SETTINGS & { readonly cert: string; readonly key: string };
-
-/** Who ends TLS with it: the server of this process, or the fronts. */
-export interface CertificateUser {
-  setSecureContext(context: TlsContext): void;
-}
 
 const LIMITS = { selfSignedDays: 825, renewDays: 30, pollMs: 2_000 } as const;
 const DAY_MS = 86_400_000;
@@ -133,9 +126,9 @@ function isAddress(name: string): boolean {
   return name.includes(':') || /^[\d.]+$/.test(name);
 }
 
-/** Looks at the files now and then and gives who uses it the new certificate; a bad pair is logged and the old one stays. */
+/** Looks at the files now and then and gives the server the new certificate; a bad pair is logged and the old one stays. */
 export function reloadOnChange(
-  user: CertificateUser,
+  server: Pick<TlsServer, 'setSecureContext'>,
   certificate: Certificate,
   log: Logger,
   pollMs: number = LIMITS.pollMs,
@@ -148,7 +141,7 @@ export function reloadOnChange(
     if (seen === undefined || seen === known) return;
     known = seen;
     const fresh = await load(certFile, keyFile);
-    user.setSecureContext({ ...TLS_SETTINGS, cert: fresh.cert, key: fresh.key });
+    server.setSecureContext({ ...TLS_SETTINGS, cert: fresh.cert, key: fresh.key });
     log.info({ fingerprint: fresh.fingerprint }, 'tls.reloaded');
   };
   const timer = setInterval(() => {

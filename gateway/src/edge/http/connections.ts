@@ -35,26 +35,15 @@ export class ConnectionCounter {
   }
 }
 
-/** Lets a connection from an address in, and gives the function that leaves; undefined where there are too many. */
-export type Gate = (remoteAddress: string | undefined) => (() => void) | undefined;
-
-export function connectionGate(most: number, proxies: Proxies, refused: () => void): Gate {
+export function limitConnections(server: Server, most: number, proxies: Proxies, refused: () => void): void {
   const counter = new ConnectionCounter(most);
-  return (remoteAddress) => {
-    const { address } = peerOf(remoteAddress, false, {}, proxies);
-    if (isLoopbackHost(address) || proxies.trusts(address)) return () => {};
-    const leave = counter.enter(address);
-    if (leave === undefined) refused();
-    return leave;
-  };
-}
-
-/** For a server that listens itself; TLS fronts pass the gate before. */
-export function limitConnections(server: Server, gate: Gate): void {
   server.on('connection', (socket: Socket) => {
-    const leave = gate(socket.remoteAddress);
-    if (leave === undefined) socket.destroy();
-    else socket.once('close', leave);
+    const { address } = peerOf(socket.remoteAddress, false, {}, proxies);
+    if (isLoopbackHost(address) || proxies.trusts(address)) return;
+    const leave = counter.enter(address);
+    if (leave !== undefined) return void socket.once('close', leave);
+    refused();
+    socket.destroy();
   });
 }
 

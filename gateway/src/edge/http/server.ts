@@ -17,25 +17,17 @@ import { newId } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
 import { readJson } from '../api/body.ts';
 import { type EventRoute, eventRoutes } from '../api/event-route.ts';
-import { type EdgeRules, refuseManyHeaders } from '../api/exchange.ts';
+import { type EdgeRules, peerOfRequest, refuseManyHeaders } from '../api/exchange.ts';
 import { Idempotency } from '../api/idempotency.ts';
-import { peerOf, trustedProxies } from '../api/origin.ts';
+import { trustedProxies } from '../api/origin.ts';
 import { sendProblem } from '../api/problem.ts';
 import { type RouteDeps, routeHandler } from '../api/route-handler.ts';
 import { selfRoutes } from '../api/self-routes.ts';
-import { peerOfSocket } from '../api/socket-peer.ts';
-import {
-  type Certificate,
-  type CertificateUser,
-  openCertificate,
-  reloadOnChange,
-  TLS_SETTINGS,
-} from './certificate.ts';
-import { connectionGate, type Gate, limitConnections, limitInFlight } from './connections.ts';
+import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
+import { limitConnections, limitInFlight } from './connections.ts';
 import { Activity, drain } from './draining.ts';
 import { healthPage, httpMetrics, metricsPage, readyPage } from './metrics.ts';
 import { setSecurityHeaders } from './security-headers.ts';
-import { TlsFronts } from './tls-fronts.ts';
 import { onUpgrade } from './upgrades.ts';
 import { webFiles } from './web-files.ts';
 
@@ -59,10 +51,6 @@ export interface ServerOptions {
   readonly now?: () => number;
   /** LIMITS.requestsInFlight where not given. */
   readonly requestsInFlight?: number;
-  /** Processes that end TLS; 0 or absent: this one does. Without TLS there are none. */
-  readonly tlsFronts?: number;
-  /** Where the program of a front lies, when not beside the built gateway. */
-  readonly tlsFrontEntry?: string;
   /** Of the product, for the API's description. */
   readonly version?: string;
 }
@@ -74,10 +62,6 @@ export interface GatewayServer {
   readonly server: http.Server | https.Server;
   /** Absent on plain HTTP. */
   readonly certificate: Certificate | undefined;
-  /** What ends TLS, in this process or in others. Absent on plain HTTP. */
-  readonly certificateUser: CertificateUser | undefined;
-  /** Absent where this process ends TLS itself, or nobody here does. */
-  readonly fronts: TlsFronts | undefined;
   /** Stops taking new requests, lets running ones end, closes event streams, then cuts what is left. */
   close(): Promise<void>;
 }
@@ -110,25 +94,16 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     observe: metrics.observe,
     readBody: readJson,
   };
-  const isFronted = certificate !== undefined && 0 < (options.tlsFronts ?? 0);
-  const server = makeServer(makeApp(options, deps, events), isFronted ? undefined : certificate);
+  const server = makeServer(makeApp(options, deps, events), certificate);
   const activity = new Activity(server);
-  const gate = connectionGate(LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
-  const fronts = isFronted ? await startFronts(server, options, certificate, gate) : undefined;
-  if (fronts === undefined) limitConnections(server, gate);
-  const door = fronts?.tcp ?? server;
-  await listenOn(door, config.listen.host, config.listen.port).catch(async (error: unknown) => {
-    if (fronts !== undefined) server.close();
-    await fronts?.close();
-    throw error;
-  });
-  const certificateUser = fronts ?? ('setSecureContext' in server ? server : undefined);
+  limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
+  await listenOn(server, config.listen.host, config.listen.port);
   const stopReloading =
-    certificate === undefined || certificateUser === undefined
+    certificate === undefined || !('setSecureContext' in server)
       ? undefined
-      : reloadOnChange(certificateUser, certificate, options.log);
-  const { port } = door.address() as AddressInfo;
+      : reloadOnChange(server, certificate, options.log);
+  const { port } = server.address() as AddressInfo;
   for (const origin of originsOf(config, port)) origins.add(origin);
   const origin = config.origins[0] ?? shownOrigin(config, port);
   options.auth.publicOrigin = origin;
@@ -137,32 +112,12 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     port,
     server,
     certificate,
-    certificateUser,
-    fronts,
     close: async () => {
       stopReloading?.();
-      fronts?.stop();
       await drain(server, activity, stopping);
-      await fronts?.close();
       await refusals.close();
     },
   };
-}
-
-function startFronts(
-  server: http.Server,
-  { config, tlsFronts = 0, tlsFrontEntry }: ServerOptions,
-  { cert, key }: Certificate,
-  gate: Gate,
-): Promise<TlsFronts> {
-  const context = { ...TLS_SETTINGS, cert, key };
-  return TlsFronts.start(server, {
-    count: tlsFronts,
-    entry: tlsFrontEntry,
-    dataFolder: config.dataFolder,
-    context,
-    gate,
-  });
 }
 
 function shownOrigin(config: ServerOptions['config'], port: number): string {
@@ -178,9 +133,8 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   app.set('case sensitive routing', true);
   app.set('strict routing', true);
   app.use((request, response, next) => {
-    const { address, isTls } = peerOfSocket(request.socket);
     // HSTS also where a trusted proxy does the TLS: the browser cannot tell.
-    const { secure } = peerOf(address, isTls, request.headers, deps.rules.proxies);
+    const { secure } = peerOfRequest(request, deps.rules.proxies);
     setSecurityHeaders(response, secure);
     if (deps.stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
     refuseManyHeaders(request);

@@ -5,8 +5,7 @@ import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../config.ts';
 import { openLog } from '../../log.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
@@ -18,10 +17,8 @@ const gateways: TestGateway[] = [];
 afterEach(async () => {
   for (const gateway of gateways.splice(0)) await gateway.close();
 });
-const FRONT = fileURLToPath(new URL('../../../dist/src/edge/http/tls-front.js', import.meta.url));
-let tlsFronts = 0;
 async function start(env: Record<string, string> = { ORIEL_TLS: 'on' }): Promise<TestGateway> {
-  const gateway = await startTestGateway({ env, server: { tlsFronts, tlsFrontEntry: FRONT } });
+  const gateway = await startTestGateway({ env });
   gateways.push(gateway);
   return gateway;
 }
@@ -44,11 +41,7 @@ function dial(port: number, options: object = {}): Promise<TLSSocket> {
   });
 }
 
-// In this process, and in two fronts. Those need the built gateway, as `npm test` makes it.
-describe.each([0, 2])('TLS with %i fronts', (count) => {
-  beforeAll(() => {
-    tlsFronts = count;
-  });
+describe('TLS', () => {
   test('encrypts with 128 bits of AES, and with ChaCha20 for who puts that first', async () => {
     const gateway = await start();
     const suites = ['TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'];
@@ -113,7 +106,6 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
     const { server } = await start();
     const first = await dial(server.port, { maxVersion: 'TLSv1.2' });
     const session = first.getSession();
-    // While the first is there the second goes to the other front. Seen to fail there without common ticket keys.
     const second = await dial(server.port, { maxVersion: 'TLSv1.2', session });
     expect(second.isSessionReused()).toBe(true);
     first.destroy();
@@ -151,13 +143,13 @@ describe.each([0, 2])('TLS with %i fronts', (count) => {
     };
     const used = pair('used');
     const gateway = await start({ ORIEL_TLS_CERT: used.cert, ORIEL_TLS_KEY: used.key });
-    const { certificateUser, certificate } = gateway.server;
-    if (certificate === undefined || certificateUser === undefined) throw new Error('no TLS');
+    const { server, certificate } = gateway.server;
+    if (certificate === undefined || !('setSecureContext' in server)) throw new Error('no TLS');
     const lines = new EventEmitter();
     const log = openLog({
       destination: { write: (line: string) => void lines.emit((JSON.parse(line) as { msg: string }).msg) },
     });
-    const stop = reloadOnChange(certificateUser, certificate, log, 10);
+    const stop = reloadOnChange(server, certificate, log, 10);
     const name = async (): Promise<unknown> => {
       const socket = await dial(gateway.server.port);
       const { subject } = socket.getPeerCertificate();
