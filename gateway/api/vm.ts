@@ -41,6 +41,10 @@ export const VmState = z.enum([
 ]);
 export type VmState = z.infer<typeof VmState>;
 
+/** States in which a VM has a screen, and its disks are open. */
+export const ON_STATES: readonly VmState[] = ['running', 'paused', 'blocked'];
+export const isOn = ({ state }: { readonly state: VmState }): boolean => ON_STATES.includes(state);
+
 export const VmName = z
   .string()
   .min(1)

@@ -3,10 +3,11 @@ import { SESSION_SOCKET_PATH, type SessionMode, TICKET_LIMITS, type Ticket } fro
 import { GatewayError } from '../../errors.ts';
 import { can, type Principal } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
+import { iso } from '../../platform/store/time.ts';
 import type { TicketBox } from '../tickets/ticket-box.ts';
 import type { DesktopFacts, DesktopPort, SessionKind } from './ports.ts';
 import type { Roll } from './roll.ts';
-import { iso, Session } from './session.ts';
+import { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface AdmissionDeps {

@@ -1,7 +1,8 @@
 /** Tells pages what happens to sessions, over the hub of live events. */
 import { type Join, SESSION_TOPICS, type SessionEnd, type SessionEvent } from '../../../api/session.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
-import { iso, type Session } from './session.ts';
+import { iso } from '../../platform/store/time.ts';
+import type { Session } from './session.ts';
 
 export class Announcer {
   readonly #hub: EventHub;

@@ -4,10 +4,11 @@ import type { SessionMode, Ticket } from '../../../api/ticket.ts';
 import { GatewayError } from '../../errors.ts';
 import { can, type Principal } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
+import { iso } from '../../platform/store/time.ts';
 import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
 import type { Roll } from './roll.ts';
-import { iso, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 export const JOIN_LIMITS = { openPerSession: 8, openPerUser: 8, inAll: 1000 } as const;
 

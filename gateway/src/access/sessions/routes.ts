@@ -1,4 +1,5 @@
 /** The API of tickets and sessions. */
+
 import {
   type Session as ApiSession,
   answerJoin,
@@ -17,12 +18,13 @@ import { createTicket } from '../../../api/ticket.ts';
 import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind, type ObjectLookup } from '../../platform/api/bind.ts';
 import { can, type Principal } from '../../platform/rights/rights.ts';
+import { parseTimeCursor, type TimePlace, timeCursor } from '../../platform/store/time.ts';
 import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
 import type { Joins } from './joins.ts';
 import type { Roll } from './roll.ts';
 import type { Session } from './session.ts';
-import type { Before, SessionStore } from './session-store.ts';
+import type { SessionStore } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
 import type { Steerings } from './steerings.ts';
 
@@ -64,7 +66,7 @@ function listRoutes({ roll, sessions, store }: SessionRoutesDeps): BoundRoute[] 
     bind(listSessions, async ({ query, principal }) => {
       const userId = can(principal, 'watch') ? query.userId : principal.userId;
       const filter = { desktopId: query.desktopId, userId };
-      const before = parseCursor(query.cursor);
+      const before = parseTimeCursor(query.cursor);
       const found =
         query.ended === 'true'
           ? overlay(await store.list(filter, query.limit + 1, before), roll)
@@ -72,7 +74,7 @@ function listRoutes({ roll, sessions, store }: SessionRoutesDeps): BoundRoute[] 
       const items = found.slice(0, query.limit);
       const last = items.at(-1);
       const hasMore = query.limit < found.length && last !== undefined;
-      return hasMore ? { items, next: `${Date.parse(last.createdAt)}.${last.id}` } : { items };
+      return hasMore ? { items, next: timeCursor({ at: Date.parse(last.createdAt), id: last.id }) } : { items };
     }),
     bind(getSession, async ({ params }) => {
       const found = roll.get(params.sessionId)?.toApi() ?? (await store.get(params.sessionId));
@@ -135,7 +137,7 @@ export function sessionLookup(roll: Roll, store: SessionStore): ObjectLookup {
 function openOnes(
   roll: Roll,
   filter: { readonly desktopId: string | undefined; readonly userId: string | undefined },
-  before: Before | undefined,
+  before: TimePlace | undefined,
 ): ApiSession[] {
   return roll
     .all()
@@ -146,18 +148,11 @@ function openOnes(
     .map((session) => session.toApi());
 }
 
-function isBefore(facts: { readonly createdAt: number; readonly id: string }, before: Before): boolean {
+function isBefore(facts: { readonly createdAt: number; readonly id: string }, before: TimePlace): boolean {
   return facts.createdAt < before.at || (facts.createdAt === before.at && facts.id < before.id);
 }
 
 /** What runs now is newer than its row. */
 function overlay(rows: readonly ApiSession[], roll: Roll): ApiSession[] {
   return rows.map((row) => roll.get(row.id)?.toApi() ?? row);
-}
-
-function parseCursor(cursor: string | undefined): Before | undefined {
-  if (cursor === undefined) return undefined;
-  const match = /^(\d{1,15})\.([0-9a-z]{1,36})$/.exec(cursor);
-  if (match === null) throw new GatewayError('BAD_REQUEST', 'the cursor is not one of ours');
-  return { at: Number(match[1]), id: match[2] ?? '' };
 }

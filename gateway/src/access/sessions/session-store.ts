@@ -9,7 +9,8 @@ import type { Logger } from '../../log.ts';
 import { ManyRows } from '../../platform/store/many-rows.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { SessionRow } from '../../platform/store/tables/sessions.ts';
-import { iso, type Session } from './session.ts';
+import { iso, type TimePlace } from '../../platform/store/time.ts';
+import type { Session } from './session.ts';
 
 const LIMITS = { writeBehindMs: 500, keptRows: 100_000 } as const;
 
@@ -17,11 +18,6 @@ export interface SessionFilter {
   readonly desktopId?: string | undefined;
   readonly userId?: string | undefined;
 }
-export interface Before {
-  readonly at: number;
-  readonly id: string;
-}
-
 export class SessionStore {
   readonly #store: Store;
   readonly #log: Logger;
@@ -98,7 +94,7 @@ export class SessionStore {
   }
 
   /** Newest first, ended ones included. */
-  async list(filter: SessionFilter, limit: number, before: Before | undefined): Promise<ApiSession[]> {
+  async list(filter: SessionFilter, limit: number, before: TimePlace | undefined): Promise<ApiSession[]> {
     await this.flush();
     let query = this.#store.db.selectFrom('sessions').selectAll();
     if (filter.desktopId !== undefined) query = query.where('desktop_id', '=', filter.desktopId);

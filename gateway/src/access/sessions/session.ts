@@ -1,8 +1,10 @@
 /** One session: its facts, its phase, the connection it has now. What it decides is in phase.ts; who may is in admission.ts. */
+
 import type { Session as ApiSession, Participant, SessionEnd, SessionPolicy } from '../../../api/session.ts';
 import type { SessionMode } from '../../../api/ticket.ts';
 import type { Conduit } from '../../../relay/conduit.ts';
 import type { Via } from '../../platform/rights/rights.ts';
+import { iso } from '../../platform/store/time.ts';
 import { type Clocks, type Due, due, next, type Phase, type PhaseEvent } from './phase.ts';
 
 export interface SessionFacts {
@@ -132,8 +134,4 @@ export class Session {
     const { id, userId, userName, kind, mode, joinedId } = this.facts;
     return { id, userId, userName, kind, mode, joinedId, state: this.#phase.state, isDriving: this.isDriving };
   }
-}
-
-export function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,8 +1,8 @@
 /** Desktops as sessions need them: what they are, and the way to their screens and consoles. */
 import type { VmId } from '@oriel/hosts';
+import { isOn } from '../../../api/vm.ts';
 import type { Hosts } from '../../compute/hosts/hosts.ts';
 import type { Vms } from '../../compute/vms/vms.ts';
-import { isOn } from '../../desktops/desktops/desktops.ts';
 import { GatewayError } from '../../errors.ts';
 import { policyOf } from '../policies/policy.ts';
 import type { DesktopPort } from '../sessions/ports.ts';

@@ -9,7 +9,8 @@ import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import type { Database } from '../../platform/store/database.ts';
 import { uniqueOr } from '../../platform/store/store.ts';
-import type { HostRow } from '../../platform/store/tables/vms.ts';
+import type { HostRow } from '../../platform/store/tables/hosts.ts';
+import { iso } from '../../platform/store/time.ts';
 import { HostConnection } from './connection.ts';
 
 export const HOST_LIMITS = { hosts: 500 } as const;
@@ -224,7 +225,7 @@ export class Hosts {
       facets: state.state === 'connected' ? [...state.driver.caps.facets] : [],
       vmCount: vms.length,
       runningVmCount: vms.filter((vm) => vm.state.state === 'running').length,
-      createdAt: new Date(row.created_at).toISOString(),
+      createdAt: iso(row.created_at),
       revision: row.revision,
     };
   }

@@ -1,6 +1,7 @@
 /** A VM as the API shows it: the row, what the host reports, and how the last try went, put together. Pure. */
 import type { PauseReason, StopReason, VmObservation } from '@oriel/hosts';
 import type { Vm, VmState } from '../../../api/vm.ts';
+import { iso } from '../../platform/store/time.ts';
 import type { Retry } from './retry.ts';
 import type { StoredVm } from './vm-store.ts';
 
@@ -30,9 +31,9 @@ export function vmView(vm: StoredVm, facts: VmFacts): Vm {
     accelerator: observation?.accelerator ?? null,
     pendingRestart: [...(observation?.pendingRestart ?? [])],
     boots: observation?.boots ?? 0,
-    startedAt: isUp && observation.state.state === 'running' ? new Date(observation.since).toISOString() : null,
-    createdAt: new Date(vm.createdAt).toISOString(),
-    updatedAt: new Date(vm.updatedAt).toISOString(),
+    startedAt: isUp && observation.state.state === 'running' ? iso(observation.since) : null,
+    createdAt: iso(vm.createdAt),
+    updatedAt: iso(vm.updatedAt),
     revision: vm.revision,
   };
 }

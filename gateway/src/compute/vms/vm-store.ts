@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts';
 import type { Database } from '../../platform/store/database.ts';
 import { uniqueOr } from '../../platform/store/store.ts';
 import type { VmDiskRow, VmRow } from '../../platform/store/tables/vms.ts';
+import { iso } from '../../platform/store/time.ts';
 
 /** A VM as the store has it. */
 export interface StoredVm {
@@ -196,7 +197,7 @@ export class VmStore {
       .orderBy('seq', 'desc')
       .execute();
     return rows.map((row) => ({
-      at: new Date(row.at).toISOString(),
+      at: iso(row.at),
       level: row.level as VmLogEntry['level'],
       event: row.event,
       message: row.message,

@@ -2,7 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { type DeviceId, HostError, type VmId } from '@oriel/hosts';
 import { LIVE_TOPICS } from '../../../api/desktop.ts';
-import type { Vm, VmCreate, VmEdit, VmLogEntry, WantedState } from '../../../api/vm.ts';
+import {
+  isOn,
+  ON_STATES,
+  type Vm,
+  type VmCreate,
+  type VmEdit,
+  type VmLogEntry,
+  type WantedState,
+} from '../../../api/vm.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
@@ -184,7 +192,7 @@ export class Vms {
   /** Not a state to be kept but a push of a button: done here and now. */
   async reset(id: string): Promise<Vm> {
     const vm = await this.#alive(id);
-    this.#requireState(vm, ['running', 'paused', 'blocked'], 'reset');
+    this.#requireState(vm, ON_STATES, 'reset');
     const { hosts, store } = this.#options;
     const task = hosts.requireDriver(vm.hostId).power(vm.id as VmId, 'reset');
     hosts.connection(vm.hostId).saw(await withTimeout(task.done, VM_BOUNDS.resetMs));
@@ -199,7 +207,7 @@ export class Vms {
     const vm = holder === undefined ? undefined : await store.get(holder.id);
     const disk = vm?.disks.find((one) => one.diskId === diskId);
     if (vm === undefined || disk === undefined) return;
-    if (!['running', 'paused', 'blocked'].includes(this.#view(vm).state)) return;
+    if (!isOn(this.#view(vm))) return;
     try {
       const { block } = hosts.requireDriver(vm.hostId);
       if (block === undefined) throw new GatewayError('UNPROCESSABLE', 'its host cannot change disks of running VMs');

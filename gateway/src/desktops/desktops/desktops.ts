@@ -1,7 +1,7 @@
 /** Desktops: what a person may open. Today each VM is one; the list asks auth what its reader may do with it. */
 import { type Desktop, LIVE_TOPICS } from '../../../api/desktop.ts';
 import { DESKTOP_RIGHTS } from '../../../api/rights.ts';
-import type { Vm } from '../../../api/vm.ts';
+import { isOn, type Vm } from '../../../api/vm.ts';
 import type { Vms } from '../../compute/vms/vms.ts';
 import type { ObjectLookup } from '../../platform/api/bind.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
@@ -64,8 +64,6 @@ export class Desktops {
     };
   }
 }
-
-export const isOn = (vm: Pick<Vm, 'state'>): boolean => ['running', 'paused', 'blocked'].includes(vm.state);
 
 /** Every VM is its own desktop, so the facts that access is decided on are its id. */
 export function desktopLookup(vms: Vms): ObjectLookup {

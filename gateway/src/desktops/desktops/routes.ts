@@ -1,10 +1,11 @@
 /** The API of desktops. */
 import { getDesktop, getThumbnail, listDesktops } from '../../../api/desktop.ts';
+import { isOn } from '../../../api/vm.ts';
 import type { Vms } from '../../compute/vms/vms.ts';
 import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind, bindRaw } from '../../platform/api/bind.ts';
 import { pageByName } from '../../platform/store/page.ts';
-import { type Desktops, isOn } from './desktops.ts';
+import type { Desktops } from './desktops.ts';
 import type { Thumbnails } from './thumbnails.ts';
 
 export function desktopRoutes(desktops: Desktops, thumbnails: Thumbnails, vms: Vms): BoundRoute[] {

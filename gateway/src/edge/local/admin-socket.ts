@@ -12,8 +12,8 @@ import { asGatewayError, GatewayError, StartError } from '../../errors.ts';
 import { LINK_LIMITS, linkUrl } from '../../identity/credentials/one-time-links.ts';
 import type { Account } from '../../identity/people/accounts.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
-import { iso } from '../../identity/sign-in/signed-in.ts';
 import { backupStore } from '../../platform/store/backup.ts';
+import { iso } from '../../platform/store/time.ts';
 
 const userName = z.string().max(AUTH_LIMITS.nameChars);
 

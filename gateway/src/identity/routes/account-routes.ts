@@ -22,12 +22,13 @@ import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind } from '../../platform/api/bind.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import type { ApiTokenRow, PasskeyRow } from '../../platform/store/tables/auth.ts';
+import { iso } from '../../platform/store/time.ts';
 import { scopesOf } from '../credentials/tokens.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Auth } from '../sign-in/auth.ts';
 import { clearCookie } from '../sign-in/cookies.ts';
 import { changePassword } from '../sign-in/password-sign-in.ts';
-import { iso, meOf } from '../sign-in/signed-in.ts';
+import { meOf } from '../sign-in/signed-in.ts';
 
 /** What a signed-in person does with the own account. */
 export function accountRoutes(auth: Auth): BoundRoute[] {

@@ -27,11 +27,11 @@ import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind } from '../../platform/api/bind.ts';
 import { can, type Principal, rightsOfRoles } from '../../platform/rights/rights.ts';
 import type { AssignmentRow, GroupRow } from '../../platform/store/tables/auth.ts';
+import { iso } from '../../platform/store/time.ts';
 import { LINK_LIMITS, linkUrl } from '../credentials/one-time-links.ts';
 import { type Account, desktopRightsOf, sourceKind } from '../people/accounts.ts';
 import type { Auth } from '../sign-in/auth.ts';
 import { acceptedPassword } from '../sign-in/password-sign-in.ts';
-import { iso } from '../sign-in/signed-in.ts';
 
 export interface PeopleDeps {
   /** Refuses assignments to desktops that are not there. */

@@ -1,9 +1,11 @@
 /** The last step of every way of signing in, and what the API says about who is signed in. */
+
 import type { Me } from '../../../api/auth.ts';
 import { DESKTOP_RIGHTS, RIGHTS } from '../../../api/rights.ts';
 import { GatewayError } from '../../errors.ts';
 import type { PublicRequest } from '../../platform/api/bind.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
+import { iso } from '../../platform/store/time.ts';
 import { sourceKind } from '../people/accounts.ts';
 import type { Auth } from './auth.ts';
 import { cookieName, readCookie, setCookie } from './cookies.ts';
@@ -55,8 +57,4 @@ export async function meOf(auth: Auth, principal: Principal): Promise<Me> {
       ? {}
       : { session: { id: session.id, method: session.method, expiresAt: iso(session.expires_at) } }),
   };
-}
-
-export function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

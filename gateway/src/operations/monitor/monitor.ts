@@ -42,15 +42,6 @@ export class Monitor {
     clearInterval(this.#timer);
   }
 
-  /** The newest sample of a VM. */
-  of(vmId: string): Sample | undefined {
-    for (const { samples } of this.#latest.values()) {
-      const found = samples.find((sample) => sample.vm === vmId);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
   /** Asks every connected host at once; one that is slow is left alone until it has answered. */
   sample(): void {
     const { hosts, log } = this.#options;

@@ -1,7 +1,9 @@
 /** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
+import type { HostTables } from './tables/hosts.ts';
 import type { SessionTables } from './tables/sessions.ts';
+import type { TaskTables } from './tables/tasks.ts';
 import type { VmTables } from './tables/vms.ts';
 
-export interface Database extends AuthTables, AuditTables, VmTables, SessionTables {}
+export interface Database extends AuthTables, AuditTables, HostTables, VmTables, TaskTables, SessionTables {}

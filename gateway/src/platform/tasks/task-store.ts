@@ -4,7 +4,8 @@ import type { TaskState } from '../../../api/task.ts';
 import { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Database } from '../store/database.ts';
-import type { TaskRow } from '../store/tables/vms.ts';
+import type { TaskRow } from '../store/tables/tasks.ts';
+import { iso, isoOrNull, type TimePlace } from '../store/time.ts';
 
 type Row = Selectable<TaskRow>;
 
@@ -52,7 +53,7 @@ export class TaskStore {
   }
 
   /** Newest first. `before` is the cursor of a page: the last row of the page before. */
-  async list(filter: TaskFilter, limit: number, before: { at: number; id: string } | undefined): Promise<TaskRow[]> {
+  async list(filter: TaskFilter, limit: number, before: TimePlace | undefined): Promise<TaskRow[]> {
     let query = this.#db.selectFrom('tasks').selectAll();
     if (filter.state !== undefined) query = query.where('state', '=', filter.state);
     if (filter.target !== undefined) query = query.where('target_id', '=', filter.target);
@@ -96,8 +97,8 @@ export function taskOf(row: Row): Task {
     step: row.step,
     canCancel: row.can_cancel === 1 && row.cancelling === 0 && OPEN_STATES.includes(row.state),
     startedBy: row.started_by,
-    createdAt: new Date(row.created_at).toISOString(),
-    endedAt: row.ended_at === null ? null : new Date(row.ended_at).toISOString(),
+    createdAt: iso(row.created_at),
+    endedAt: isoOrNull(row.ended_at),
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
   });
 }

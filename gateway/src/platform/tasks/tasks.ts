@@ -8,7 +8,7 @@ import type { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../events/hub.ts';
-import type { TaskRow } from '../store/tables/vms.ts';
+import type { TaskRow } from '../store/tables/tasks.ts';
 import { type TaskStore, taskOf } from './task-store.ts';
 
 export const TASK_LIMITS = {

@@ -1,5 +1,15 @@
 /** Power verbs of a VM: which there are, from which states they make sense, and how they are called. */
-import { pauseVm, resetVm, resumeVm, saveVm, startVm, stopVm, type Vm, type VmState } from '../../../api/vm.ts';
+import {
+  ON_STATES,
+  pauseVm,
+  resetVm,
+  resumeVm,
+  saveVm,
+  startVm,
+  stopVm,
+  type Vm,
+  type VmState,
+} from '../../../api/vm.ts';
 import { client } from './client.ts';
 
 export type PowerId = 'start' | 'shutdown' | 'pause' | 'resume' | 'save' | 'reset' | 'off';
@@ -12,8 +22,6 @@ export interface PowerVerb {
   readonly isHarsh: boolean;
   readonly from: readonly VmState[];
 }
-
-const ON: readonly VmState[] = ['running', 'paused', 'blocked'];
 
 export const START: PowerVerb = {
   id: 'start',
@@ -29,8 +37,8 @@ export const POWER_VERBS: readonly PowerVerb[] = [
   { id: 'pause', label: 'Pause', done: 'paused', isHarsh: false, from: ['running'] },
   { id: 'resume', label: 'Resume', done: 'goes on', isHarsh: false, from: ['paused'] },
   { id: 'save', label: 'Save and stop', done: 'saving', isHarsh: false, from: ['running', 'paused'] },
-  { id: 'reset', label: 'Reset', done: 'reset', isHarsh: true, from: ON },
-  { id: 'off', label: 'Power off', done: 'powered off', isHarsh: true, from: [...ON, 'starting', 'stopping'] },
+  { id: 'reset', label: 'Reset', done: 'reset', isHarsh: true, from: ON_STATES },
+  { id: 'off', label: 'Power off', done: 'powered off', isHarsh: true, from: [...ON_STATES, 'starting', 'stopping'] },
 ];
 
 export function runPower(vmId: string, verb: PowerId): Promise<Vm> {

@@ -1,21 +1,8 @@
-/** Hosts, VMs and tasks. Times are ms since 1970; JSON is text; booleans are 0 or 1. */
+/** VMs, their disks and their logs. Times are ms since 1970; JSON is text; booleans are 0 or 1. */
 export interface VmTables {
-  hosts: HostRow;
   vms: VmRow;
   vm_disks: VmDiskRow;
   vm_log: VmLogRow;
-  tasks: TaskRow;
-}
-
-export interface HostRow {
-  id: string;
-  name: string;
-  kind: string;
-  /** JSON: HostConfig. */
-  config: string;
-  maintenance: number;
-  revision: number;
-  created_at: number;
 }
 
 export interface VmRow {
@@ -58,25 +45,4 @@ export interface VmLogRow {
   level: string;
   event: string;
   message: string;
-}
-
-export interface TaskRow {
-  id: string;
-  kind: string;
-  title: string;
-  target_type: string | null;
-  target_id: string | null;
-  state: string;
-  progress: number | null;
-  step: string;
-  can_cancel: number;
-  /** Asked to cancel; it has not ended yet. */
-  cancelling: number;
-  started_by: string | null;
-  /** JSON: what the kind needs to run, and to go on after a restart. */
-  payload: string;
-  error_code: string | null;
-  error_message: string | null;
-  created_at: number;
-  ended_at: number | null;
 }
