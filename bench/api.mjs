@@ -14,7 +14,22 @@ export const title = 'API: 200 mixed requests a second for a minute, 500 listene
 export const packages = [];
 
 const LOAD = { requestsPerSecond: 200, seconds: 60, listeners: 500, people: 20 };
-const RIGHTS = ['see', 'view', 'open', 'power', 'manage', 'backup', 'restore', 'watch', 'people', 'audit', 'settings'];
+const RIGHTS = [
+  'see',
+  'view',
+  'open',
+  'power',
+  'manage',
+  'backup',
+  'restore',
+  'attach',
+  'network',
+  'limits',
+  'watch',
+  'people',
+  'audit',
+  'settings',
+];
 const ORIEL = fileURLToPath(new URL('../gateway/bin/oriel.mjs', import.meta.url));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Right, ROLE_RIGHTS, type Role } from '../../gateway/api/rights.ts';
 import type { Route } from '../../gateway/api/route.ts';
 
-const SHARED = fileURLToPath(new URL('../../gateway/shared', import.meta.url));
+const API = fileURLToPath(new URL('../../gateway/api', import.meta.url));
 
 function isRoute(value: unknown): value is Route {
   return typeof value === 'object' && value !== null && 'method' in value && 'path' in value && 'access' in value;
@@ -20,7 +20,7 @@ async function routesIn(folder: string): Promise<readonly Route[]> {
   return modules.flatMap((module) => Object.values(module).filter(isRoute));
 }
 
-export const ROUTES: readonly Route[] = await routesIn(SHARED);
+export const ROUTES: readonly Route[] = await routesIn(API);
 
 /** Somebody who calls, as the test knows them: written apart from the gateway's own decision, so that the two can differ. */
 export interface Caller {
@@ -40,7 +40,8 @@ export interface Caller {
 export type Outcome = 'open' | 'sign in' | 'refused';
 
 const IMPLIED: Partial<Record<Right, readonly Right[]>> = {
-  open: ['view', 'see'],
+  open: ['history', 'view', 'see'],
+  history: ['view', 'see'],
   view: ['see'],
   power: ['see'],
   manage: ['power', 'see'],

@@ -1,4 +1,4 @@
-/** Who may do what: pure decisions. The tables behind them are in people.ts, the words in shared/rights.ts. */
+/** Who may do what: pure decisions. The rows behind them are read in identity/people, the words are in api/rights.ts. */
 import { RIGHTS, type Right, ROLE_RIGHTS, type Role } from '../../../api/rights.ts';
 
 /** How the caller proved who they are. */
@@ -30,7 +30,8 @@ export interface ObjectFacts {
 /** Rights on a desktop imply the lesser ones: who may open may view, who may do anything may see. */
 const IMPLIES: Partial<Record<Right, readonly Right[]>> = {
   view: ['see'],
-  open: ['view', 'see'],
+  history: ['view', 'see'],
+  open: ['history', 'view', 'see'],
   power: ['see'],
   manage: ['power', 'see'],
   backup: ['see'],
@@ -55,6 +56,31 @@ export function can(principal: Principal, right: Right, on?: ObjectFacts): boole
   if (principal.everywhere.has(right)) return true;
   if (on?.desktopId === undefined) return false;
   return principal.onDesktop.get(on.desktopId)?.has(right) ?? false;
+}
+
+/** All that somebody may do, or that something would give: everywhere, and on single desktops. */
+export type Reach = Pick<Principal, 'everywhere' | 'onDesktop'>;
+
+/** The reach of rights that are given on one desktop. */
+export function reachOn(desktopId: string, rights: readonly Right[]): Reach {
+  return { everywhere: new Set(), onDesktop: new Map([[desktopId, withImplied(rights)]]) };
+}
+
+/** A right, and the desktop where it is held; everywhere where none is named. */
+export interface HeldRight {
+  readonly right: Right;
+  readonly desktopId?: string;
+}
+
+/**
+ * The first right within `reach` that the principal does not hold there: who lacks one may neither give it, nor take over
+ * or make an account, a group or a link that has it.
+ */
+export function lacking(principal: Principal, reach: Reach): HeldRight | undefined {
+  for (const right of reach.everywhere) if (!can(principal, right)) return { right };
+  for (const [desktopId, rights] of reach.onDesktop)
+    for (const right of rights) if (!can(principal, right, { desktopId })) return { right, desktopId };
+  return undefined;
 }
 
 /** All rights of the principal on that desktop. */

@@ -22,6 +22,7 @@ interface AssignDialogProps {
 const MEANING: Readonly<Record<DesktopRight, string>> = {
   see: 'see it listed',
   view: 'watch its screen',
+  history: 'see what others typed on its console',
   open: 'use it',
   power: 'start and stop it',
   manage: 'change or remove it',
