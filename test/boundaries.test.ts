@@ -98,7 +98,9 @@ const HOUSES: readonly House[] = [
   {
     at: 'gateway/web/src/',
     ranks: [
-      ['env.d.ts', 'api', 'shell'],
+      ['env.d.ts', 'text/english', 'text/plural.ts'],
+      ['text'],
+      ['api', 'shell'],
       ['shell/frame', 'shell/card', 'session/link'],
       ['shell/form', 'shell/list', 'session/screen', 'sign-in'],
       [

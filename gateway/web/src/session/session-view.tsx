@@ -27,6 +27,9 @@ import { SerialSplit } from './serial/serial-split.tsx';
 import { hasNoScreen, StoppedNotice } from './stopped-notice.tsx';
 import { useStored } from './use-stored.ts';
 import './session.css';
+import { text } from '../text/text.ts';
+
+const words = text.session;
 
 interface SessionViewProps {
   readonly target: SessionTarget;
@@ -63,7 +66,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   useClipboardSync(used, ways, sync === 'on');
 
   const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
-  const name = desktop?.name ?? session?.desktopName ?? 'Desktop';
+  const name = desktop?.name ?? session?.desktopName ?? words.page.desktop;
   const isOff = hasNoScreen(desktop);
   useEffect(() => display?.hold(isOff), [isOff, display]);
   // It has been started meanwhile, here or elsewhere: no need to wait for the next attempt.
@@ -73,7 +76,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   }, [state, display]);
   const takePicture = async () => {
     const picture = await display?.picture();
-    if (picture === null || picture === undefined) notices.tell('There is no screen to save yet');
+    if (picture === null || picture === undefined) notices.tell(words.page.noPicture);
     else saveScreenshot(picture, name, new Date());
   };
   const serialTarget: SessionTarget = { kind: 'desktop', desktopId, view: 'serial', mode: 'control' };
@@ -105,7 +108,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         onFullScreen={fullScreen.toggle}
         onPicture={() => void takePicture()}
       />
-      <main className="oriel-session__main" aria-label={`Session on ${name}`}>
+      <main className="oriel-session__main" aria-label={words.page.sessionOn(name)}>
         <SerialSplit
           serial={isSerialOpen ? serialTarget : undefined}
           onClose={() => {
@@ -120,9 +123,9 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
               <StoppedNotice desktop={desktop} />
             ) : (
               <LinkNotice
-                what="desktop"
+                opening={words.opening.desktop}
                 link={shown}
-                wait={used.isAsking ? 'Waiting for the owner of the session to let you in…' : undefined}
+                wait={used.isAsking ? words.link.waitForOwner : undefined}
                 onRetry={() => display?.retryNow()}
                 onReopen={() => display?.reopen()}
               />

@@ -6,6 +6,9 @@ import type { Desktop } from '../../../api/desktop.ts';
 import { sentence } from '../api/client.ts';
 import { runPower } from '../api/power.ts';
 import { useNotices } from '../shell/frame/notices.tsx';
+import { text } from '../text/text.ts';
+
+const words = text.session.off;
 
 /** States in which there is no screen, and none is on its way. */
 const OFF: readonly Desktop['state'][] = ['stopped', 'saved', 'failed'];
@@ -24,7 +27,7 @@ export function StoppedNotice({ desktop }: { readonly desktop: Desktop }) {
     try {
       await runPower(desktop.id, 'start');
     } catch (error) {
-      notices.failed('It did not start', error);
+      notices.failed(words.startFailed, error);
     } finally {
       setBusy(false);
     }
@@ -32,27 +35,23 @@ export function StoppedNotice({ desktop }: { readonly desktop: Desktop }) {
   if (ON_ITS_WAY.includes(state)) {
     return (
       <div className="oriel-notice">
-        <Spinner size="lg" aria-label={`${name} is ${state}`} />
-        <p>
-          {name} is {state}…
-        </p>
+        <Spinner size="lg" aria-label={words.onItsWay(name, state)} />
+        <p>{words.onItsWayNow(name, state)}</p>
       </div>
     );
   }
   return (
     <div className="oriel-notice">
-      <p className="oriel-notice__why">
-        {name} {state === 'failed' ? 'has failed' : state === 'saved' ? 'is saved' : 'is stopped'}.
-      </p>
+      <p className="oriel-notice__why">{words[state === 'failed' || state === 'saved' ? state : 'stopped'](name)}</p>
       {reason !== null && <p>{sentence(reason)}</p>}
       <div className="oriel-notice__actions">
         {rights.includes('power') && (
           <Button isLoading={isBusy} isDisabled={isBusy} onClick={() => void start()}>
-            Start it
+            {words.start}
           </Button>
         )}
         <RouterLink to="/desktops" className="pf-v6-c-button pf-m-secondary">
-          All desktops
+          {text.session.bar.allDesktops}
         </RouterLink>
       </div>
     </div>

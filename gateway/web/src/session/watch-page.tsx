@@ -7,8 +7,11 @@ import { getSession } from '../../../api/session.ts';
 import { apiQuery } from '../api/query.ts';
 import { holds, useMe } from '../api/use-me.ts';
 import { usePageTitle } from '../shell/frame/page-title.ts';
+import { text } from '../text/text.ts';
 import type { SessionTarget } from './link/tickets.ts';
 import { SessionView } from './session-view.tsx';
+
+const words = text.session.page;
 
 export function WatchPage() {
   const { sessionId = '' } = useParams();
@@ -22,7 +25,7 @@ export function WatchPage() {
     ...apiQuery(getDesktop, { params: { desktopId } }),
     enabled: session !== undefined,
   }).data;
-  usePageTitle(session === undefined ? 'Session' : `${session.userName} on ${session.desktopName}`);
+  usePageTitle(session === undefined ? words.session : words.sessionOf(session.userName, session.desktopName));
   const target = useMemo<SessionTarget>(() => ({ kind: 'join', sessionId, mode }), [sessionId, mode]);
   return <SessionView target={target} desktop={desktop} desktopId={desktopId} />;
 }

@@ -3,6 +3,7 @@ import { Dropdown, DropdownItem, DropdownList, MenuToggle, type MenuToggleElemen
 import { CheckIcon } from '@patternfly/react-icons/dist/esm/icons/check-icon';
 import { type ReactNode, type Ref, useState } from 'react';
 import { inHeader } from '../../shell/frame/in-header.ts';
+import { text } from '../../text/text.ts';
 
 export interface BarMenuItem {
   readonly key: string;
@@ -50,7 +51,7 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
       )}
     >
       <DropdownList aria-label={label}>
-        {items.map(({ key, label: text, description, isChosen, isDanger = false, isDisabled = false, onSelect }) => (
+        {items.map(({ key, label: name, description, isChosen, isDanger = false, isDisabled = false, onSelect }) => (
           <DropdownItem
             key={key}
             onClick={onSelect}
@@ -61,8 +62,8 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
               ? {}
               : { icon: isChosen ? <CheckIcon /> : <span className="oriel-bar__gap" /> })}
           >
-            {text}
-            {isChosen === true && <span className="pf-v6-screen-reader"> (chosen)</span>}
+            {name}
+            {isChosen === true && <span className="pf-v6-screen-reader">{text.session.bar.chosen}</span>}
           </DropdownItem>
         ))}
       </DropdownList>

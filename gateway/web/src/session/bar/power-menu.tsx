@@ -5,7 +5,10 @@ import { useState } from 'react';
 import type { Desktop } from '../../../../api/desktop.ts';
 import { POWER_VERBS, type PowerVerb, runPower } from '../../api/power.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
 import { BarMenu } from './bar-menu.tsx';
+
+const words = text.session.power;
 
 export function PowerMenu({ desktop }: { readonly desktop: Desktop }) {
   const [asking, setAsking] = useState<PowerVerb>();
@@ -14,15 +17,15 @@ export function PowerMenu({ desktop }: { readonly desktop: Desktop }) {
     setAsking(undefined);
     try {
       await runPower(desktop.id, verb.id);
-      notices.done(`${desktop.name}: ${verb.done}`);
+      notices.done(words.done(desktop.name, verb.done));
     } catch (error) {
-      notices.failed(`${verb.label} failed`, error);
+      notices.failed(words.failed(verb.label), error);
     }
   };
   return (
     <>
       <BarMenu
-        label="Power"
+        label={text.session.bar.power}
         icon={<PowerOffIcon />}
         items={POWER_VERBS.map((verb) => ({
           key: verb.id,
@@ -40,16 +43,16 @@ export function PowerMenu({ desktop }: { readonly desktop: Desktop }) {
       >
         <ModalHeader
           titleIconVariant="warning"
-          title={`${asking?.label ?? ''}: ${desktop.name}?`}
+          title={asking === undefined ? '' : words.ask(asking.label, desktop.name)}
           labelId="power-title"
         />
-        <ModalBody>What is not saved inside the machine is lost, as when the plug is pulled.</ModalBody>
+        <ModalBody>{words.loses}</ModalBody>
         <ModalFooter>
           <Button variant="danger" onClick={() => asking !== undefined && void run(asking)}>
             {asking?.label}
           </Button>
           <Button variant="link" onClick={() => setAsking(undefined)}>
-            Cancel
+            {words.cancel}
           </Button>
         </ModalFooter>
       </Modal>

@@ -20,7 +20,7 @@ import { Link } from 'react-router';
 import type { Desktop } from '../../../../api/desktop.ts';
 import type { PanelName } from '../panel/panel.tsx';
 import { FITS, type FitChoice } from '../screen/fit.ts';
-import { COMBINATIONS } from '../screen/keys.ts';
+import { COMBINATIONS, CTRL_ALT_DEL, nameOf } from '../screen/keys.ts';
 import type { QualityChoice } from '../screen/quality.ts';
 import type { UsedDisplay } from '../screen/use-display.ts';
 import { BarButton } from './bar-button.tsx';
@@ -28,6 +28,9 @@ import { BarMenu, type BarMenuItem } from './bar-menu.tsx';
 import { LinkFigures } from './link-figures.tsx';
 import { PowerMenu } from './power-menu.tsx';
 import './bar.css';
+import { text } from '../../text/text.ts';
+
+const words = text.session.bar;
 
 interface SessionBarProps {
   readonly name: string;
@@ -61,28 +64,28 @@ export function SessionBar(props: SessionBarProps) {
   if (isAway) {
     return (
       <div className="oriel-bar oriel-bar--away">
-        <BarButton label="Show the bar" icon={<AngleDownIcon />} onClick={() => setAway(false)} />
+        <BarButton label={words.show} icon={<AngleDownIcon />} onClick={() => setAway(false)} />
       </div>
     );
   }
   return (
     <header className="oriel-bar">
       <div className="oriel-bar__lead">
-        <Link to="/desktops" className="oriel-bar__back" aria-label="All desktops">
+        <Link to="/desktops" className="oriel-bar__back" aria-label={words.allDesktops}>
           <ArrowLeftIcon />
         </Link>
         <h1 className="oriel-bar__name">{props.name}</h1>
         {props.isViewOnly && (
           <Label color="orange" isCompact icon={<EyeIcon />}>
-            View only
+            {words.viewOnly}
           </Label>
         )}
       </div>
-      <div role="toolbar" aria-label="Session" className="oriel-bar__tools" onKeyDown={moveFocus}>
+      <div role="toolbar" aria-label={words.name} className="oriel-bar__tools" onKeyDown={moveFocus}>
         <Tools {...props} />
       </div>
       <LinkFigures used={props.used} />
-      <BarButton label="Hide the bar" icon={<AngleUpIcon />} onClick={() => setAway(true)} />
+      <BarButton label={words.hide} icon={<AngleUpIcon />} onClick={() => setAway(true)} />
     </header>
   );
 }
@@ -101,9 +104,9 @@ function Tools(props: SessionBarProps) {
 function KeyTools({ used, isViewOnly }: SessionBarProps) {
   const { display } = used;
   const cannotType = isViewOnly || used.link.kind !== 'connected';
-  const keys: BarMenuItem[] = COMBINATIONS.map(({ label, keys: pressed }) => ({
-    key: label,
-    label,
+  const keys: BarMenuItem[] = COMBINATIONS.map((pressed) => ({
+    key: nameOf(pressed),
+    label: nameOf(pressed),
     onSelect: () => {
       display?.press(pressed);
       display?.focus();
@@ -112,14 +115,14 @@ function KeyTools({ used, isViewOnly }: SessionBarProps) {
   return (
     <>
       <BarButton
-        label="Ctrl-Alt-Del"
+        label={nameOf(CTRL_ALT_DEL)}
         isDisabled={cannotType}
         onClick={() => {
           display?.ctrlAltDel();
           display?.focus();
         }}
       />
-      <BarMenu label="Special keys" icon={<EllipsisHIcon />} items={cannotType ? [] : keys} />
+      <BarMenu label={words.specialKeys} icon={<EllipsisHIcon />} items={cannotType ? [] : keys} />
     </>
   );
 }
@@ -129,9 +132,9 @@ function ViewTools(props: SessionBarProps) {
   const { used } = props;
   return (
     <>
-      <BarMenu label="Fit" icon={<ExpandArrowsAltIcon />} hasWord items={fitItems(props)} />
+      <BarMenu label={words.fit} icon={<ExpandArrowsAltIcon />} hasWord items={fitItems(props)} />
       <BarButton
-        label="Full screen"
+        label={words.fullScreen}
         icon={props.isFullScreen ? <CompressIcon /> : <ExpandIcon />}
         isPressed={props.isFullScreen}
         hasWord
@@ -139,7 +142,7 @@ function ViewTools(props: SessionBarProps) {
       />
       {used.isClipped && (
         <BarButton
-          label="Move the view"
+          label={words.moveView}
           icon={<HandPaperIcon />}
           isPressed={props.isDragging}
           onClick={() => props.onDragging(!props.isDragging)}
@@ -156,7 +159,7 @@ function SideTools(props: SessionBarProps) {
     <>
       {props.hasClipboard && (
         <BarButton
-          label="Clipboard"
+          label={words.clipboard}
           icon={<PasteIcon />}
           isPressed={panel === 'clipboard'}
           onClick={() => onPanel(panel === 'clipboard' ? undefined : 'clipboard')}
@@ -164,7 +167,7 @@ function SideTools(props: SessionBarProps) {
       )}
       {(desktop?.views.includes('serial') ?? false) && (
         <BarButton
-          label="Serial console"
+          label={words.serial}
           icon={<TerminalIcon />}
           isPressed={props.isSerialOpen}
           hasWord
@@ -172,16 +175,16 @@ function SideTools(props: SessionBarProps) {
         />
       )}
       <BarButton
-        label="On-screen keys"
+        label={words.onScreenKeys}
         icon={<KeyboardIcon />}
         isDisabled={props.isViewOnly}
         isPressed={props.areKeysOpen}
         onClick={() => props.onKeys(!props.areKeysOpen)}
       />
-      <BarButton label="Screenshot" icon={<CameraIcon />} onClick={props.onPicture} />
-      <BarMenu label="Picture quality" icon={<TachometerAltIcon />} items={qualityItems(props)} />
+      <BarButton label={words.screenshot} icon={<CameraIcon />} onClick={props.onPicture} />
+      <BarMenu label={words.quality} icon={<TachometerAltIcon />} items={qualityItems(props)} />
       <BarButton
-        label="Who is here"
+        label={words.people}
         icon={<UsersIcon />}
         count={props.others}
         isPressed={panel === 'people'}
@@ -189,7 +192,7 @@ function SideTools(props: SessionBarProps) {
       />
       {props.onViewOnly !== undefined && (
         <BarButton
-          label="Only look"
+          label={words.onlyLook}
           icon={<EyeIcon />}
           isPressed={props.isViewOnly}
           onClick={() => props.onViewOnly?.(!props.isViewOnly)}
@@ -201,27 +204,20 @@ function SideTools(props: SessionBarProps) {
 }
 
 function fitItems({ fit, onFit }: SessionBarProps): readonly BarMenuItem[] {
-  return FITS.map(({ choice, label, description }) => ({
+  return FITS.map((choice) => ({
     key: choice,
-    label,
-    description,
+    ...text.session.fits[choice],
     isChosen: choice === fit,
     onSelect: () => onFit(choice),
   }));
 }
 
-const QUALITIES: readonly { readonly choice: QualityChoice; readonly label: string; readonly description: string }[] = [
-  { choice: 'auto', label: 'Automatic', description: 'By what the connection carries' },
-  { choice: 'sharp', label: 'Sharp', description: 'Best picture, most data' },
-  { choice: 'balanced', label: 'Balanced', description: 'Good picture, less data' },
-  { choice: 'fast', label: 'Fast', description: 'For slow connections' },
-];
+const QUALITIES: readonly QualityChoice[] = ['auto', 'sharp', 'balanced', 'fast'];
 
 function qualityItems({ quality, onQuality }: SessionBarProps): readonly BarMenuItem[] {
-  return QUALITIES.map(({ choice, label, description }) => ({
+  return QUALITIES.map((choice) => ({
     key: choice,
-    label,
-    description,
+    ...text.session.qualities[choice],
     isChosen: choice === quality,
     onSelect: () => onQuality(choice),
   }));

@@ -2,10 +2,14 @@
 import { Button, Spinner } from '@patternfly/react-core';
 import { useEffect, useState } from 'react';
 import { Link as RouterLink } from 'react-router';
+import { text } from '../../text/text.ts';
 import type { LinkState } from './link.ts';
 
+const words = text.session.link;
+
 interface LinkNoticeProps {
-  readonly what: string;
+  /** What is being opened, in words. */
+  readonly opening: string;
   readonly link: LinkState;
   /** What is waited for, where it is not only the connection. */
   readonly wait?: string | undefined;
@@ -16,7 +20,7 @@ interface LinkNoticeProps {
 /** A first connection is given a moment before the page says that it waits; a loss is said at once. */
 const PATIENCE_MS = 400;
 
-export function LinkNotice({ what, link, wait, onRetry, onReopen }: LinkNoticeProps) {
+export function LinkNotice({ opening, link, wait, onRetry, onReopen }: LinkNoticeProps) {
   const isLate = useIsLate(link);
   switch (link.kind) {
     case 'connected':
@@ -25,20 +29,20 @@ export function LinkNotice({ what, link, wait, onRetry, onReopen }: LinkNoticePr
       if (!isLate) return null;
       return (
         <div className="oriel-notice">
-          <Spinner size="lg" aria-label={`Opening the ${what}`} />
-          <p>{wait ?? `Opening the ${what}…`}</p>
+          <Spinner size="lg" aria-label={opening} />
+          <p>{wait ?? text.session.opening.now(opening)}</p>
         </div>
       );
     case 'waiting':
     case 'retrying':
       return (
         <div className="oriel-notice">
-          <Spinner size="lg" aria-label="Reconnecting" />
+          <Spinner size="lg" aria-label={words.reconnecting} />
           <p className="oriel-notice__why">{link.why}</p>
-          <p>Reconnecting{1 < link.attempt ? ` (attempt ${link.attempt})` : ''}…</p>
+          <p>{words.reconnectingNow(link.attempt)}</p>
           {link.kind === 'waiting' && 1000 <= link.delayMs && (
             <Button variant="secondary" onClick={onRetry}>
-              Try now
+              {words.tryNow}
             </Button>
           )}
         </div>
@@ -50,11 +54,11 @@ export function LinkNotice({ what, link, wait, onRetry, onReopen }: LinkNoticePr
           <div className="oriel-notice__actions">
             {link.canReopen && (
               <Button variant="primary" onClick={onReopen}>
-                Open again
+                {words.openAgain}
               </Button>
             )}
             <RouterLink to="/desktops" className="pf-v6-c-button pf-m-secondary">
-              All desktops
+              {text.session.bar.allDesktops}
             </RouterLink>
           </div>
         </div>

@@ -1,5 +1,9 @@
 /** The state of the connection in words, for screen readers and for whoever looks for it. */
+
+import { text } from '../../text/text.ts';
 import type { LinkState } from './link.ts';
+
+const words = text.session.link;
 
 interface LinkStatusProps {
   readonly link: LinkState;
@@ -19,13 +23,13 @@ export function LinkStatus({ link, name, isViewOnly }: LinkStatusProps) {
 export function statusText(link: LinkState, name: string, isViewOnly: boolean): string {
   switch (link.kind) {
     case 'opening':
-      return `Connecting to ${name}`;
+      return words.statusOpening(name);
     case 'connected':
-      return `Connected to ${name}${isViewOnly ? ', view only' : ''}`;
+      return isViewOnly ? words.statusLooking(name) : words.statusConnected(name);
     case 'waiting':
     case 'retrying':
-      return `Reconnecting to ${name}. ${link.why}`;
+      return words.statusReconnecting(name, link.why);
     case 'ended':
-      return `Disconnected from ${name}. ${link.why}`;
+      return words.statusEnded(name, link.why);
   }
 }

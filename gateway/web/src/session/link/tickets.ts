@@ -19,6 +19,7 @@ import {
 import { createTicket, type SessionMode, type Ticket } from '../../../../api/ticket.ts';
 import { client, describeError, ME_KEY } from '../../api/client.ts';
 import { queryClient } from '../../api/query-client.ts';
+import { text } from '../../text/text.ts';
 import type { AfterClose } from './close-reason.ts';
 
 /** What the page is about: a desktop of one's own, or the session of somebody else. */
@@ -122,7 +123,7 @@ async function join(
 class JoinRefused extends Error {
   override readonly name = 'JoinRefused';
   constructor(how: 'refused' | 'expired') {
-    super(how === 'refused' ? 'the owner of the session refused' : 'the owner of the session did not answer');
+    super(how === 'refused' ? text.session.link.refused : text.session.link.unanswered);
   }
 }
 

@@ -2,8 +2,11 @@
 import { Button, FormGroup, Switch, TextArea } from '@patternfly/react-core';
 import { useState } from 'react';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
 import { type ClipboardWays, writeQuietly } from '../screen/clipboard.ts';
 import { Panel } from './panel.tsx';
+
+const words = text.session.clipboard;
 
 interface ClipboardPanelProps {
   readonly ways: ClipboardWays;
@@ -15,61 +18,56 @@ interface ClipboardPanelProps {
 }
 
 export function ClipboardPanel({ ways, remote, onSend, isSynced, onSynced, onClose }: ClipboardPanelProps) {
-  const [text, setText] = useState('');
+  const [typed, setTyped] = useState('');
   const notices = useNotices();
   const copy = async () => {
-    if (await writeQuietly(remote ?? '')) notices.done('Copied to this device');
-    else notices.tell('The browser did not allow it', 'Select the text and copy it with the keyboard.');
+    if (await writeQuietly(remote ?? '')) notices.done(words.copied);
+    else notices.tell(text.session.page.notAllowed, words.copyByHand);
   };
   const paste = async () => {
     try {
-      setText(await navigator.clipboard.readText());
+      setTyped(await navigator.clipboard.readText());
     } catch {
-      notices.tell('The browser did not allow it', 'Paste into the field with the keyboard.');
+      notices.tell(text.session.page.notAllowed, words.pasteByHand);
     }
   };
   return (
-    <Panel title="Clipboard" onClose={onClose}>
+    <Panel title={words.title} onClose={onClose}>
       {ways.canReceive && (
-        <FormGroup label="From the desktop" fieldId="clipboard-remote">
+        <FormGroup label={words.from} fieldId="clipboard-remote">
           <TextArea
             id="clipboard-remote"
             readOnlyVariant="default"
             rows={4}
             value={remote ?? ''}
-            placeholder="What you copy there appears here"
+            placeholder={words.fromPlaceholder}
           />
           <Button variant="secondary" size="sm" isDisabled={remote === undefined} onClick={() => void copy()}>
-            Copy to this device
+            {words.copy}
           </Button>
         </FormGroup>
       )}
       {ways.canSend && (
-        <FormGroup label="To the desktop" fieldId="clipboard-local">
-          <TextArea id="clipboard-local" rows={4} value={text} onChange={(_, value) => setText(value)} />
+        <FormGroup label={words.to} fieldId="clipboard-local">
+          <TextArea id="clipboard-local" rows={4} value={typed} onChange={(_, value) => setTyped(value)} />
           <div className="oriel-panel__buttons">
             <Button
               size="sm"
-              isDisabled={text === ''}
+              isDisabled={typed === ''}
               onClick={() => {
-                onSend(text);
-                notices.done('Sent. Paste it there.');
+                onSend(typed);
+                notices.done(words.sent);
               }}
             >
-              Send to the desktop
+              {words.send}
             </Button>
             <Button variant="secondary" size="sm" onClick={() => void paste()}>
-              Fill from this device
+              {words.fill}
             </Button>
           </div>
         </FormGroup>
       )}
-      <Switch
-        id="clipboard-sync"
-        label="Keep both alike by themselves, where the browser allows it"
-        isChecked={isSynced}
-        onChange={(_, isOn) => onSynced(isOn)}
-      />
+      <Switch id="clipboard-sync" label={words.sync} isChecked={isSynced} onChange={(_, isOn) => onSynced(isOn)} />
     </Panel>
   );
 }

@@ -3,6 +3,7 @@ import { Button } from '@patternfly/react-core';
 import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import type { ReactNode } from 'react';
 import './panel.css';
+import { text } from '../../text/text.ts';
 
 /** The panels beside a screen, one of which is open at a time. */
 export type PanelName = 'clipboard' | 'people';
@@ -26,7 +27,12 @@ export function Panel({ title, onClose, children }: PanelProps) {
     >
       <header className="oriel-panel__head">
         <h2>{title}</h2>
-        <Button variant="plain" aria-label={`Close ${title.toLowerCase()}`} icon={<TimesIcon />} onClick={onClose} />
+        <Button
+          variant="plain"
+          aria-label={text.session.page.closePanel(title)}
+          icon={<TimesIcon />}
+          onClick={onClose}
+        />
       </header>
       {children}
     </aside>

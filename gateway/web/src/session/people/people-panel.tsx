@@ -9,9 +9,12 @@ import { holds, useMe } from '../../api/use-me.ts';
 import { Failure } from '../../shell/frame/failure.tsx';
 import { Loading } from '../../shell/frame/loading.tsx';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
 import { Panel } from '../panel/panel.tsx';
 import { writeQuietly } from '../screen/clipboard.ts';
 import { isHere } from './session-news.ts';
+
+const words = text.session.people;
 
 interface PeoplePanelProps {
   readonly sessionId: string;
@@ -29,12 +32,12 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
   const control = useMutation({
     mutationFn: (body: ControlAction) => client.call(setControl, { params: { sessionId }, body }),
     onSuccess: (answer) => queries.setQueryData(options.queryKey, answer),
-    onError: (error) => notices.failed('Control did not change', error),
+    onError: (error) => notices.failed(words.controlFailed, error),
   });
   const close = useMutation({
     mutationFn: (id: string) => client.call(endSession, { params: { sessionId: id } }),
     onSuccess: () => queries.invalidateQueries({ queryKey: options.queryKey }),
-    onError: (error) => notices.failed('It could not be closed there', error),
+    onError: (error) => notices.failed(words.closeFailed, error),
   });
   const people = (list.data?.items ?? []).filter(isHere);
   const mine = people.find((each) => each.id === sessionId);
@@ -44,15 +47,15 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
   const hasIt = mine?.isDriving === true && controllers.some((each) => !each.isDriving);
   const isMineAlone = mine?.isDriving === true && controllers.every((each) => each === mine || !each.isDriving);
   return (
-    <Panel title="Who is here" onClose={onClose}>
-      {list.isPending && <Loading label="Loading who is here" />}
-      {list.isError && <Failure title="Not known" error={list.error} onRetry={() => void list.refetch()} />}
+    <Panel title={words.title} onClose={onClose}>
+      {list.isPending && <Loading label={words.loading} />}
+      {list.isError && <Failure title={words.unknown} error={list.error} onRetry={() => void list.refetch()} />}
       <List isPlain className="oriel-people">
         {people.map((person) => (
           <ListItem key={person.id} className="oriel-people__one">
             <span className="oriel-people__name">
               {person.userName}
-              {person.id === sessionId ? ' (this window)' : ''}
+              {person.id === sessionId ? words.thisWindow : ''}
             </span>
             <ControlLabel person={person} />
             {mine?.isDriving === true && person.id !== sessionId && person.mode === 'control' && !person.isDriving && (
@@ -62,17 +65,17 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
                 isInline
                 onClick={() => control.mutate({ action: 'give', toSessionId: person.id })}
               >
-                Give control
+                {words.give}
               </Button>
             )}
             {mine?.userId === person.userId && person.id !== sessionId && (
               <Button variant="link" size="sm" isInline onClick={() => close.mutate(person.id)}>
-                Close it there
+                {words.closeThere}
               </Button>
             )}
             {mine?.mode === 'view' && mine.userId !== person.userId && person.joinedId === null && person.isDriving && (
               <Link to={joinPath(person.id)} className="pf-v6-c-button pf-m-link pf-m-inline pf-m-small">
-                Ask to type
+                {words.askToType}
               </Link>
             )}
           </ListItem>
@@ -82,12 +85,12 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
         <div className="oriel-panel__buttons">
           {decides && !isMineAlone && (
             <Button variant="secondary" size="sm" onClick={() => control.mutate({ action: 'take' })}>
-              Take control
+              {words.take}
             </Button>
           )}
           {(decides || hasIt) && controllers.some((each) => !each.isDriving) && (
             <Button variant="secondary" size="sm" onClick={() => control.mutate({ action: 'share' })}>
-              Let everybody type
+              {words.share}
             </Button>
           )}
         </div>
@@ -104,17 +107,14 @@ function Invitation({ sessionId }: { readonly sessionId: string }) {
   const notices = useNotices();
   const address = new URL(joinPath(sessionId), window.location.href).href;
   const copy = async () => {
-    if (await writeQuietly(address)) notices.done('The invitation is on your clipboard');
-    else notices.tell('The browser did not allow it', address);
+    if (await writeQuietly(address)) notices.done(words.invited);
+    else notices.tell(text.session.page.notAllowed, address);
   };
   return (
     <div className="oriel-panel__group">
-      <p className="oriel-subtle">
-        To work on this together, send the invitation to somebody who may see this desktop. You are asked before they
-        come in.
-      </p>
+      <p className="oriel-subtle">{words.invitation}</p>
       <Button variant="secondary" size="sm" onClick={() => void copy()}>
-        Copy invitation
+        {words.copyInvitation}
       </Button>
     </div>
   );
@@ -124,13 +124,13 @@ function ControlLabel({ person }: { readonly person: Participant }) {
   if (person.isDriving) {
     return (
       <Label isCompact color="green">
-        Has control
+        {words.hasControl}
       </Label>
     );
   }
   return (
     <Label isCompact color="grey">
-      {person.mode === 'view' ? 'Watching' : 'Waiting'}
+      {person.mode === 'view' ? words.watching : words.waiting}
     </Label>
   );
 }

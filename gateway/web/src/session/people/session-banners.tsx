@@ -4,8 +4,11 @@ import { useEffect, useRef, useState } from 'react';
 import { answerJoin, type Join } from '../../../../api/session.ts';
 import { client } from '../../api/client.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
 import type { Arrival } from './session-news.ts';
 import type { UsedSessionEvents } from './use-session-events.ts';
+
+const words = text.session.banners;
 
 interface SessionBannersProps {
   readonly news: UsedSessionEvents;
@@ -29,8 +32,8 @@ export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps)
           component="p"
           key={at}
           variant="info"
-          title={`Message from ${from}`}
-          actionClose={<AlertActionCloseButton title="Close" onClose={() => dropMessage(at)} />}
+          title={words.messageFrom(from)}
+          actionClose={<AlertActionCloseButton title={words.close} onClose={() => dropMessage(at)} />}
         >
           {text}
         </Alert>
@@ -56,8 +59,8 @@ function ArrivalNotice({ arrival, onClose }: { readonly arrival: Arrival; readon
     <Alert
       component="p"
       variant="info"
-      title={`${userName} ${isWatching ? 'is watching' : wasHere ? 'is here too' : 'has joined'}`}
-      actionClose={<AlertActionCloseButton title="Close" onClose={onClose} />}
+      title={isWatching ? words.isWatching(userName) : wasHere ? words.isHereToo(userName) : words.hasJoined(userName)}
+      actionClose={<AlertActionCloseButton title={words.close} onClose={onClose} />}
     />
   );
 }
@@ -74,12 +77,10 @@ function EndWarning({ why, endsAt, onStay }: EndWarningProps) {
     <Alert
       component="p"
       variant="warning"
-      title={`This session ends in ${seconds} s`}
-      {...(why === 'idle' ? { actionLinks: <AlertActionLink onClick={onStay}>Stay</AlertActionLink> } : {})}
+      title={words.endsIn(seconds)}
+      {...(why === 'idle' ? { actionLinks: <AlertActionLink onClick={onStay}>{words.stay}</AlertActionLink> } : {})}
     >
-      {why === 'idle'
-        ? 'Nothing was typed or moved for a long time.'
-        : 'It has reached its time limit. Save your work.'}
+      {why === 'idle' ? words.idle : words.tooLong}
     </Alert>
   );
 }
@@ -109,21 +110,21 @@ function JoinQuestion({ join, sessionId, onDone }: JoinQuestionProps) {
       const params = { sessionId: sessionId ?? join.sessionId, joinId: join.id };
       await client.call(answerJoin, { params, body: { allow, mode } });
     } catch (error) {
-      notices.failed('The answer did not get through', error);
+      notices.failed(words.answerFailed, error);
     }
   };
   return (
     <Alert
       component="p"
       variant="info"
-      title={`${join.userName} asks to ${join.mode === 'view' ? 'watch' : 'work with you'}`}
+      title={join.mode === 'view' ? words.asksToWatch(join.userName) : words.asksToWork(join.userName)}
       actionLinks={
         <>
-          <AlertActionLink onClick={() => void answer(true, join.mode)}>Allow</AlertActionLink>
+          <AlertActionLink onClick={() => void answer(true, join.mode)}>{words.allow}</AlertActionLink>
           {join.mode === 'control' && (
-            <AlertActionLink onClick={() => void answer(true, 'view')}>Only watching</AlertActionLink>
+            <AlertActionLink onClick={() => void answer(true, 'view')}>{words.onlyWatching}</AlertActionLink>
           )}
-          <AlertActionLink onClick={() => void answer(false, join.mode)}>Refuse</AlertActionLink>
+          <AlertActionLink onClick={() => void answer(false, join.mode)}>{words.refuse}</AlertActionLink>
         </>
       }
     />

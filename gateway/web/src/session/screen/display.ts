@@ -5,6 +5,7 @@
 import type RFB from '@novnc/novnc';
 import type { Ticket } from '../../../../api/ticket.ts';
 import { onLiveBack } from '../../api/live.ts';
+import { text } from '../../text/text.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import { PingMonitor } from '../link/ping.ts';
 import { openSocket } from '../link/socket.ts';
@@ -219,7 +220,7 @@ export class Display {
   #completeCanvas(): void {
     const canvas = this.#screen.querySelector('canvas');
     canvas?.setAttribute('role', 'application');
-    canvas?.setAttribute('aria-label', 'Screen of the desktop. Control, Alt and Shift together lead out of it.');
+    canvas?.setAttribute('aria-label', text.session.page.canvas);
     // A key let go over a button of ours would stay down in the guest: noVNC releases all when the window loses the focus.
     canvas?.addEventListener('blur', () => window.dispatchEvent(new Event('blur')));
   }
@@ -277,7 +278,7 @@ export class Display {
     if (0 < bytesPerSecond || !this.#ping.isFailing) this.#silentSince = now;
     else if (PingMonitor.LIMITS.deadAfterMs < now - this.#silentSince) {
       this.#silentSince = now;
-      this.#link.suspect('The network does not answer.');
+      this.#link.suspect(text.session.link.silent);
     }
   }
 

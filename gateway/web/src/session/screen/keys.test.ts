@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { COMBINATIONS, functionKey, KEYS, keysymOf, strokesOf } from './keys.ts';
+import { COMBINATIONS, functionKey, KEYS, keysymOf, nameOf, strokesOf } from './keys.ts';
 
 test('a combination is pressed in order and released in the reverse order', () => {
   const labels = strokesOf([KEYS.control, KEYS.alt, KEYS.delete]).map((s) => `${s.down ? '+' : '-'}${s.code}`);
@@ -7,13 +7,13 @@ test('a combination is pressed in order and released in the reverse order', () =
 });
 
 test('every combination leaves no key down', () => {
-  for (const { label, keys } of COMBINATIONS) {
+  for (const keys of COMBINATIONS) {
     const held = new Set<string>();
     for (const { code, down } of strokesOf(keys)) {
       if (down) held.add(code);
       else held.delete(code);
     }
-    expect(held.size, label).toBe(0);
+    expect(held.size, nameOf(keys)).toBe(0);
   }
 });
 
@@ -36,4 +36,12 @@ test.for([
 test('function keys count from F1', () => {
   expect(functionKey(1)).toEqual({ keysym: 0xffbe, code: 'F1' });
   expect(functionKey(12)).toEqual({ keysym: 0xffc9, code: 'F12' });
+});
+
+test('a combination is called by what stands on its keys', () => {
+  expect([COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[7]].map((keys = []) => nameOf(keys))).toEqual([
+    'Ctrl-Alt-Del',
+    'Alt-F4',
+    'Super-L',
+  ]);
 });

@@ -3,6 +3,8 @@
  * extended key event carry the scancode, so that a combination works whatever keyboard layout the guest has.
  */
 
+import { text } from '../../text/text.ts';
+
 export interface Key {
   readonly keysym: number;
   readonly code: string;
@@ -46,27 +48,35 @@ export function functionKey(n: number): Key {
   return key(0xffbe + n - 1, `F${n}`);
 }
 
-export interface Combination {
-  readonly label: string;
-  readonly keys: readonly Key[];
-}
+/** Pressed together, in this order. */
+export type Combination = readonly Key[];
+
+export const CTRL_ALT_DEL: Combination = [KEYS.control, KEYS.alt, KEYS.delete];
 
 /** What a browser or the local system would keep for itself. */
 export const COMBINATIONS: readonly Combination[] = [
-  { label: 'Ctrl-Alt-Del', keys: [KEYS.control, KEYS.alt, KEYS.delete] },
-  { label: 'Ctrl-Alt-Backspace', keys: [KEYS.control, KEYS.alt, KEYS.backspace] },
-  { label: 'Alt-Tab', keys: [KEYS.alt, KEYS.tab] },
-  { label: 'Alt-F4', keys: [KEYS.alt, functionKey(4)] },
-  { label: 'Ctrl-Esc', keys: [KEYS.control, KEYS.escape] },
-  { label: 'Ctrl-Shift-Esc', keys: [KEYS.control, KEYS.shift, KEYS.escape] },
-  { label: 'Super', keys: [KEYS.meta] },
-  { label: 'Super-L', keys: [KEYS.meta, KEYS.l] },
-  { label: 'Super-R', keys: [KEYS.meta, KEYS.r] },
-  { label: 'Super-E', keys: [KEYS.meta, KEYS.e] },
-  { label: 'Print Screen', keys: [KEYS.print] },
-  { label: 'Alt-Print Screen', keys: [KEYS.alt, KEYS.print] },
-  ...[1, 2, 3, 4, 5, 6, 7].map((n) => ({ label: `Ctrl-Alt-F${n}`, keys: [KEYS.control, KEYS.alt, functionKey(n)] })),
+  CTRL_ALT_DEL,
+  [KEYS.control, KEYS.alt, KEYS.backspace],
+  [KEYS.alt, KEYS.tab],
+  [KEYS.alt, functionKey(4)],
+  [KEYS.control, KEYS.escape],
+  [KEYS.control, KEYS.shift, KEYS.escape],
+  [KEYS.meta],
+  [KEYS.meta, KEYS.l],
+  [KEYS.meta, KEYS.r],
+  [KEYS.meta, KEYS.e],
+  [KEYS.print],
+  [KEYS.alt, KEYS.print],
+  ...[1, 2, 3, 4, 5, 6, 7].map((n) => [KEYS.control, KEYS.alt, functionKey(n)]),
 ];
+
+/** What stands on the keys: `Ctrl-Alt-Del`. A letter or function key is called as its code ends. */
+export function nameOf(keys: Combination): string {
+  return keys.map((each) => NAMES.get(each.code) ?? each.code.replace(/^Key/, '')).join('-');
+}
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(text.session.keys).map(([name, said]) => [KEYS[name as keyof typeof text.session.keys].code, said]),
+);
 
 /** Presses in order, releases in the reverse order, as a hand would. */
 export function strokesOf(keys: readonly Key[]): readonly Stroke[] {

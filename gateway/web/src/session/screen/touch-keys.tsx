@@ -2,33 +2,37 @@
 import { Button } from '@patternfly/react-core';
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import type { Display } from './display.ts';
-import { functionKey, KEYS, type Key } from './keys.ts';
+import { functionKey, KEYS, type Key, nameOf } from './keys.ts';
 import { keysForEdit } from './soft-keyboard.ts';
 import './touch-keys.css';
+import { text } from '../../text/text.ts';
 
-const MODIFIERS: readonly { readonly label: string; readonly key: Key }[] = [
-  { label: 'Ctrl', key: KEYS.control },
-  { label: 'Alt', key: KEYS.alt },
-  { label: 'AltGr', key: KEYS.altGr },
-  { label: 'Shift', key: KEYS.shift },
-  { label: 'Super', key: KEYS.meta },
-];
+const words = text.session.touch;
 
-const PLAIN: readonly { readonly label: string; readonly key: Key; readonly name?: string }[] = [
-  { label: 'Esc', key: KEYS.escape },
-  { label: 'Tab', key: KEYS.tab },
-  { label: '←', key: KEYS.left, name: 'Left' },
-  { label: '↑', key: KEYS.up, name: 'Up' },
-  { label: '↓', key: KEYS.down, name: 'Down' },
-  { label: '→', key: KEYS.right, name: 'Right' },
-  { label: 'Home', key: KEYS.home },
-  { label: 'End', key: KEYS.end },
-  { label: 'PgUp', key: KEYS.pageUp },
-  { label: 'PgDn', key: KEYS.pageDown },
-  { label: 'Ins', key: KEYS.insert },
-  { label: 'Del', key: KEYS.delete },
-  ...Array.from({ length: 12 }, (_, index) => ({ label: `F${index + 1}`, key: functionKey(index + 1) })),
+const MODIFIERS: readonly Key[] = [KEYS.control, KEYS.alt, KEYS.altGr, KEYS.shift, KEYS.meta];
+
+const PLAIN: readonly Key[] = [
+  KEYS.escape,
+  KEYS.tab,
+  KEYS.left,
+  KEYS.up,
+  KEYS.down,
+  KEYS.right,
+  KEYS.home,
+  KEYS.end,
+  KEYS.pageUp,
+  KEYS.pageDown,
+  KEYS.insert,
+  KEYS.delete,
+  ...Array.from({ length: 12 }, (_, index) => functionKey(index + 1)),
 ];
+/** Drawn instead of named. */
+const ARROWS: ReadonlyMap<Key, string> = new Map([
+  [KEYS.left, '←'],
+  [KEYS.up, '↑'],
+  [KEYS.down, '↓'],
+  [KEYS.right, '→'],
+]);
 
 /** Android sends nothing for Backspace in an empty field, so there is always something to delete. */
 const FILLER = '\u00a0\u00a0';
@@ -64,11 +68,11 @@ export function TouchKeys({ display }: { readonly display: Display }) {
   };
 
   return (
-    <div className="oriel-keys" role="group" aria-label="On-screen keys">
+    <div className="oriel-keys" role="group" aria-label={words.name}>
       <input
         className="oriel-keys__field"
-        aria-label="Type to the desktop"
-        placeholder="Type here"
+        aria-label={words.field}
+        placeholder={words.placeholder}
         autoComplete="off"
         autoCapitalize="none"
         autoCorrect="off"
@@ -83,20 +87,20 @@ export function TouchKeys({ display }: { readonly display: Display }) {
         onKeyDown={onKeyDown}
       />
       <div className="oriel-keys__row">
-        {MODIFIERS.map(({ label, key }) => (
+        {MODIFIERS.map((key) => (
           <Button
-            key={label}
+            key={key.code}
             size="sm"
             variant={held.includes(key) ? 'primary' : 'secondary'}
             aria-pressed={held.includes(key)}
             onClick={() => setHeld((now) => (now.includes(key) ? now.filter((each) => each !== key) : [...now, key]))}
           >
-            {label}
+            {nameOf([key])}
           </Button>
         ))}
-        {PLAIN.map(({ label, key, name = label }) => (
-          <Button key={label} size="sm" variant="secondary" aria-label={name} onClick={() => press([key])}>
-            {label}
+        {PLAIN.map((key) => (
+          <Button key={key.code} size="sm" variant="secondary" aria-label={nameOf([key])} onClick={() => press([key])}>
+            {ARROWS.get(key) ?? nameOf([key])}
           </Button>
         ))}
       </div>

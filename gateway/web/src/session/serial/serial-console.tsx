@@ -2,12 +2,15 @@
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { text } from '../../text/text.ts';
 import type { LinkState } from '../link/link.ts';
 import { LinkNotice } from '../link/link-notice.tsx';
 import { type SessionTarget, ticketSource } from '../link/tickets.ts';
 import { needsConsent } from '../screen/paste.ts';
 import { Terminal } from './terminal.ts';
 import { useTerminalFont } from './use-terminal-font.ts';
+
+const words = text.session.serial;
 
 interface SerialConsoleProps {
   readonly target: SessionTarget;
@@ -49,28 +52,28 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
   };
 
   return (
-    <section className="oriel-serial" aria-label="Serial console" data-testid="serial">
+    <section className="oriel-serial" aria-label={words.title} data-testid="serial">
       <header className="oriel-serial__bar">
-        <span className="oriel-serial__title">Serial console</span>
-        <Button variant="plain" size="sm" aria-label="Close serial console" icon={<TimesIcon />} onClick={onClose} />
+        <span className="oriel-serial__title">{words.title}</span>
+        <Button variant="plain" size="sm" aria-label={words.close} icon={<TimesIcon />} onClick={onClose} />
       </header>
       <div className="oriel-serial__terminal" ref={host} />
       <LinkNotice
-        what="serial console"
+        opening={text.session.opening.serial}
         link={link}
         onRetry={() => terminal.current?.retryNow()}
         onReopen={() => terminal.current?.reopen()}
       />
       <Modal variant="small" isOpen={pending !== undefined} onClose={() => answer(false)} aria-labelledby="paste-title">
-        <ModalHeader title="Paste several lines?" labelId="paste-title" />
+        <ModalHeader title={words.pasteTitle} labelId="paste-title" />
         <ModalBody>
-          <p>What you paste ends lines, so the shell may run it at once:</p>
+          <p>{words.pasteWhy}</p>
           <pre className="oriel-paste-preview">{pending?.text.replaceAll('\r', '\n').slice(0, 2000)}</pre>
         </ModalBody>
         <ModalFooter>
-          <Button onClick={() => answer(true)}>Paste</Button>
+          <Button onClick={() => answer(true)}>{words.paste}</Button>
           <Button variant="link" onClick={() => answer(false)}>
-            Cancel
+            {words.cancel}
           </Button>
         </ModalFooter>
       </Modal>

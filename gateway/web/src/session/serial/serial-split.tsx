@@ -3,6 +3,9 @@ import { type KeyboardEvent, lazy, type PointerEvent, type ReactNode, Suspense, 
 import { Loading } from '../../shell/frame/loading.tsx';
 import type { SessionTarget } from '../link/tickets.ts';
 import './serial.css';
+import { text } from '../../text/text.ts';
+
+const words = text.session.serial;
 
 // xterm.js comes with the first serial console that is opened.
 const SerialConsole = lazy(async () => ({ default: (await import('./serial-console.tsx')).SerialConsole }));
@@ -40,7 +43,7 @@ export function SerialSplit({ serial, onClose, children }: SerialSplitProps) {
           <div
             role="separator"
             tabIndex={0}
-            aria-label="Height of the serial console"
+            aria-label={words.height}
             aria-orientation="horizontal"
             aria-valuemin={SHARE.min}
             aria-valuemax={SHARE.max}
@@ -51,7 +54,7 @@ export function SerialSplit({ serial, onClose, children }: SerialSplitProps) {
             onPointerMove={onMove}
           />
           <div className="oriel-split__lower" style={{ flexBasis: `${share}%` }}>
-            <Suspense fallback={<Loading label="Loading the terminal" />}>
+            <Suspense fallback={<Loading label={words.loading} />}>
               <SerialConsole target={serial} onClose={onClose} />
             </Suspense>
           </div>

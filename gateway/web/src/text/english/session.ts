@@ -1,0 +1,240 @@
+/** The session page. */
+
+const bar = {
+  name: 'Session',
+  allDesktops: 'All desktops',
+  viewOnly: 'View only',
+  show: 'Show the bar',
+  hide: 'Hide the bar',
+  specialKeys: 'Special keys',
+  fit: 'Fit',
+  fullScreen: 'Full screen',
+  moveView: 'Move the view',
+  clipboard: 'Clipboard',
+  serial: 'Serial console',
+  onScreenKeys: 'On-screen keys',
+  screenshot: 'Screenshot',
+  quality: 'Picture quality',
+  people: 'Who is here',
+  onlyLook: 'Only look',
+  power: 'Power',
+  chosen: ' (chosen)',
+};
+
+const figures = {
+  name: 'Connection',
+  roundTrip: 'Round-trip time',
+  roundTripMs: (ms: number | undefined) => `${ms ?? '–'} ms`,
+  framesPerSecond: 'Frames a second',
+  fps: (frames: number) => `${frames} fps`,
+  kbit: (kbit: number) => `${Math.round(kbit)} kbit/s`,
+  mbit: (mbit: number) => `${mbit.toFixed(1)} Mbit/s`,
+  picture: (rate: string, quality: number) => `${rate}, picture quality ${quality} of 9`,
+};
+
+const fits = {
+  scale: { label: 'Scale to the window', description: 'The picture shrinks or grows' },
+  resize: { label: 'Resize the desktop', description: 'The desktop takes the size of the window, if it can' },
+  actual: { label: 'Actual size', description: 'One pixel for one pixel' },
+};
+
+const qualities = {
+  auto: { label: 'Automatic', description: 'By what the connection carries' },
+  sharp: { label: 'Sharp', description: 'Best picture, most data' },
+  balanced: { label: 'Balanced', description: 'Good picture, less data' },
+  fast: { label: 'Fast', description: 'For slow connections' },
+};
+
+const power = {
+  failed: (verb: string) => `${verb} failed`,
+  done: (desktop: string, what: string) => `${desktop}: ${what}`,
+  ask: (verb: string, desktop: string) => `${verb}: ${desktop}?`,
+  loses: 'What is not saved inside the machine is lost, as when the plug is pulled.',
+  cancel: 'Cancel',
+};
+
+/** Names of keys, as they stand on keyboards of that language. */
+const keys = {
+  control: 'Ctrl',
+  shift: 'Shift',
+  alt: 'Alt',
+  altGr: 'AltGr',
+  meta: 'Super',
+  delete: 'Del',
+  backspace: 'Backspace',
+  tab: 'Tab',
+  enter: 'Enter',
+  escape: 'Esc',
+  insert: 'Ins',
+  home: 'Home',
+  end: 'End',
+  pageUp: 'PgUp',
+  pageDown: 'PgDn',
+  left: 'Left',
+  up: 'Up',
+  right: 'Right',
+  down: 'Down',
+  print: 'Print Screen',
+  menu: 'Menu',
+};
+
+const touch = {
+  name: 'On-screen keys',
+  field: 'Type to the desktop',
+  placeholder: 'Type here',
+};
+
+/** Why a session's socket closed: by the names of its close codes. */
+const closed = {
+  GOING_AWAY: 'The gateway is restarting.',
+  NORMAL: 'The session has ended.',
+  PROTOCOL_ERROR: 'The connection broke the protocol.',
+  UNSUPPORTED_DATA: 'The connection broke the protocol.',
+  POLICY: 'The session did something that its policy refuses.',
+  TICKET: 'The admission to the session had expired.',
+  REVOKED: 'Your access to this desktop was taken away.',
+  IDLE: 'The session ended because nothing was typed or moved for a long time.',
+  ENDED: 'An operator or a time limit ended the session.',
+  MOVED: 'You opened this session somewhere else.',
+  LIMIT: 'There are too many sessions open.',
+  VM_PROTOCOL: 'The desktop sent something that is not a screen.',
+  VM_AWAY: 'The desktop is not running or does not answer.',
+  TOO_SLOW: 'The connection was too slow.',
+};
+
+/** More exactly, where the gateway's event says it. */
+const ended = {
+  operator: 'An operator ended this session.',
+  owner: 'You ended this session.',
+  tooLong: 'The session has reached its time limit.',
+};
+
+const link = {
+  lost: 'The connection was lost.',
+  silent: 'The network does not answer.',
+  reconnecting: 'Reconnecting',
+  reconnectingNow: (attempt: number) => `Reconnecting${1 < attempt ? ` (attempt ${attempt})` : ''}…`,
+  tryNow: 'Try now',
+  openAgain: 'Open again',
+  waitForOwner: 'Waiting for the owner of the session to let you in…',
+  refused: 'the owner of the session refused',
+  unanswered: 'the owner of the session did not answer',
+  statusOpening: (desktop: string) => `Connecting to ${desktop}`,
+  statusConnected: (desktop: string) => `Connected to ${desktop}`,
+  statusLooking: (desktop: string) => `Connected to ${desktop}, view only`,
+  statusReconnecting: (desktop: string, why: string) => `Reconnecting to ${desktop}. ${why}`,
+  statusEnded: (desktop: string, why: string) => `Disconnected from ${desktop}. ${why}`,
+};
+
+/** A screen or a terminal that is being opened. */
+const opening = {
+  desktop: 'Opening the desktop',
+  serial: 'Opening the serial console',
+  now: (what: string) => `${what}…`,
+};
+
+const off = {
+  startFailed: 'It did not start',
+  start: 'Start it',
+  onItsWay: (desktop: string, state: string) => `${desktop} is ${state}`,
+  onItsWayNow: (desktop: string, state: string) => `${desktop} is ${state}…`,
+  failed: (desktop: string) => `${desktop} has failed.`,
+  saved: (desktop: string) => `${desktop} is saved.`,
+  stopped: (desktop: string) => `${desktop} is stopped.`,
+};
+
+const page = {
+  desktop: 'Desktop',
+  session: 'Session',
+  sessionOf: (user: string, desktop: string) => `${user} on ${desktop}`,
+  sessionOn: (desktop: string) => `Session on ${desktop}`,
+  noPicture: 'There is no screen to save yet',
+  canvas: 'Screen of the desktop. Control, Alt and Shift together lead out of it.',
+  notAllowed: 'The browser did not allow it',
+  closePanel: (panel: string) => `Close ${panel.toLowerCase()}`,
+};
+
+const clipboard = {
+  title: 'Clipboard',
+  copied: 'Copied to this device',
+  copyByHand: 'Select the text and copy it with the keyboard.',
+  pasteByHand: 'Paste into the field with the keyboard.',
+  from: 'From the desktop',
+  fromPlaceholder: 'What you copy there appears here',
+  copy: 'Copy to this device',
+  to: 'To the desktop',
+  sent: 'Sent. Paste it there.',
+  send: 'Send to the desktop',
+  fill: 'Fill from this device',
+  sync: 'Keep both alike by themselves, where the browser allows it',
+};
+
+const people = {
+  title: 'Who is here',
+  loading: 'Loading who is here',
+  unknown: 'Not known',
+  controlFailed: 'Control did not change',
+  closeFailed: 'It could not be closed there',
+  thisWindow: ' (this window)',
+  give: 'Give control',
+  closeThere: 'Close it there',
+  askToType: 'Ask to type',
+  take: 'Take control',
+  share: 'Let everybody type',
+  invited: 'The invitation is on your clipboard',
+  invitation:
+    'To work on this together, send the invitation to somebody who may see this desktop. You are asked before they come in.',
+  copyInvitation: 'Copy invitation',
+  hasControl: 'Has control',
+  watching: 'Watching',
+  waiting: 'Waiting',
+};
+
+const banners = {
+  messageFrom: (user: string) => `Message from ${user}`,
+  close: 'Close',
+  isWatching: (user: string) => `${user} is watching`,
+  isHereToo: (user: string) => `${user} is here too`,
+  hasJoined: (user: string) => `${user} has joined`,
+  endsIn: (seconds: number) => `This session ends in ${seconds} s`,
+  stay: 'Stay',
+  idle: 'Nothing was typed or moved for a long time.',
+  tooLong: 'It has reached its time limit. Save your work.',
+  answerFailed: 'The answer did not get through',
+  asksToWatch: (user: string) => `${user} asks to watch`,
+  asksToWork: (user: string) => `${user} asks to work with you`,
+  allow: 'Allow',
+  onlyWatching: 'Only watching',
+  refuse: 'Refuse',
+};
+
+const serial = {
+  title: 'Serial console',
+  close: 'Close serial console',
+  height: 'Height of the serial console',
+  loading: 'Loading the terminal',
+  pasteTitle: 'Paste several lines?',
+  pasteWhy: 'What you paste ends lines, so the shell may run it at once:',
+  paste: 'Paste',
+  cancel: 'Cancel',
+};
+
+export const session = {
+  page,
+  bar,
+  figures,
+  fits,
+  qualities,
+  power,
+  keys,
+  touch,
+  closed,
+  ended,
+  link,
+  opening,
+  off,
+  clipboard,
+  people,
+  banners,
+  serial,
+};
