@@ -1,18 +1,21 @@
 /** `@oriel/vhd`: VHD images. What is exported here is the public interface; everything else may change. */
 export { ChainDisk, type ChainOptions, type PushOptions } from './chain/chain-disk.ts';
+export { type OpenChainOptions, openChain } from './chain/open.ts';
+export type { OperationOptions, Progress } from './copy/options.ts';
+export type { Range } from './copy/pieces.ts';
 export type { Disk, Extent, MaybeAsync } from './disk.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
-export type { OpenFinding } from './formats/vhd/image-metadata.ts';
+export { type OpenImageOptions, openImage } from './formats/open.ts';
+export type { ChainPolicy } from './image/chain-policy.ts';
+export type { Finding, FindingCode, OpenFinding, Severity } from './image/finding.ts';
 export type { Image } from './image/image.ts';
-export { type OpenChainOptions, type OpenImageOptions, openChain, openImage } from './image/open.ts';
-export type { ChainPolicy } from './image/parent.ts';
 export { connectNbd, NbdClient, type NbdConnectOptions } from './nbd/client.ts';
 export type { MetaContext, NbdStats } from './nbd/export.ts';
 export { NBD_LIMITS, type NbdLimits } from './nbd/limits.ts';
 export { MemoryDisk } from './nbd/memory-disk.ts';
 export type { StatusRun } from './nbd/reply.ts';
 export { type NbdServer, type NbdTls, type ServedDisk, type ServeNbdOptions, serveNbd } from './nbd/server.ts';
-export { type CheckOptions, checkImage, type Finding, type FindingCode, type Severity } from './ops/check.ts';
+export { type CheckOptions, checkImage } from './ops/check.ts';
 export { type CompactOptions, type CompactResult, compactImage } from './ops/compact.ts';
 export {
   type ConvertOptions,
@@ -38,13 +41,11 @@ export {
   type ForeignFormat,
   type ForeignOptions,
   type ServeDisk,
-} from './ops/foreign.ts';
+} from './ops/foreign/foreign.ts';
 export { hashDisk } from './ops/hash.ts';
 export { chainInfo, type ImageInfo as VhdInfo, type InfoOptions, imageInfo, type ParentInfo } from './ops/info.ts';
 export { type MapEntry, mapDisk, mapWindows } from './ops/map.ts';
 export { type MergeOptions, type MergeResult, mergeImage } from './ops/merge.ts';
-export type { OperationOptions, Progress } from './ops/options.ts';
-export type { Range } from './ops/pieces.ts';
 export { type RebaseOptions, type RebaseResult, rebaseImage } from './ops/rebase.ts';
 export { receiveDisk } from './ops/receive.ts';
 export { type RepairOptions, type RepairResult, repairImage } from './ops/repair.ts';

@@ -1,11 +1,11 @@
 /** The chain as a disk against a buffer that went through the same writes. Named tests are for invariants and quirks. */
 import { describe, expect, test } from 'vitest';
-import { openChain } from '../image/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from '../testing/images.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { KIB } from '../units.ts';
 import type { ChainDisk } from './chain-disk.ts';
+import { openChain } from './open.ts';
 
 const LEAF = '/disks/leaf.vhd';
 

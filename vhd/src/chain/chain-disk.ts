@@ -17,7 +17,7 @@
 
 import { type Disk, type Extent, type MaybeAsync, partOf } from '../disk.ts';
 import { VhdError } from '../errors.ts';
-import type { OpenFinding } from '../formats/vhd/image-metadata.ts';
+import type { OpenFinding } from '../image/finding.ts';
 import type { Image } from '../image/image.ts';
 import { DISK_LIMITS, type DiskLimits } from '../limits.ts';
 import { fileError } from '../storage/file.ts';

@@ -1,6 +1,5 @@
 /** How flushes share syncs, what they cost, and what they say after a failure. */
 import { describe, expect, test } from 'vitest';
-import { openChain } from '../image/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { FaultyStorage } from '../testing/faulty-storage.ts';
@@ -11,6 +10,7 @@ import { RecordingStorage } from '../testing/recording-storage.ts';
 import { SectorHistory } from '../testing/sector-history.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import type { ChainDisk } from './chain-disk.ts';
+import { openChain } from './open.ts';
 
 const BASE = '/disks/base.vhd';
 const LEAF = '/disks/leaf.vhd';

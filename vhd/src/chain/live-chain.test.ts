@@ -1,12 +1,13 @@
 /** Changes of a chain while it is in use: snapshot, splice after a merge, and the map of changes. */
 import { describe, expect, test } from 'vitest';
+import { openImage } from '../formats/open.ts';
 import type { Image } from '../image/image.ts';
-import { openChain, openImage, openLinks } from '../image/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from '../testing/images.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { ChainDisk } from './chain-disk.ts';
+import { openChain, openLinks } from './open.ts';
 
 const SIZE = 4 * SMALL_BLOCK_BYTES;
 const pathOf = (link: number): string => `/disks/${link}.vhd`;

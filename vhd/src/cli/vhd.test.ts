@@ -6,7 +6,7 @@ import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { type Command, CommanderError } from 'commander';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openChain } from '../image/open.ts';
+import { openChain } from '../chain/open.ts';
 import { vhdCommand } from './vhd.ts';
 
 let folder: string;

@@ -4,8 +4,8 @@
  */
 import type { DiskType, Footer } from '../formats/vhd/codec/footer.ts';
 import type { Header } from '../formats/vhd/codec/header.ts';
-import type { OpenFinding } from '../formats/vhd/image-metadata.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
+import type { OpenFinding } from './finding.ts';
 
 /** An open image. Offsets, positions and lengths in bytes. */
 export interface Image {

@@ -1,8 +1,9 @@
 /** What a check finds, and what a repair makes of it: nothing is guessed, what is overwritten is kept. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { openChain } from '../chain/open.ts';
+import { openImage } from '../formats/open.ts';
 import { encodeHeader } from '../formats/vhd/codec/header.ts';
-import { openChain, openImage } from '../image/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
 import { checkImage } from './check.ts';

@@ -3,20 +3,22 @@
  * whole chain, so the result stands alone. Other formats go through qemu-img: see foreign.ts.
  */
 import { randomUUID } from 'node:crypto';
+import { openChain } from '../chain/open.ts';
+import type { FileSink } from '../copy/copy.ts';
+import { copyDisk } from '../copy/copy.ts';
+import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
+import { rawSink } from '../copy/raw-sink.ts';
 import type { Disk } from '../disk.ts';
 import { isVhdError, VhdError } from '../errors.ts';
+import { openRawDisk } from '../formats/raw/raw-disk.ts';
 import { DEFAULT_BLOCK_BYTES } from '../formats/vhd/codec/layout.ts';
 import { readFooter } from '../formats/vhd/image-metadata.ts';
-import { openChain } from '../image/open.ts';
-import type { ChainPolicy } from '../image/parent.ts';
+import { dynamicSink, fixedSink } from '../formats/vhd/sinks.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
-import { copyDisk } from './copy.ts';
 import { finishPending } from './finish.ts';
-import { writeNewFile } from './new-file.ts';
-import { chainOptions, type OperationOptions, storageOf } from './options.ts';
-import { openRawDisk } from './raw-disk.ts';
-import { dynamicSink, type FileSink, fixedSink, rawSink } from './sinks.ts';
 
 /** What this library reads and writes by itself. */
 export type NativeFormat = 'raw' | 'fixed' | 'dynamic';

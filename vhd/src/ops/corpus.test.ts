@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { openChain } from '../chain/open.ts';
 import { isVhdError } from '../errors.ts';
-import { openChain } from '../image/open.ts';
 import { MemoryContent } from '../storage/memory-file.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';

@@ -2,8 +2,10 @@
  * Creates empty images: fixed, dynamic, and children of another image (linked clones). A child of a 2 TiB template is
  * as quick as one of a small disk: nothing of the parent is read but its footer.
  */
+
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
 import type { Footer } from '../formats/vhd/codec/footer.ts';
 import {
@@ -14,11 +16,11 @@ import {
   type ParentLink,
 } from '../formats/vhd/codec/image.ts';
 import { readFooter } from '../formats/vhd/image-metadata.ts';
+import { seal } from '../image/seal.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
+import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { refuseOtherWriter } from './locks.ts';
-import { writeNewFile } from './new-file.ts';
-import { type OperationOptions, storageOf } from './options.ts';
 
 /** What a new image should be. Sizes in bytes. */
 export interface CreateOptions extends OperationOptions {
@@ -84,11 +86,6 @@ export async function createChild(name: string, options: CreateChildOptions): Pr
   const image = newChildImage(fields, parentLink(name, options.parent, parent.uuid, storage));
   seal(options.parent, storage);
   return place(name, image, storage, options.isReplacing ?? false);
-}
-
-/** SEALED-STAYS: takes write permission from an image, so that `openDisk` refuses to write to it. Idempotent. Errors: NOT_FOUND, READ_ONLY. */
-export function seal(name: string, storage: Storage): void {
-  if (storage.stat(name)?.isWritable === true) storage.setWritable(name, false);
 }
 
 /** How a child at `childName` refers to its parent: by a relative and by an absolute path. Errors: NOT_FOUND. */

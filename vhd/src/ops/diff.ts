@@ -3,11 +3,11 @@
  * or neither stores it, nothing is read; all else is compared byte by byte.
  */
 import { ChainDisk } from '../chain/chain-disk.ts';
+import { type OperationOptions, storageOf, throwIfCancelled } from '../copy/options.ts';
+import type { Range } from '../copy/pieces.ts';
 import type { Disk, Extent } from '../disk.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
-import type { Range } from './pieces.ts';
 
 /** How two disks are compared. */
 export interface DiffOptions extends OperationOptions {

@@ -1,12 +1,12 @@
 /** Finishes operations that were cut off: SEALED-STAYS allows a commit to write, and this is how a cut one ends. */
 
+import { openLinks } from '../chain/open.ts';
+import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import { isVhdError } from '../errors.ts';
-import { openLinks } from '../image/open.ts';
-import type { ChainPolicy } from '../image/parent.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
 import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { finishMerge } from './merge.ts';
-import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 
 /** Where to look for journals. */
 export interface FinishOptions extends OperationOptions {

@@ -1,7 +1,7 @@
 /** SHA-256 of the virtual content of a disk: the same for every format that holds the same bytes. */
 import { createHash } from 'node:crypto';
+import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import type { Disk } from '../disk.ts';
-import { type OperationOptions, throwIfCancelled } from './options.ts';
 import { readAhead } from './stream.ts';
 
 /** The SHA-256 of all virtual bytes, as 64 hexadecimal digits. Holes are not read, but count. Errors: CANCELLED, IO. */

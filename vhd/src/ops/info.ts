@@ -1,20 +1,21 @@
 /** What is worth knowing about an image, from its metadata alone: no data is read. */
 
+import { findChildren } from '../chain/children.ts';
+import { openLinks } from '../chain/open.ts';
+import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
+import { openImage } from '../formats/open.ts';
 import { type DiskType, qemuSizeBytes } from '../formats/vhd/codec/footer.ts';
 import type { Geometry } from '../formats/vhd/codec/geometry.ts';
 import { decodeLocatorPath } from '../formats/vhd/codec/locator.ts';
 import { dateOf } from '../formats/vhd/codec/time.ts';
 import { DynamicImage } from '../formats/vhd/dynamic-image.ts';
-import type { OpenFinding } from '../formats/vhd/image-metadata.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { OpenFinding } from '../image/finding.ts';
 import type { Image } from '../image/image.ts';
-import { openImage, openLinks } from '../image/open.ts';
-import type { ChainPolicy } from '../image/parent.ts';
-import { findChildren } from '../image/seal.ts';
 import { readBytesSync } from '../storage/file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { LIMITS } from '../units.ts';
 import { hasJournal } from './journal.ts';
-import { chainOptions, type OperationOptions, storageOf } from './options.ts';
 
 /** How an image names its parent. */
 export interface ParentInfo {

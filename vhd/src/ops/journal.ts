@@ -7,12 +7,13 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { VhdError } from '../errors.ts';
-import type { Part } from '../formats/vhd/codec/image.ts';
-import { type ChainPolicy, identityOf } from '../image/parent.ts';
+import { identityOf } from '../formats/open.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { Part } from '../image/patch.ts';
 import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
 import { journalName } from '../storage/journal-name.ts';
+import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
-import { writeNewFile } from './new-file.ts';
 
 /** One thing to do. Paths are absolute here and relative to the journal's folder in the file. */
 export type JournalStep =

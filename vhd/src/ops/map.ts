@@ -1,7 +1,7 @@
 /** The allocated extents of a disk with the link each comes from, in the shape of `qemu-img map --output=json`. */
 import { ChainDisk } from '../chain/chain-disk.ts';
+import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import type { Disk, Extent } from '../disk.ts';
-import { type OperationOptions, throwIfCancelled } from './options.ts';
 
 /** One run of a map. `start` and `length` in bytes. */
 export interface MapEntry {

@@ -8,22 +8,23 @@
  * where anything but the folded links depends on an image that would change or go.
  */
 import { ChainDisk } from '../chain/chain-disk.ts';
+import { findChildren } from '../chain/children.ts';
+import { openLinks } from '../chain/open.ts';
+import { inParallel, SLOT_HEAD_BYTES } from '../copy/copy.ts';
+import { FileWriter } from '../copy/file-writer.ts';
+import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
+import { dataRanges, type Range } from '../copy/pieces.ts';
+import { isZero } from '../copy/zeros.ts';
 import { VhdError } from '../errors.ts';
+import { openImage } from '../formats/open.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { Image } from '../image/image.ts';
-import { openImage, openLinks } from '../image/open.ts';
-import type { ChainPolicy } from '../image/parent.ts';
-import { findChildren } from '../image/seal.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { inParallel, SLOT_HEAD_BYTES } from './copy.ts';
 import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { chainOptions, type OperationOptions, storageOf } from './options.ts';
-import { dataRanges, type Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 import { resizeImage } from './resize.ts';
-import { FileWriter } from './sinks.ts';
-import { isZero } from './zeros.ts';
 
 /** How a merge is done. */
 export interface MergeOptions extends OperationOptions {

@@ -1,7 +1,7 @@
 /** Operations against a buffer that knows the truth: content stays, what is refused is refused, nothing is left behind. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { openChain } from '../image/open.ts';
+import { openChain } from '../chain/open.ts';
 import { journalName } from '../storage/journal-name.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { Random, TEST_DEPTH } from '../testing/random.ts';

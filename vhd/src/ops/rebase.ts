@@ -4,18 +4,18 @@
  */
 
 import type { ChainDisk } from '../chain/chain-disk.ts';
+import { openChain, openLinks } from '../chain/open.ts';
+import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from '../copy/options.ts';
+import type { Range } from '../copy/pieces.ts';
 import { VhdError } from '../errors.ts';
-import { openChain, openLinks } from '../image/open.ts';
-import { type ChainPolicy, identityOf } from '../image/parent.ts';
-import { refuseSealed } from '../image/seal.ts';
+import { identityOf } from '../formats/open.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import { refuseSealed, seal } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { seal } from './create.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';
 import { runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from './options.ts';
-import type { Range } from './pieces.ts';
 import { relinkSteps } from './relink.ts';
 
 /** How an image gets another parent. */

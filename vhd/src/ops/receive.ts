@@ -1,11 +1,12 @@
 /** Reads a stream of unknown length (`convert - …`) into a new file, zeros left out. */
+
+import { SLOT_HEAD_BYTES } from '../copy/copy.ts';
+import { storageOf, throwIfCancelled } from '../copy/options.ts';
+import { isZero } from '../copy/zeros.ts';
 import { VhdError } from '../errors.ts';
+import { writeNewFile } from '../storage/new-file.ts';
 import { alignUp, SECTOR_BYTES } from '../units.ts';
 import { type ConvertOptions, sinkFor, targetSize } from './convert.ts';
-import { SLOT_HEAD_BYTES } from './copy.ts';
-import { writeNewFile } from './new-file.ts';
-import { storageOf, throwIfCancelled } from './options.ts';
-import { isZero } from './zeros.ts';
 
 /**
  * Writes raw bytes as they arrive into a new file. The virtual size is what arrived, rounded up to a sector.

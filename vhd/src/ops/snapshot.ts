@@ -4,17 +4,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { findChildren } from '../chain/children.ts';
+import { type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
+import { identityOf, openImage } from '../formats/open.ts';
 import { type NewImage, newChildImage } from '../formats/vhd/codec/image.ts';
-import { openImage } from '../image/open.ts';
-import { identityOf } from '../image/parent.ts';
-import { findChildren } from '../image/seal.ts';
+import { temporaryName, writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { writeParts } from './create.ts';
 import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { temporaryName, writeNewFile } from './new-file.ts';
-import { type OperationOptions, storageOf } from './options.ts';
 
 /** How a snapshot is made. */
 export interface SnapshotOptions extends OperationOptions {

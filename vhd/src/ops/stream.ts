@@ -3,6 +3,8 @@
  * byte, so that it can be sent with a Content-Length. Spec: "Data Blocks"; blocks lie in the order of the disk.
  */
 import { randomUUID } from 'node:crypto';
+import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
+import { dataPieces, type Piece, readPiece } from '../copy/pieces.ts';
 import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import { BlockTable } from '../formats/vhd/block-table.ts';
@@ -13,8 +15,6 @@ import { type NewSparseImage, newDynamicImage, newFixedImage } from '../formats/
 import { blockSpanBytes, DEFAULT_BLOCK_BYTES, nextBlockOffset } from '../formats/vhd/codec/layout.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import type { NativeFormat } from './convert.ts';
-import { type OperationOptions, throwIfCancelled } from './options.ts';
-import { dataPieces, type Piece, readPiece } from './pieces.ts';
 
 /** A stream of a known length. */
 export interface ExportStream {

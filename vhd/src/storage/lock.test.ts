@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openChain } from '../image/open.ts';
+import { openChain } from '../chain/open.ts';
 import { makeImage } from '../testing/images.ts';
 import { lockHolder, lockRealFile } from './lock.ts';
 import { fileSystem } from './storage.ts';

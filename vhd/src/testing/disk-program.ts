@@ -4,8 +4,9 @@
  */
 
 import type { ChainDisk } from '../chain/chain-disk.ts';
+import { openChain } from '../chain/open.ts';
 import { isVhdError, type VhdError } from '../errors.ts';
-import { openChain, openImage } from '../image/open.ts';
+import { openImage } from '../formats/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';

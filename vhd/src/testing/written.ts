@@ -1,8 +1,9 @@
 /** An image with content whose bytes tests change: what `open.test.ts` and `parent.test.ts` start from. */
+
+import { type OpenChainOptions, openChain } from '../chain/open.ts';
 import { encodeFooter, type Footer } from '../formats/vhd/codec/footer.ts';
 import { encodeHeader, type Header } from '../formats/vhd/codec/header.ts';
 import { readFooter, readHeader } from '../formats/vhd/image-metadata.ts';
-import { type OpenChainOptions, openChain } from '../image/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import { makeImage, SMALL_BLOCK_BYTES } from './images.ts';
 

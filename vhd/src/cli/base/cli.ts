@@ -3,9 +3,9 @@
  * Exit status: 0 done, 1 failed, 2 the image has problems (or the disks differ), 64 wrong usage.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import type { OperationOptions, Progress } from '../../copy/options.ts';
 import { VhdError } from '../../errors.ts';
-import type { ChainPolicy } from '../../image/parent.ts';
-import type { OperationOptions, Progress } from '../../ops/options.ts';
+import type { ChainPolicy } from '../../image/chain-policy.ts';
 import { formatSize, parseSize } from '../../units.ts';
 
 /** What the verbs need from outside; a test gives its own. */

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
-import type { Finding } from '../../ops/check.ts';
+import type { Finding } from '../../image/finding.ts';
 import type { TaskInfo } from '../../service/control/api.ts';
 import { formatSize } from '../../units.ts';
 import { STATUS, size, type Verb } from '../base/cli.ts';

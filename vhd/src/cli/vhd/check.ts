@@ -1,6 +1,7 @@
 /** `oriel vhd check`: finds what is wrong, and mends what can be mended without guessing. */
 import type { Command } from 'commander';
-import { checkImage, type Finding } from '../../ops/check.ts';
+import type { Finding } from '../../image/finding.ts';
+import { checkImage } from '../../ops/check.ts';
 import { repairImage } from '../../ops/repair.ts';
 import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../base/cli.ts';
 

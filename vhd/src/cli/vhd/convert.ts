@@ -12,10 +12,10 @@ import {
   FOREIGN_FORMATS,
   type ForeignFormat,
   type ServeDisk,
-} from '../../ops/foreign.ts';
-import { temporaryName } from '../../ops/new-file.ts';
+} from '../../ops/foreign/foreign.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
+import { temporaryName } from '../../storage/new-file.ts';
 import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
 
 type Format = NativeFormat | ForeignFormat;

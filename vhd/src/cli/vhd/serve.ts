@@ -1,8 +1,8 @@
 /** `oriel vhd serve`: a chain over NBD, until interrupted. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { openChain } from '../../chain/open.ts';
 import { VhdError } from '../../errors.ts';
-import { openChain } from '../../image/open.ts';
 import { type NbdTls, serveNbd } from '../../nbd/server.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 

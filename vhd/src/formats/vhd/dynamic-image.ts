@@ -15,6 +15,7 @@
  * as its blocks, and the copy at offset 0 heals a footer that a power cut did not let through.
  */
 import { VhdError } from '../../errors.ts';
+import type { OpenFinding } from '../../image/finding.ts';
 import type { Image } from '../../image/image.ts';
 import { DISK_LIMITS } from '../../limits.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
@@ -27,7 +28,7 @@ import { encodeFooter, FOOTER_BYTES, type Footer, hasBatmap } from './codec/foot
 import type { Header } from './codec/header.ts';
 import { blockSpanBytes, nextBlockOffset } from './codec/layout.ts';
 import { findFreeSpace } from './free-space.ts';
-import type { DynamicTable, FooterReading, OpenFinding } from './image-metadata.ts';
+import type { DynamicTable, FooterReading } from './image-metadata.ts';
 
 /** Metadata on its way to the file: taken from memory when a flush begins. */
 interface Batch {

@@ -1,11 +1,12 @@
 /** A fixed image: the content of the disk, then the footer. Spec: "Fixed Hard Disk Image". */
 import { VhdError } from '../../errors.ts';
+import type { OpenFinding } from '../../image/finding.ts';
 import type { Image } from '../../image/image.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { SyncGuard } from '../../storage/sync-guard.ts';
 import { SECTOR_BYTES } from '../../units.ts';
 import type { Footer } from './codec/footer.ts';
-import type { FooterReading, OpenFinding } from './image-metadata.ts';
+import type { FooterReading } from './image-metadata.ts';
 
 /** An open fixed image. Every sector is stored; nothing but data is ever written. */
 export class FixedImage implements Image {

@@ -4,6 +4,7 @@
  * checked against the size of the file before anything is allocated for it.
  */
 import { VhdError } from '../../errors.ts';
+import type { OpenFinding } from '../../image/finding.ts';
 import { type RandomAccessFile, readBytesSync } from '../../storage/file.ts';
 import { SECTOR_BYTES } from '../../units.ts';
 import { BlockTable } from './block-table.ts';
@@ -19,18 +20,6 @@ import {
 } from './codec/footer.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from './codec/header.ts';
 import { blockSpanBytes } from './codec/layout.ts';
-
-/** Something about an image that did not keep it from opening and that a repair would put right. */
-export interface OpenFinding {
-  readonly code:
-    | 'FOOTER_TAIL' // no valid footer at the end; the copy at the start was used
-    | 'FOOTER_HEAD' // no valid copy at the start
-    | 'FOOTER_MISMATCH' // both are valid and say different things
-    | 'FOOTER_SHORT' // 511 bytes (quirk 1)
-    | 'PARENT_TIME'; // the parent was modified after the child was made, or the files were copied (quirk 14)
-  readonly path: string;
-  readonly message: string;
-}
 
 /** The footer in force, and where the tail of the file starts. */
 export interface FooterReading {

@@ -1,5 +1,5 @@
 /** Chains with known content, for tests of operations: each link is written to at random, and a buffer keeps the truth. */
-import { openChain } from '../../image/open.ts';
+import { openChain } from '../../chain/open.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Random } from '../../testing/random.ts';
 import { SECTOR_BYTES } from '../../units.ts';

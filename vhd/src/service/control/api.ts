@@ -4,7 +4,7 @@
  * `{"error":{"code","message"}}`. Sizes are bytes, times are ISO 8601.
  */
 
-import type { ForeignFormat } from '../../ops/foreign.ts';
+import type { ForeignFormat } from '../../ops/foreign/foreign.ts';
 
 /** The version in the path of every verb. A change that an older client cannot bear gets a new one. */
 export const API_VERSION = 'v1';

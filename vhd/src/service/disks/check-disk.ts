@@ -1,5 +1,7 @@
 /** Looks for damage in the links of a disk. The leaf of an open disk is in change, so it is left out. */
-import { checkImage, type Finding } from '../../ops/check.ts';
+
+import type { Finding } from '../../image/finding.ts';
+import { checkImage } from '../../ops/check.ts';
 import type { TaskInfo } from '../control/api.ts';
 import type { Shared } from './shared.ts';
 

@@ -1,8 +1,9 @@
 /** The library: images and templates, a VHD and a record each. */
 import { rmSync, statSync } from 'node:fs';
 import { VhdError } from '../../errors.ts';
-import { openImage } from '../../image/open.ts';
-import { createImage, seal } from '../../ops/create.ts';
+import { openImage } from '../../formats/open.ts';
+import { seal } from '../../image/seal.ts';
+import { createImage } from '../../ops/create.ts';
 import { fileSystem } from '../../storage/storage.ts';
 import type { Health, ImageInfo, ImportFormat, TaskInfo } from '../control/api.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { serveNbd } from '../../nbd/server.ts';
 import { convertDisk, openSource } from '../../ops/convert.ts';
-import { convertFromForeign, type ForeignFormat } from '../../ops/foreign.ts';
+import { convertFromForeign, type ForeignFormat } from '../../ops/foreign/foreign.ts';
 import { fileError } from '../../storage/file.ts';
 import type { ImportFormat } from '../control/api.ts';
 import type { TaskContext } from '../state/task-book.ts';

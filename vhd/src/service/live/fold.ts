@@ -5,8 +5,9 @@
  * not hide. Either way the folded link then leaves the files, the record and the open chain, in this order.
  */
 
+import { openChain } from '../../chain/open.ts';
 import { isVhdError, VhdError } from '../../errors.ts';
-import { openChain, openImage } from '../../image/open.ts';
+import { openImage } from '../../formats/open.ts';
 import { doSteps, hasJournal, type JournalStep, readJournal, removeJournal, runSteps } from '../../ops/journal.ts';
 import { finishMerge, mergeImage } from '../../ops/merge.ts';
 import { relinkSteps } from '../../ops/relink.ts';

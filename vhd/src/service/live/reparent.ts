@@ -4,10 +4,10 @@
  */
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { openChain } from '../../chain/open.ts';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
-import { openChain } from '../../image/open.ts';
-import { seal } from '../../ops/create.ts';
+import { seal } from '../../image/seal.ts';
 import { diffDisks } from '../../ops/diff.ts';
 import { runSteps } from '../../ops/journal.ts';
 import { relinkSteps } from '../../ops/relink.ts';

@@ -3,8 +3,9 @@
  * a worker thread (`host-worker.ts`) as in the service's own.
  */
 import type { ChainDisk } from '../../chain/chain-disk.ts';
+import { openChain } from '../../chain/open.ts';
 import { VhdError } from '../../errors.ts';
-import { openChain, openImage } from '../../image/open.ts';
+import { openImage } from '../../formats/open.ts';
 import { PIECE_BYTES } from '../../nbd/reply-writer.ts';
 import { fileSystem, type Storage } from '../../storage/storage.ts';
 import type { DiskRates, Fault } from '../control/api.ts';

@@ -3,6 +3,7 @@
  * stream sends them. Spec: "Hard Disk Footer Format", "Dynamic Disk Header Format", "Parent Locator Entries".
  */
 import { VhdError } from '../../../errors.ts';
+import type { Part } from '../../../image/patch.ts';
 import { alignUp, formatSize, LIMITS, SECTOR_BYTES } from '../../../units.ts';
 import { emptyBatPieces } from './bat.ts';
 import { encodeFooter, type Footer } from './footer.ts';
@@ -22,13 +23,6 @@ export interface ParentLink {
   readonly absolutePath: string;
   /** Modification time of the parent file. */
   readonly modified: Date;
-}
-
-/** Bytes and where they go. */
-export interface Part {
-  /** File offset in bytes. */
-  readonly offset: number;
-  readonly bytes: Uint8Array;
 }
 
 /** A new image: its records, and all the bytes of the file that are not zero. */

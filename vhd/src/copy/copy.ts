@@ -25,6 +25,11 @@ export interface Sink {
   put(slot: Slot): Promise<void>;
 }
 
+/** A sink into a file that ends with `finish`, which is told the final virtual size in bytes. */
+export interface FileSink extends Sink {
+  finish(sizeBytes: number): Promise<void>;
+}
+
 /** Pieces in flight: one is written, the next are read or wait; more of them only take turns at the memory. */
 const SLOTS = 4;
 /** BOUNDED: what the buffers of one copy may take together. */

@@ -7,14 +7,14 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Disk } from '../disk.ts';
-import { VhdError } from '../errors.ts';
-import { openChain } from '../image/open.ts';
-import { fileSystem, folderOf } from '../storage/storage.ts';
-import { alignUp, SECTOR_BYTES } from '../units.ts';
-import { createImage } from './create.ts';
-import { temporaryName } from './new-file.ts';
-import type { OperationOptions } from './options.ts';
+import { openChain } from '../../chain/open.ts';
+import type { OperationOptions } from '../../copy/options.ts';
+import type { Disk } from '../../disk.ts';
+import { VhdError } from '../../errors.ts';
+import { temporaryName } from '../../storage/new-file.ts';
+import { fileSystem, folderOf } from '../../storage/storage.ts';
+import { alignUp, SECTOR_BYTES } from '../../units.ts';
+import { createImage } from '../create.ts';
 
 /** The formats that are passed on to qemu-img. */
 export type ForeignFormat = 'qcow2' | 'vmdk' | 'vhdx' | 'vdi' | 'qcow';

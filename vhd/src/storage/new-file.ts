@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { RandomAccessFile } from '../storage/file.ts';
-import { folderOf, type Storage } from '../storage/storage.ts';
+import type { RandomAccessFile } from './file.ts';
+import { folderOf, type Storage } from './storage.ts';
 
 /** A temporary name beside `name`. */
 export function temporaryName(name: string): string {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isVhdError } from '../errors.ts';
+import { openImage } from '../formats/open.ts';
 import { BAT_UNUSED } from '../formats/vhd/codec/bat.ts';
 import { encodeFooter } from '../formats/vhd/codec/footer.ts';
 import { newChildImage, newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
@@ -22,7 +23,7 @@ import {
   SIZE,
 } from '../testing/written.ts';
 import { GIB } from '../units.ts';
-import { openChain, openImage } from './open.ts';
+import { openChain } from './open.ts';
 
 describe('the footer', () => {
   test('quirk 1: 511 bytes are read, and written back as 512', async () => {

@@ -3,26 +3,21 @@
  * of a file that anybody may have written: they are hints, tried within the folders that the policy names; what
  * decides is the identity in the parent's footer (quirk 14). Paths to other machines are never followed.
  */
+
 import path from 'node:path';
-import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
+import { VhdError, type VhdErrorCode } from '../errors.ts';
+import { identityOf } from '../formats/open.ts';
 import { newFooter } from '../formats/vhd/codec/image.ts';
 import { decodeLocatorPath, parseLocatorPath } from '../formats/vhd/codec/locator.ts';
 import { vhdSeconds } from '../formats/vhd/codec/time.ts';
 import { NIL_UUID } from '../formats/vhd/codec/uuid.ts';
 import { FixedImage } from '../formats/vhd/fixed-image.ts';
-import { type OpenFinding, readFooter } from '../formats/vhd/image-metadata.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { OpenFinding } from '../image/finding.ts';
+import type { Image } from '../image/image.ts';
 import { readBytesSync } from '../storage/file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { alignDown, LIMITS, SECTOR_BYTES } from '../units.ts';
-import type { Image } from './image.ts';
-
-/** Where parents may lie. */
-export interface ChainPolicy {
-  /** Folders (with all below them) besides the folder of the leaf. */
-  readonly folders?: readonly string[];
-  /** False leaves out the folder of the leaf. */
-  readonly isLeafFolderAllowed?: boolean;
-}
 
 /** A parent that was found. */
 export interface ParentFile {
@@ -135,21 +130,6 @@ function exists(name: string, storage: Storage): boolean {
     return true;
   } catch {
     return false; // Also a name that is too long, or a folder that may not be searched: not there for us.
-  }
-}
-
-/** The identity of the image at a path; `undefined` where there is none, or nothing that is one. Errors: IO, READ_ONLY. */
-export function identityOf(name: string, storage: Storage): string | undefined {
-  try {
-    const file = storage.open(name, 'read');
-    try {
-      return readFooter(file).footer.uuid;
-    } finally {
-      void file.close();
-    }
-  } catch (error) {
-    if (isVhdError(error, 'IO', 'READ_ONLY') || !isVhdError(error)) throw error;
-    return undefined;
   }
 }
 

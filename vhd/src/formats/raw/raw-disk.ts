@@ -1,11 +1,12 @@
 /** A raw file as a read-only `Disk`: its bytes are the virtual bytes. */
-import type { Disk, Extent } from '../disk.ts';
-import { VhdError } from '../errors.ts';
-import type { RandomAccessFile } from '../storage/file.ts';
-import { fileSystem, type Storage } from '../storage/storage.ts';
-import { alignDown, alignUp, SECTOR_BYTES } from '../units.ts';
+
+import type { Range } from '../../copy/pieces.ts';
+import type { Disk, Extent } from '../../disk.ts';
+import { VhdError } from '../../errors.ts';
+import type { RandomAccessFile } from '../../storage/file.ts';
+import { fileSystem, type Storage } from '../../storage/storage.ts';
+import { alignDown, alignUp, SECTOR_BYTES } from '../../units.ts';
 import { storedRanges } from './holes.ts';
-import type { Range } from './pieces.ts';
 
 /**
  * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero.

@@ -1,7 +1,7 @@
 /** What the calls of every operation have in common: where files lie, how to stop, and how far it is. */
 
 import { VhdError } from '../errors.ts';
-import type { ChainPolicy } from '../image/parent.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
 import { fileSystem, type Storage } from '../storage/storage.ts';
 
 /** How far a long operation is. */

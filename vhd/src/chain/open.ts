@@ -1,29 +1,18 @@
-/** Opening images and chains: the one place that turns paths into disks, and refuses what must not be opened. */
+/** Opening chains: the one place that turns paths into disks, and refuses what must not be opened. */
 
-import { ChainDisk, type ChainOptions } from '../chain/chain-disk.ts';
 import { VhdError } from '../errors.ts';
-import { DynamicImage } from '../formats/vhd/dynamic-image.ts';
-import { FixedImage } from '../formats/vhd/fixed-image.ts';
-import { type OpenFinding, readDynamicTable, readFooter } from '../formats/vhd/image-metadata.ts';
+import type { OpenImageOptions } from '../formats/open.ts';
+import { openImage } from '../formats/open.ts';
+import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { Image } from '../image/image.ts';
+import { refuseSealed } from '../image/seal.ts';
 import { DISK_LIMITS } from '../limits.ts';
 import { refuseInterrupted } from '../storage/journal-name.ts';
-import { fileSystem, type Storage } from '../storage/storage.ts';
-import type { Image } from './image.ts';
-import { type ChainPolicy, findParent, openRawParent, type ParentFile } from './parent.ts';
-import { findChildren, refuseSealed } from './seal.ts';
-
-/** How an image is opened. */
-export interface OpenImageOptions {
-  /** True when left out: writing has to be asked for. */
-  readonly isReadOnly?: boolean;
-  /** Where the files lie; the file system when left out. */
-  readonly storage?: Storage;
-  /**
-   * SEALED-STAYS: true only for a journaled commit, the one operation that may write to an image that has children.
-   * The storage must allow it (see `unseal`).
-   */
-  readonly isCommit?: boolean;
-}
+import type { Storage } from '../storage/storage.ts';
+import { fileSystem } from '../storage/storage.ts';
+import { ChainDisk, type ChainOptions } from './chain-disk.ts';
+import { findChildren } from './children.ts';
+import { findParent, openRawParent, type ParentFile } from './parent.ts';
 
 /** How a chain is opened. */
 export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
@@ -33,30 +22,6 @@ export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
   readonly lease?: number;
   /** False leaves out looking for children in the folder of the leaf, for callers that know there are none. */
   readonly isLookingForChildren?: boolean;
-}
-
-/**
- * Opens one image by itself, without its parents. The caller closes it. It does not lock: see `lockImage`.
- * Errors: NOT_FOUND, NOT_VHD, FOOTER_*, HEADER_*, BAT_*, TOO_LARGE, POISONED, UNSUPPORTED, DAMAGED, SEALED, READ_ONLY, IO.
- */
-export function openImage(path: string, options: OpenImageOptions = {}): Image {
-  return openWith(path, options, []);
-}
-
-function openWith(path: string, options: OpenImageOptions, noticed: readonly OpenFinding[]): Image {
-  const storage = options.storage ?? fileSystem;
-  const isReadOnly = options.isReadOnly ?? true;
-  if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);
-  const file = storage.open(path, isReadOnly ? 'read' : 'write');
-  try {
-    const found = readFooter(file);
-    const reading = { ...found, findings: [...found.findings, ...noticed] };
-    if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
-    return new DynamicImage(file, reading, readDynamicTable(file, reading.footer));
-  } catch (error) {
-    void file.close();
-    throw error;
-  }
 }
 
 /**
@@ -129,5 +94,5 @@ export function openLinks(path: string, options: OpenChainOptions = {}): Image[]
 }
 
 function openParent(parent: ParentFile, storage: Storage): Image {
-  return parent.isRaw ? openRawParent(parent.path, storage) : openWith(parent.path, { storage }, parent.findings);
+  return parent.isRaw ? openRawParent(parent.path, storage) : openImage(parent.path, { storage }, parent.findings);
 }

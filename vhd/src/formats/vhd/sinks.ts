@@ -1,21 +1,17 @@
-/** Where copies go: a raw file, a fixed image, a new dynamic image. All leave zeros out. Spec: "Data Blocks". */
-
-import { VhdError } from '../errors.ts';
-import { BlockTable } from '../formats/vhd/block-table.ts';
-import { batEntriesFor } from '../formats/vhd/codec/bat.ts';
-import { bitmapBytes } from '../formats/vhd/codec/bitmap.ts';
-import { encodeFooter } from '../formats/vhd/codec/footer.ts';
-import { newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
-import { blockSpanBytes, nextBlockOffset, planLayout } from '../formats/vhd/codec/layout.ts';
-import type { RandomAccessFile } from '../storage/file.ts';
-import { LIMITS, SECTOR_BYTES } from '../units.ts';
-import { type Sink, SLOT_HEAD_BYTES, type Slot } from './copy.ts';
-import { dataRuns } from './zeros.ts';
-
-/** A sink into a file that ends with `finish`, which is told the final virtual size in bytes. */
-export interface FileSink extends Sink {
-  finish(sizeBytes: number): Promise<void>;
-}
+/** Where copies go that are VHDs: a fixed image, a new dynamic image. Both leave zeros out. Spec: "Data Blocks". */
+import { type FileSink, SLOT_HEAD_BYTES } from '../../copy/copy.ts';
+import { FileWriter } from '../../copy/file-writer.ts';
+import { rawSink } from '../../copy/raw-sink.ts';
+import { dataRuns } from '../../copy/zeros.ts';
+import { VhdError } from '../../errors.ts';
+import type { RandomAccessFile } from '../../storage/file.ts';
+import { LIMITS, SECTOR_BYTES } from '../../units.ts';
+import { BlockTable } from './block-table.ts';
+import { batEntriesFor } from './codec/bat.ts';
+import { bitmapBytes } from './codec/bitmap.ts';
+import { encodeFooter } from './codec/footer.ts';
+import { newDynamicImage, newFixedImage } from './codec/image.ts';
+import { blockSpanBytes, nextBlockOffset, planLayout } from './codec/layout.ts';
 
 /** Identity and time of an image that a sink writes. */
 export interface ImageFields {
@@ -23,49 +19,10 @@ export interface ImageFields {
   readonly now: Date;
 }
 
-/** Small enough that a piece is still in the cache of a core when it is written. */
-const RAW_PIECE_BYTES: number = 512 << 10;
-
-/**
- * Two writes at a time. The kernel holds the lock of a file while it writes. With one write at a time the file idles from
- * the end of a write until this process has woken up and started the next (measured: 1.15 times the time); with three
- * or more, threads that wait for the lock spin, and take the cores away from the readers.
- */
-export class FileWriter {
-  readonly #file: RandomAccessFile;
-  /** The two writes before the next. */
-  readonly #before: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
-
-  constructor(file: RandomAccessFile) {
-    this.#file = file;
-  }
-
-  /** As `RandomAccessFile.write`, when the write before the last is through. */
-  write(from: Uint8Array, fromOffset: number, length: number, position: number): Promise<void> {
-    const write = (this.#before.shift() ?? Promise.resolve()).then(() =>
-      this.#file.write(from, fromOffset, length, position),
-    );
-    this.#before.push(write.catch(() => undefined)); // The caller gets the error; the next write is its own affair.
-    return write;
-  }
-}
-
-/** Virtual bytes at their own offsets; zeros become holes. */
-export function rawSink(file: RandomAccessFile): FileSink {
-  const writer = new FileWriter(file);
-  return {
-    pieceBytes: RAW_PIECE_BYTES,
-    put: (slot) => putRuns(writer, slot, slot.offset),
-    finish: (sizeBytes) => file.truncate(sizeBytes),
-  };
-}
-
 /** A fixed image: raw bytes and a footer. Errors of `finish`: USAGE, TOO_LARGE. */
 export function fixedSink(file: RandomAccessFile, fields: ImageFields): FileSink {
-  const writer = new FileWriter(file);
   return {
-    pieceBytes: RAW_PIECE_BYTES,
-    put: (slot) => putRuns(writer, slot, slot.offset),
+    ...rawSink(file),
     finish: async (sizeBytes) => {
       const { footer } = newFixedImage({ ...fields, sizeBytes });
       await file.write(encodeFooter(footer), 0, SECTOR_BYTES, sizeBytes);
@@ -138,11 +95,5 @@ export async function putBlock(
     if (isFirst && from !== bitmapStart) await file.write(bytes, bitmapStart, bitmapSize, start);
     isFirst = false;
     await file.write(bytes, from, run.end - from, start + from - bitmapStart);
-  }
-}
-
-async function putRuns(file: FileWriter, slot: Slot, at: number): Promise<void> {
-  for (const run of dataRuns(slot.bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + slot.length)) {
-    await file.write(slot.bytes, run.start, run.end - run.start, at + run.start - SLOT_HEAD_BYTES);
   }
 }

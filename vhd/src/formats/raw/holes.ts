@@ -5,8 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { SECTOR_BYTES } from '../units.ts';
-import type { Range } from './pieces.ts';
+import type { Range } from '../../copy/pieces.ts';
+import { SECTOR_BYTES } from '../../units.ts';
 
 /** BOUNDED: an answer longer than this (about 300,000 extents) is not waited for. */
 const MAX_ANSWER_BYTES: number = 32 << 20;

@@ -1,0 +1,25 @@
+/** Where a copy goes that is a raw file: virtual bytes at their own offsets, zeros left out. */
+
+import type { RandomAccessFile } from '../storage/file.ts';
+import { type FileSink, SLOT_HEAD_BYTES, type Slot } from './copy.ts';
+import { FileWriter } from './file-writer.ts';
+import { dataRuns } from './zeros.ts';
+
+/** Small enough that a piece is still in the cache of a core when it is written. */
+const RAW_PIECE_BYTES: number = 512 << 10;
+
+/** Virtual bytes at their own offsets; zeros become holes. */
+export function rawSink(file: RandomAccessFile): FileSink {
+  const writer = new FileWriter(file);
+  return {
+    pieceBytes: RAW_PIECE_BYTES,
+    put: (slot) => putRuns(writer, slot, slot.offset),
+    finish: (sizeBytes) => file.truncate(sizeBytes),
+  };
+}
+
+async function putRuns(file: FileWriter, slot: Slot, at: number): Promise<void> {
+  for (const run of dataRuns(slot.bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + slot.length)) {
+    await file.write(slot.bytes, run.start, run.end - run.start, at + run.start - SLOT_HEAD_BYTES);
+  }
+}
