@@ -19,6 +19,8 @@ export const SessionEnd = z.enum([
   'closed',
   'dropped',
   'revoked',
+  /** The sign-in or token that it was opened with ended. */
+  'signed-out',
   'idle',
   'too-long',
   'operator',
@@ -253,6 +255,13 @@ export const SessionEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.message'), from: z.string(), text: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('session.join-asked'), join: Join }),
   z.object({ type: z.literal('session.join-answered'), join: Join }),
+  /** What was copied is not passed on, and what was there before stays. `in` is towards the VM. */
+  z.object({
+    type: z.literal('session.clipboard-refused'),
+    direction: z.enum(['in', 'out']),
+    why: z.enum(['too-large', 'policy']),
+    maxBytes: z.number().int(),
+  }),
   z.object({ type: z.literal('session.ended'), end: SessionEnd }),
 ]);
 export type SessionEvent = z.infer<typeof SessionEvent>;

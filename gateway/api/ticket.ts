@@ -4,7 +4,7 @@
  * The page asks for a ticket and opens `new WebSocket(socketPath, ['binary', ticketProtocol(ticket)])`: the ticket goes
  * as a subprotocol, so that it is in no address, history, referrer or access log. The server selects `binary`. Only
  * binary frames are taken; on a `display` socket they carry RFB (security type None: the gateway has done the VM's), on
- * a `serial` socket they carry the raw bytes of the console.
+ * a `serial` socket they carry the raw bytes of the console (console.ts says how a page resumes them).
  */
 import { z } from 'zod';
 import { DesktopParams, DesktopView } from './desktop.ts';
@@ -33,7 +33,15 @@ export function ticketOf(protocols: readonly string[]): string | undefined {
 export const SessionMode = z.enum(['control', 'view']);
 export type SessionMode = z.infer<typeof SessionMode>;
 
-export const TicketRequest = z.object({ kind: DesktopView.default('display'), mode: SessionMode.default('control') });
+export const TicketRequest = z.object({
+  kind: DesktopView.default('display'),
+  mode: SessionMode.default('control'),
+  /**
+   * Takes up one's own session of this kind and mode on the desktop where there is one that has not ended: left, or open on
+   * another device (which is told MOVED). Else, and without it, a new session.
+   */
+  takeUp: z.boolean().default(false),
+});
 export type TicketRequest = z.infer<typeof TicketRequest>;
 
 export const Ticket = z.object({
@@ -48,12 +56,12 @@ export const Ticket = z.object({
 });
 export type Ticket = z.infer<typeof Ticket>;
 
-/** A new session on a desktop. `control` needs the right `open`, `view` the right `open` or `view`. */
+/** A session on a desktop: a new one, or with `takeUp` one's own. `control` needs the right `open`, `view` the right `open` or `view`. */
 export const createTicket = route({
   id: 'ticket.create',
   method: 'post',
   path: '/desktops/{desktopId}/tickets',
-  summary: 'Gives a one-time ticket for a new session on a desktop',
+  summary: 'Gives a one-time ticket for a session on a desktop',
   access: { right: 'view', on: 'desktop', by: 'desktopId' },
   params: DesktopParams,
   body: TicketRequest,
@@ -67,7 +75,7 @@ export const createTicket = route({
  * never a detail of the host or the VM.
  */
 export const SESSION_CLOSE = {
-  /** The gateway stops; come back with a new ticket. */
+  /** The gateway stops, to start again: the session waits. Come back with a new ticket for the same session. */
   GOING_AWAY: 1001,
   /** The VM closed the connection in an orderly way, or the user ended the session. */
   NORMAL: 1000,
@@ -78,7 +86,7 @@ export const SESSION_CLOSE = {
   POLICY: 1008,
   /** No ticket, or one that is unknown, used or too old. Ask for a new one. */
   TICKET: 4401,
-  /** A user, right, token, sign-in or desktop was taken away. Do not come back. */
+  /** A user, right, token, sign-in or desktop was taken away, or one signed out. Do not come back. */
   REVOKED: 4403,
   /** Nothing was typed or moved for too long. */
   IDLE: 4408,

@@ -215,7 +215,7 @@ export interface DisplayGateway extends TestGateway {
     want?: Partial<TicketRequest>,
   ): Promise<{ ticket: string; sessionId: string }>;
   /** Opens the socket with a ticket, as the browser of that person. */
-  socket(person: TestPerson | undefined, ticket: string): BrowserSocket;
+  socket(person: TestPerson | undefined, ticket: string, ...protocols: string[]): BrowserSocket;
 }
 export interface TestDesktop extends Partial<DesktopFacts> {
   readonly endpoint: (kind: SessionKind) => DisplayEndpoint | Promise<DisplayEndpoint>;
@@ -279,7 +279,8 @@ export async function startDisplayGateway(
     },
     ticket: (person, desktopId = 'd1', want = {}) =>
       person.client.call(createTicket, { params: { desktopId }, body: { kind: 'display', mode: 'control', ...want } }),
-    socket: (person, ticket) => new BrowserSocket(gateway.origin, person?.headers ?? {}, ticket),
+    socket: (person, ticket, ...protocols) =>
+      new BrowserSocket(gateway.origin, person?.headers ?? {}, ticket, protocols),
   };
 }
 
@@ -291,10 +292,9 @@ export class BrowserSocket {
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly opened: Promise<void>;
 
-  constructor(origin: string, headers: Readonly<Record<string, string>>, ticket: string) {
-    this.socket = new WebSocket(`${origin.replace('http', 'ws')}/ws/session`, ['binary', ticketProtocol(ticket)], {
-      headers,
-    });
+  constructor(origin: string, headers: Readonly<Record<string, string>>, ticket: string, more: readonly string[] = []) {
+    const protocols = ['binary', ticketProtocol(ticket), ...more];
+    this.socket = new WebSocket(`${origin.replace('http', 'ws')}/ws/session`, protocols, { headers });
     this.opened = new Promise((resolve, reject) => {
       this.socket.once('open', () => resolve());
       this.socket.once('error', reject);

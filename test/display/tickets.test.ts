@@ -260,6 +260,28 @@ test('who comes back, from another device too, is in the same session; the first
   );
 });
 
+// Seen to fail with `takeUp` that is not looked at: there were two sessions, and the first never heard of the second.
+test('the same person elsewhere takes the session up, open or left; another mode, kind or person does not', async () => {
+  const started = await start();
+  const { gateway } = started;
+  const ann = await live(started, 'ann');
+  const other = await gateway.ticket(ann.person, 'd1', { takeUp: true });
+  expect(other.sessionId).toBe(ann.sessionId);
+  const phone = gateway.socket(ann.person, other.ticket);
+  await phone.rfb();
+  expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.MOVED, reason: 'moved' });
+  phone.socket.terminate();
+  await until('the drop', () => gateway.feature.sessions.get(ann.sessionId)?.phase.state === 'parked');
+  expect((await gateway.ticket(ann.person, 'd1', { takeUp: true })).sessionId).toBe(ann.sessionId);
+  const fresh = [
+    await gateway.ticket(ann.person, 'd1', { takeUp: true, mode: 'view' }),
+    await gateway.ticket(ann.person, 'd1', { takeUp: true, kind: 'serial' }),
+    await gateway.ticket(await gateway.user('bob'), 'd1', { takeUp: true }),
+    await gateway.ticket(ann.person, 'd1'),
+  ];
+  expect(new Set([ann.sessionId, ...fresh.map(({ sessionId }) => sessionId)]).size).toBe(5);
+});
+
 test('nobody comes back within the grace: the session ends as dropped', async () => {
   const started = await start({ graceMs: 50 });
   const { gateway } = started;

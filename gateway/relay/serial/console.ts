@@ -1,11 +1,17 @@
-/** One VM's serial port and everybody who looks at it. The slowest viewer sets the pace for a while, then it is let go. */
+/**
+ * One VM's serial port and everybody who looks at it. The slowest viewer sets the pace for a while, then it is let go.
+ * When the last has gone the port is kept for a while, so that who comes back finds what was said meanwhile.
+ */
+import { randomBytes } from 'node:crypto';
 import type { DisplayEndpoint } from '@oriel/hosts';
+import type { ConsoleHello, ConsolePosition } from '../../api/console.ts';
 import type { Conduit, ConduitEnd, ConduitEvents, OpenChannel } from '../conduit.ts';
 import type { RelayShare } from '../rfb/rfb-session.ts';
 import { Backend, type BackendEvents } from '../stream/backend.ts';
 import { BUFFERS, type ReadBuffer } from '../stream/buffers.ts';
 import type { Channel, ChannelClose, ChannelEvents } from '../stream/channel.ts';
 import { FRAME } from '../stream/frame.ts';
+import { blankQueries } from './queries.ts';
 import { Scrollback } from './scrollback.ts';
 
 export const CONSOLE_LIMITS = {
@@ -16,11 +22,22 @@ export const CONSOLE_LIMITS = {
   /** but no longer than this. */
   patienceMs: 5_000,
   connectMs: 10_000,
+  /** How long a port is kept that nobody looks at. */
+  lingerMs: 300_000,
+  /** Sessions whose beginning is remembered. */
+  sessions: 64,
 } as const;
 
 export interface JoinOptions {
+  readonly sessionId: string;
   readonly openChannel: OpenChannel;
   readonly isDriving: () => boolean;
+  /** What was said before it came: others may have typed it. */
+  readonly canSeeBefore: boolean;
+  /** It wants to be told where it stands: a ConsoleHello first. */
+  readonly wantsHello: boolean;
+  /** Where it broke off, as it says. */
+  readonly from: ConsolePosition | undefined;
   readonly events: ConduitEvents;
 }
 
@@ -31,6 +48,10 @@ export class Console implements BackendEvents {
   readonly #onEmpty: () => void;
   readonly #giveUp = new AbortController();
   readonly #connectTimer: NodeJS.Timeout;
+  readonly #epoch = randomBytes(6).toString('base64url');
+  /** Where each session came first: what was said from there on it may see again. */
+  readonly #beganAt = new Map<string, number>();
+  #linger: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   #isConnected = false;
   #isClosed = false;
@@ -43,17 +64,46 @@ export class Console implements BackendEvents {
   }
 
   join(options: JoinOptions): Conduit {
+    clearTimeout(this.#linger);
     const viewer = new Viewer(this, options);
     this.#viewers.add(viewer);
-    viewer.begin(this.#scrollback.read());
+    const { replay, isContinued } = this.#replayFor(options);
+    blankQueries(replay);
+    const at = this.#scrollback.end - replay.byteLength;
+    if (options.wantsHello) viewer.greet({ epoch: this.#epoch, at, isContinued, replayBytes: replay.byteLength });
+    if (0 < replay.byteLength) viewer.show(replay);
     if (this.#isConnected) options.events.onReady();
     return viewer;
+  }
+
+  /** A copy of what it is shown of the past. */
+  #replayFor({ sessionId, from, canSeeBefore }: JoinOptions): { replay: Buffer; isContinued: boolean } {
+    const beganAt = this.#beganAt.get(sessionId);
+    if (beganAt === undefined) this.#began(sessionId);
+    const mayGoOn =
+      from !== undefined && from.epoch === this.#epoch && (canSeeBefore || (beganAt ?? Infinity) <= from.at);
+    const missed = mayGoOn ? this.#scrollback.since(from.at) : undefined;
+    if (missed !== undefined) return { replay: missed, isContinued: true };
+    return { replay: canSeeBefore ? this.#scrollback.read() : Buffer.alloc(0), isContinued: false };
+  }
+
+  #began(sessionId: string): void {
+    const [oldest] = this.#beganAt.keys();
+    if (oldest !== undefined && CONSOLE_LIMITS.sessions <= this.#beganAt.size) this.#beganAt.delete(oldest);
+    this.#beganAt.set(sessionId, this.#scrollback.end);
+  }
+
+  /** Nobody will come back to it. */
+  close(): void {
+    this.#close('closed');
   }
 
   leave(viewer: Viewer): void {
     this.#viewers.delete(viewer);
     this.paceChanged();
-    if (this.#viewers.size === 0) this.#close('nobody looks');
+    if (0 < this.#viewers.size || this.#isClosed) return;
+    if (!this.#isConnected) this.#close('nobody looks');
+    else this.#linger = setTimeout(() => this.#close('nobody looks'), CONSOLE_LIMITS.lingerMs).unref();
   }
 
   input(bytes: Buffer): void {
@@ -116,6 +166,7 @@ export class Console implements BackendEvents {
     this.#isClosed = true;
     clearTimeout(this.#connectTimer);
     clearTimeout(this.#patience);
+    clearTimeout(this.#linger);
     this.#giveUp.abort();
     this.#onEmpty();
     this.#backend.destroy();
@@ -143,8 +194,8 @@ class Viewer implements Conduit, ChannelEvents {
     return CONSOLE_LIMITS.backlogBytes < this.#channel.backlogBytes;
   }
 
-  begin(scrollback: Buffer): void {
-    if (0 < scrollback.byteLength) this.show(scrollback);
+  greet(hello: ConsoleHello): void {
+    this.#send(Buffer.from(JSON.stringify(hello)));
   }
 
   ready(): void {
@@ -156,11 +207,15 @@ class Viewer implements Conduit, ChannelEvents {
     if (this.#isEnded) return;
     for (let at = 0; at < bytes.byteLength; at += BUFFERS.largeBytes) {
       const part = bytes.subarray(at, at + BUFFERS.largeBytes);
-      const whole = Buffer.allocUnsafe(FRAME.headroomBytes + part.byteLength);
-      whole.set(part, FRAME.headroomBytes);
       this.bytesOut += part.byteLength;
-      this.#channel.send(whole, FRAME.headroomBytes, whole.byteLength, () => {});
+      this.#send(part);
     }
+  }
+
+  #send(bytes: Uint8Array): void {
+    const whole = Buffer.allocUnsafe(FRAME.headroomBytes + bytes.byteLength);
+    whole.set(bytes, FRAME.headroomBytes);
+    this.#channel.send(whole, FRAME.headroomBytes, whole.byteLength, () => {});
   }
 
   onBytes(bytes: Buffer): void {

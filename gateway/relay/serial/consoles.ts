@@ -3,16 +3,13 @@
  * the viewers of a desktop share one connection; a newcomer is shown the latest output first.
  */
 import type { DisplayEndpoint } from '@oriel/hosts';
-import type { Conduit, ConduitEvents, OpenChannel } from '../conduit.ts';
+import type { Conduit } from '../conduit.ts';
 import type { RelayShare } from '../rfb/rfb-session.ts';
-import { Console } from './console.ts';
+import { Console, type JoinOptions } from './console.ts';
 
-export interface ConsoleOptions {
+export interface ConsoleOptions extends JoinOptions {
   readonly desktopId: string;
-  readonly openChannel: OpenChannel;
   readonly endpoint: () => Promise<DisplayEndpoint>;
-  readonly isDriving: () => boolean;
-  readonly events: ConduitEvents;
 }
 
 export class Consoles {
@@ -34,5 +31,9 @@ export class Consoles {
       this.#open.set(desktopId, shared);
     }
     return shared.join(options);
+  }
+
+  close(): void {
+    for (const console of this.#open.values()) console.close();
   }
 }

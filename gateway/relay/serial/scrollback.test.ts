@@ -14,6 +14,17 @@ test('then the newest, from the start of a line', () => {
   scrollback.push(Buffer.from('abc\ndef\nghi\njkl'));
   expect(scrollback.read().toString()).toBe('ghi\njkl');
 });
+test('from a position that is kept on, nothing twice and nothing missing; from another not at all', () => {
+  const scrollback = new Scrollback(10);
+  scrollback.push(Buffer.from('0123456789'));
+  scrollback.push(Buffer.from('abc'));
+  expect(scrollback.end).toBe(13);
+  expect(scrollback.since(13)?.toString()).toBe('');
+  expect(scrollback.since(9)?.toString()).toBe('9abc');
+  expect(scrollback.since(3)?.toString()).toBe('3456789abc');
+  expect(scrollback.since(2)).toBeUndefined();
+  expect(scrollback.since(14)).toBeUndefined();
+});
 test('BOUNDED: any pushes leave the end of all that was said', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ maxLength: 40 }), { maxLength: 20 }), (parts) => {

@@ -3,15 +3,17 @@ import type { Socket } from 'node:net';
 import type { Channel, ChannelClose, ChannelEvents } from './channel.ts';
 import { CLOSE, encodeClose, encodeFrame, OPCODE, writeHeader } from './frame.ts';
 import { FrameError, FrameReader } from './frame-reader.ts';
+import { due, type Heartbeat, heartbeat } from './heartbeat.ts';
 
 export const WS_LIMITS = {
-  frameBytes: 1_048_576,
+  /** Frames are never assembled, so their length costs nothing; what somebody pastes is one frame. */
+  frameBytes: 268_435_456,
   closeTimeoutMs: 2000,
-  /** A ping goes out when nothing came for so long; without any answer in as long again, the peer is gone. */
-  pingEveryMs: 20_000,
   /** A peer that lets our pongs pile up gets no more of them. */
   controlBacklogBytes: 65_536,
 } as const;
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Says a last thing on a socket that nobody reads any more, and sees to it that the socket goes. */
 export function sayLast(socket: Socket, bytes: string | Uint8Array): void {
@@ -33,19 +35,23 @@ export class WsChannel implements Channel {
   readonly #reader: FrameReader;
   readonly #events: ChannelEvents;
   #state: State = { state: 'open' };
-  #heardAt: number;
-  #isPingOut = false;
+  readonly #heartbeat: Heartbeat;
+  readonly #stopBeating: () => void;
+  #pingedAt: number;
+  #unansweredSince: number | undefined;
   #isPaused = false;
   /** It broke the protocol: nothing more that it says can be understood. */
   #isDeaf = false;
 
-  constructor(socket: Socket, head: Buffer, events: ChannelEvents) {
+  constructor(socket: Socket, head: Buffer, events: ChannelEvents, beat: Heartbeat = heartbeat) {
     this.#socket = socket;
     this.#events = events;
+    this.#heartbeat = beat;
     this.#reader = new FrameReader(WS_LIMITS);
-    this.#heardAt = Date.now();
+    this.#pingedAt = performance.now();
+    this.#stopBeating = beat.add(this.#look);
     socket.setNoDelay(true);
-    socket.setTimeout(WS_LIMITS.pingEveryMs, this.#onQuiet);
+    socket.setTimeout(0); // The server's own, for requests.
     if (0 < head.byteLength) socket.unshift(head); // What came with the handshake is read first.
     socket.on('data', this.#onData);
     socket.on('drain', () => this.#events.onDrained());
@@ -74,7 +80,7 @@ export class WsChannel implements Channel {
 
   resume(): void {
     this.#isPaused = false;
-    this.#heardAt = Date.now();
+    this.#unansweredSince = undefined; // What it said meanwhile may still wait in the kernel.
     this.#socket.resume();
   }
 
@@ -88,8 +94,7 @@ export class WsChannel implements Channel {
 
   readonly #onData = (bytes: Buffer): void => {
     if (this.#isDeaf || this.#reader.isClosed) return;
-    this.#heardAt = Date.now();
-    this.#isPingOut = false;
+    this.#unansweredSince = undefined;
     let length = 0;
     try {
       length = this.#reader.read(bytes);
@@ -135,22 +140,29 @@ export class WsChannel implements Channel {
     this.#events.onClosed(how);
   }
 
-  /** Socket timeouts are cheap: they are kept in one list per duration, whatever the number of sockets. */
-  readonly #onQuiet = (): void => {
-    if (this.#state.state !== 'open' || this.#isPaused) return;
-    // Data that goes out also counts as traffic for the socket; what we want to know is whether anybody is there.
-    if (Date.now() - this.#heardAt < WS_LIMITS.pingEveryMs) return;
-    if (this.#isPingOut) {
-      this.#socket.destroy();
-      return;
+  readonly #look = (now: number): void => {
+    if (this.#state.state !== 'open') return;
+    const pulse = {
+      pingedAt: this.#pingedAt,
+      unansweredSince: this.#unansweredSince,
+      isResting: this.#isPaused,
+    };
+    switch (due(now, pulse, this.#heartbeat.limits)) {
+      case 'gone':
+        return void this.#socket.destroy();
+      case 'ping':
+        this.#pingedAt = now;
+        this.#unansweredSince ??= now;
+        this.#socket.write(encodeFrame(OPCODE.ping, NOTHING));
+        return;
+      case 'nothing':
     }
-    this.#isPingOut = true;
-    this.#socket.write(encodeFrame(OPCODE.ping, Buffer.alloc(0)));
   };
 
   #closed(how: ChannelClose): void {
     const before = this.#state;
     this.#state = { state: 'closed' };
+    this.#stopBeating();
     if (before.state === 'closing') clearTimeout(before.timer);
     if (before.state === 'open') this.#events.onClosed(how);
   }

@@ -81,6 +81,7 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
       stopRevoking();
       joins.close();
       await sessions.close();
+      consoles.close();
       workers?.close();
     },
   };

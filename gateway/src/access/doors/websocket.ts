@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { DisplayEndpoint } from '@oriel/hosts';
+import { CONSOLE_PROTOCOL, positionOf } from '../../../api/console.ts';
 import { SESSION_CLOSE, SESSION_PROTOCOL, SESSION_SOCKET_PATH, ticketOf } from '../../../api/ticket.ts';
 import { type OpenChannel } from '../../../relay/conduit.ts';
 import { rfbPolicy } from '../../../relay/rfb/policy.ts';
@@ -47,11 +48,12 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     sayLast(socket, refuseResponse(answer.status, answer.reason, answer.headers));
     return;
   }
-  const hasBinary = answer.protocols.includes(SESSION_PROTOCOL);
+  const wantsHello = answer.protocols.includes(CONSOLE_PROTOCOL);
+  const chosen = [CONSOLE_PROTOCOL, SESSION_PROTOCOL].find((protocol) => answer.protocols.includes(protocol));
   socket.cork(); // The answer and the first frame leave together.
   process.nextTick(() => socket.uncork());
   // As bytes, like the frame: mixed with text, what leaves together costs a copy of both.
-  socket.write(Buffer.from(acceptResponse(answer.accept, hasBinary ? SESSION_PROTOCOL : undefined), 'latin1'));
+  socket.write(Buffer.from(acceptResponse(answer.accept, chosen), 'latin1'));
   const refuse = (code: number, reason: string, why: string): void => {
     const entry = {
       actor: { id: request.principal?.userId ?? null, name: request.principal?.name ?? '-', via: 'ticket' },
@@ -91,7 +93,16 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     }
     session.conduit =
       facts.kind === 'serial'
-        ? deps.consoles.open({ ...common, openChannel, desktopId })
+        ? deps.consoles.open({
+            ...common,
+            openChannel,
+            desktopId,
+            sessionId: session.id,
+            // What others typed takes the right to type, and that of one's own.
+            canSeeBefore: facts.mode === 'control' && !facts.isByConsent,
+            wantsHello,
+            from: positionOf(answer.protocols),
+          })
         : openDisplay({
             ...common,
             openChannel,

@@ -36,7 +36,7 @@ export class Admission {
   async create(
     principal: Principal,
     desktopId: string,
-    want: { readonly kind: SessionKind; readonly mode: SessionMode },
+    want: { readonly kind: SessionKind; readonly mode: SessionMode; readonly takeUp?: boolean },
     address: string,
     joined?: Joined,
   ): Promise<Ticket> {
@@ -45,6 +45,8 @@ export class Admission {
     if (!can(principal, right, { desktopId })) {
       throw new GatewayError('FORBIDDEN', `this needs the right "${right}" on the desktop`);
     }
+    const own = want.takeUp === true ? this.#ownSession(principal, desktopId, want) : undefined;
+    if (own !== undefined) return await this.resume(principal, own.id, address);
     const desktop = await this.#describe(desktopId, want.kind);
     this.#deps.roll.requireRoom(principal.userId, desktopId);
     const now = this.#deps.now();
@@ -66,6 +68,17 @@ export class Admission {
     const ticket = this.#issue(session, principal, address);
     this.#deps.sessions.add(session);
     return ticket;
+  }
+
+  /** The newest that could be gone on with. */
+  #ownSession(
+    principal: Principal,
+    desktopId: string,
+    want: { readonly kind: SessionKind; readonly mode: SessionMode },
+  ): Session | undefined {
+    return this.#deps.roll
+      .on(desktopId, want.kind)
+      .find(({ facts }) => facts.userId === principal.userId && facts.mode === want.mode && facts.joinedId === null);
   }
 
   /** A ticket that brings the owner back into a session, from this sign-in or another. */

@@ -1,4 +1,5 @@
 /** INVARIANT TICKETED, second half: taking a right away ends its live sessions within a second. */
+import type { SessionEnd } from '../../../api/session.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
 import type { Logger } from '../../log.ts';
 import type { Revocation } from '../../platform/rights/revocations.ts';
@@ -25,9 +26,13 @@ function onRevocation(deps: RevokingDeps, revocation: Revocation): void {
     case 'user':
       return revoke(deps, ({ facts }) => facts.userId === revocation.userId);
     case 'browser-session':
-      return revoke(deps, ({ via }) => via.kind === 'browser' && via.browserSessionId === revocation.browserSessionId);
+      return revoke(
+        deps,
+        ({ via }) => via.kind === 'browser' && via.browserSessionId === revocation.browserSessionId,
+        'signed-out',
+      );
     case 'token':
-      return revoke(deps, ({ via }) => via.kind === 'token' && via.tokenId === revocation.tokenId);
+      return revoke(deps, ({ via }) => via.kind === 'token' && via.tokenId === revocation.tokenId, 'signed-out');
     case 'desktop':
       return revoke(deps, ({ facts }) => facts.desktopId === revocation.desktopId);
     case 'rights':
@@ -39,8 +44,12 @@ function onRevocation(deps: RevokingDeps, revocation: Revocation): void {
   }
 }
 
-function revoke({ roll, sessions }: RevokingDeps, isMeant: (session: Session) => boolean): void {
-  for (const session of roll.all()) if (isMeant(session)) sessions.end(session, 'revoked');
+function revoke(
+  { roll, sessions }: RevokingDeps,
+  isMeant: (session: Session) => boolean,
+  end: SessionEnd = 'revoked',
+): void {
+  for (const session of roll.all()) if (isMeant(session)) sessions.end(session, end);
 }
 
 async function askAgain({ auth, roll, sessions }: RevokingDeps, userId: string): Promise<void> {

@@ -33,6 +33,7 @@ const CLOSE_FOR: Readonly<Record<SessionEnd, SessionCloseName>> = {
   closed: 'NORMAL',
   dropped: 'NORMAL',
   revoked: 'REVOKED',
+  'signed-out': 'REVOKED',
   idle: 'IDLE',
   'too-long': 'ENDED',
   operator: 'ENDED',

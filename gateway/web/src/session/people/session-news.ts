@@ -45,6 +45,8 @@ export function withEvent(now: SessionNews, event: SessionEvent, sessionId: stri
       return { ...now, asked: now.asked.filter((each) => each.id !== event.join.id) };
     case 'session.participants':
       return withPeople(now, event.items, sessionId);
+    case 'session.clipboard-refused':
+      return now;
     case 'session.ended':
       return { ...NO_NEWS, end: event.end };
   }
