@@ -51,6 +51,7 @@ export type VhdErrorCode =
   // NBD and the disk service (nbd/, service/)
   | 'NBD_PROTOCOL' // the peer broke the protocol
   | 'NBD_REFUSED' // the server answered with an error
+  | 'NOT_OWNER' // whose the thing is has changed; the message says to whom
   | 'LEASE_LOST' // ONE-WRITER: another host holds the lease now
   | 'SERVICE'; // the disk service cannot do this
 

@@ -64,9 +64,11 @@ export type {
   ImageInfo,
   ServiceHealth,
   SnapshotInfo,
-  TaskInfo,
 } from './service/control/api.ts';
 export { connectDiskService, type DiskServiceClient } from './service/control/client.ts';
+export type { Owner } from './service/control/ids.ts';
+export type { TaskInfo, TaskState } from './service/control/task.ts';
+export type { WatchEvent } from './service/control/watch-event.ts';
 export {
   DISK_SERVICE_FLAGS,
   type RunDiskServiceOptions,

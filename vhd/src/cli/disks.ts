@@ -20,6 +20,7 @@ import {
   createVerb,
   listVerb,
   openVerb,
+  ownerVerb,
   ratesVerb,
   removeVerb,
   showVerb,
@@ -39,7 +40,7 @@ export function disksCommand(options: Partial<DisksCommandOptions> = {}): Comman
   const cli: DisksCli = { ...outside, socket: join(data, 'disks.sock') };
   const command = new Verb('disks').description('the disk service: VHD chains under running VMs');
   command.addCommand(serveVerb(cli, join(data, 'disks')));
-  for (const verb of [listVerb, showVerb, createVerb, openVerb, closeVerb, removeVerb, ratesVerb, statsVerb])
+  for (const verb of [listVerb, showVerb, createVerb, ownerVerb, openVerb, closeVerb, removeVerb, ratesVerb, statsVerb])
     command.addCommand(verb(cli));
   for (const verb of [imagesVerb, importVerb, sealVerb, removeImageVerb]) command.addCommand(verb(cli));
   for (const verb of [snapshotVerb, removeSnapshotVerb, mergeVerb, commitVerb, discardVerb])

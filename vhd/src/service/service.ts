@@ -10,20 +10,24 @@ import type {
   DiskInfo,
   DiskRates,
   DiskServiceApi,
-  DiskSource,
+  DiskServiceStreams,
   DiskStats,
   ExportInfo,
   Fault,
   ImageInfo,
+  ListFilter,
+  OwnerChange,
   ServiceHealth,
-  TaskInfo,
 } from './control/api.ts';
+import type { TaskInfo } from './control/task.ts';
+import type { WatchEvent } from './control/watch-event.ts';
 import { checkDisk } from './disks/check-disk.ts';
 import { Disks, type OpenInput } from './disks/disks.ts';
 import { Images } from './disks/images.ts';
 import { ReadOnlyExports } from './disks/read-only-exports.ts';
 import type { Shared } from './disks/shared.ts';
 import { LiveChanges, type SnapshotRef } from './live/live.ts';
+import { Feed } from './state/feed.ts';
 import { Records } from './state/records.ts';
 import { takeReserve } from './state/reserve.ts';
 import { makeRunFolder } from './state/run-folder.ts';
@@ -46,7 +50,7 @@ export interface DiskServiceOptions {
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-export class DiskService implements DiskServiceApi {
+export class DiskService implements DiskServiceApi, DiskServiceStreams {
   readonly #options: DiskServiceOptions;
   readonly #storage: string;
   readonly #unlock: () => void;
@@ -57,6 +61,10 @@ export class DiskService implements DiskServiceApi {
   readonly #disks: Disks;
   readonly #live: LiveChanges;
   readonly #readOnly: ReadOnlyExports;
+  readonly #feed: Feed<DiskInfo> = new Feed<DiskInfo>({
+    all: () => this.#disks.list(),
+    get: (id) => this.#disks.find(id),
+  });
   readonly #startedAt = new Date().toISOString();
   #onStop: () => void = () => {};
   /** Settles when the service has been asked to stop and has. */
@@ -72,11 +80,12 @@ export class DiskService implements DiskServiceApi {
     }
     const runFolder = makeRunFolder(options.runFolder);
     this.#unlock = lockStorage(this.#storage, options.socketPath);
-    const records = new Records(this.#storage);
+    const records = new Records(this.#storage, (id) => this.#feed.changed(id));
     this.#pool = new HostPool({
       threads: options.threads,
       onFault: (key, fault) => this.#faultChanged(key, fault),
-      onLost: (keys, reason) => void this.#disks.lost(keys, reason),
+      onLost: (keys, reason) =>
+        void this.#disks.lost(keys, reason).then(() => keys.forEach((key) => this.#feed.changed(key))),
     });
     this.#tasks = new TaskBook(records.tasksFolder);
     const { log, remote } = options;
@@ -132,6 +141,7 @@ export class DiskService implements DiskServiceApi {
   async stop(): Promise<void> {
     try {
       await this.#tasks.stop();
+      this.#feed.close();
       await this.#disks.stop();
       await this.#readOnly.stop();
     } finally {
@@ -141,23 +151,25 @@ export class DiskService implements DiskServiceApi {
     }
   }
 
-  listImages(): Promise<readonly ImageInfo[]> {
-    return this.#images.list();
+  listImages(filter?: ListFilter): Promise<readonly ImageInfo[]> {
+    return this.#images.list(filter);
   }
   getImage({ id }: ById): Promise<ImageInfo> {
     return this.#images.get(id);
   }
-  createImage(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo> {
+  createImage(input: Parameters<DiskServiceApi['createImage']>[0]): Promise<ImageInfo> {
     return this.#images.create(input);
   }
-  importImage(input: Parameters<DiskServiceApi['importImage']>[0]): Promise<TaskInfo> {
-    if (statSync(input.path, { throwIfNoEntry: false })?.isFile() !== true) {
-      return Promise.reject(new VhdError('NOT_FOUND', `no such file: ${input.path}`));
-    }
-    return Promise.resolve(this.#images.import(input));
+  async importImage(input: Parameters<DiskServiceApi['importImage']>[0]): Promise<TaskInfo> {
+    if (statSync(input.path, { throwIfNoEntry: false })?.isFile() !== true)
+      throw new VhdError('NOT_FOUND', `no such file: ${input.path}`);
+    return this.#images.import(input);
   }
   sealImage({ id }: ById): Promise<ImageInfo> {
     return this.#images.seal(id);
+  }
+  setImageOwner(input: OwnerChange): Promise<ImageInfo> {
+    return this.#images.setOwner(input);
   }
   removeImage({ id }: ById): Promise<void> {
     return this.#images.remove(id);
@@ -169,14 +181,20 @@ export class DiskService implements DiskServiceApi {
     return this.#readOnly.closeImage(id);
   }
 
-  listDisks(): Promise<readonly DiskInfo[]> {
-    return this.#disks.list();
+  listDisks(filter?: ListFilter): Promise<readonly DiskInfo[]> {
+    return this.#disks.list(filter);
   }
   getDisk({ id }: ById): Promise<DiskInfo> {
     return this.#disks.get(id);
   }
-  createDisk(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
+  createDisk(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
     return this.#disks.create(input);
+  }
+  setDiskOwner(input: OwnerChange): Promise<DiskInfo> {
+    return this.#disks.setOwner(input);
+  }
+  setSnapshotOwner(input: OwnerChange & { readonly snapshotId: string }): Promise<DiskInfo> {
+    return this.#disks.setSnapshotOwner(input);
   }
   openDisk(input: OpenInput): Promise<ExportInfo> {
     return this.#disks.open(input);
@@ -190,8 +208,8 @@ export class DiskService implements DiskServiceApi {
   closeSnapshot({ id, snapshotId }: { readonly id: string; readonly snapshotId: string }): Promise<void> {
     return this.#readOnly.closeSnapshot(id, snapshotId);
   }
-  removeDisk({ id }: ById): Promise<void> {
-    return this.#disks.remove(id);
+  removeDisk({ id, owner }: ById & ListFilter): Promise<void> {
+    return this.#disks.remove(id, owner);
   }
   setRates({ id, rates }: { readonly id: string; readonly rates: DiskRates }): Promise<DiskInfo> {
     return this.#disks.setRates(id, rates);
@@ -200,8 +218,8 @@ export class DiskService implements DiskServiceApi {
     return this.#disks.stats(id);
   }
 
-  snapshotDisks({ ids, name }: { readonly ids: readonly string[]; readonly name: string }): Promise<TaskInfo> {
-    return this.#live.snapshot(ids, name);
+  snapshotDisks(input: Parameters<DiskServiceApi['snapshotDisks']>[0]): Promise<TaskInfo> {
+    return this.#live.snapshot(input);
   }
   removeSnapshot(input: SnapshotRef): Promise<TaskInfo> {
     return this.#live.removeSnapshot(input);
@@ -222,21 +240,29 @@ export class DiskService implements DiskServiceApi {
     return this.#live.reparent(input);
   }
 
-  checkDisk({ id }: ById): Promise<TaskInfo> {
-    return Promise.resolve(checkDisk(id, this.#shared));
+  async checkDisk({ id }: ById): Promise<TaskInfo> {
+    return checkDisk(id, this.#shared);
   }
 
-  listTasks(): Promise<readonly TaskInfo[]> {
-    return Promise.resolve(this.#tasks.list());
+  async listTasks(): Promise<readonly TaskInfo[]> {
+    return this.#tasks.list();
   }
-  getTask({ id }: ById): Promise<TaskInfo> {
-    return Promise.resolve(this.#tasks.get(id));
+  async getTask({ id }: ById): Promise<TaskInfo> {
+    return this.#tasks.get(id);
   }
-  cancelTask({ id }: ById): Promise<TaskInfo> {
-    return Promise.resolve(this.#tasks.cancel(id));
+  async cancelTask({ id }: ById): Promise<TaskInfo> {
+    return this.#tasks.cancel(id);
+  }
+
+  watchTasks({ id }: { readonly id?: string } = {}, signal?: AbortSignal): AsyncIterable<WatchEvent<TaskInfo>> {
+    return id === undefined ? this.#tasks.feed.follow(signal) : this.#tasks.watch(id, signal);
+  }
+  watchDisks(_input: object = {}, signal?: AbortSignal): AsyncIterable<WatchEvent<DiskInfo>> {
+    return this.#feed.follow(signal);
   }
 
   #faultChanged(key: string, fault: Fault | null): void {
     this.#options.log(fault === null ? 'disk.recovered' : 'disk.fault', { disk: key, ...fault });
+    if (this.#shared.records.disks().some(({ id }) => id === key)) this.#feed.changed(key);
   }
 }

@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import type { Finding } from '../../image/finding.ts';
-import type { TaskInfo } from '../../service/control/api.ts';
+import type { Owner } from '../../service/control/ids.ts';
+import type { TaskInfo } from '../../service/control/task.ts';
 import { formatSize } from '../../units.ts';
 import { STATUS, size, type Verb } from '../base/cli.ts';
-import { asTask, type DisksCli, type TaskFlags, taskVerb } from './cli.ts';
+import { asTask, type DisksCli, owner, type TaskFlags, taskVerb } from './cli.ts';
 
 interface RateFlags extends TaskFlags {
   readonly rate?: number;
@@ -20,6 +21,12 @@ const withRate = (command: Verb): Verb => {
 const rateOf = ({ rate }: RateFlags): { readonly bytesPerSecond?: number } =>
   rate === undefined ? {} : { bytesPerSecond: rate };
 
+interface SnapshotFlags extends TaskFlags {
+  readonly name: string;
+  readonly owner?: Owner;
+  readonly operation?: string;
+}
+
 export function snapshotVerb(cli: DisksCli): Command {
   const command = taskVerb(
     cli,
@@ -29,10 +36,18 @@ export function snapshotVerb(cli: DisksCli): Command {
   );
   command.argument('<disks...>');
   command.requiredOption('--name <name>', 'what people call it');
-  return asTask<TaskFlags & { readonly name: string }>(
+  command.option('--owner <owner>', 'whose it is: job:nightly and the like', owner);
+  command.option('--operation <id>', 'asked again under the same id, it is not done twice');
+  return asTask<SnapshotFlags>(
     cli,
     command,
-    (client, args, { name }) => client.snapshotDisks({ ids: args.flat(), name }),
+    (client, args, { name, owner: whose, operation }) =>
+      client.snapshotDisks({
+        ids: args.flat(),
+        name,
+        ...(whose === undefined ? {} : { owner: whose }),
+        ...(operation === undefined ? {} : { operationId: operation }),
+      }),
     ({ result }) => Object.entries(result?.['snapshots'] ?? {}).map(([disk, id]) => `${disk}: snapshot ${id}`),
   );
 }

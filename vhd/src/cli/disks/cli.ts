@@ -1,7 +1,8 @@
 /** What the verbs of `oriel disks` have in common: which service they ask, and how they wait for its tasks. */
-import type { Command } from 'commander';
-import type { TaskInfo } from '../../service/control/api.ts';
+import { type Command, InvalidArgumentError } from 'commander';
 import { connectDiskService, type DiskServiceClient } from '../../service/control/client.ts';
+import { checkOwner, type Owner } from '../../service/control/ids.ts';
+import type { TaskInfo } from '../../service/control/task.ts';
 import { action, type CommonFlags, plainVerb, type Run, type Verb, type VhdCli } from '../base/cli.ts';
 import { taskLines } from './lines.ts';
 
@@ -40,6 +41,18 @@ export function asking<Flags extends AskFlags>(
     }
   });
 }
+
+/** An option's value that is an owner. */
+export function owner(text: string): Owner {
+  try {
+    return checkOwner(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** The same, or the word `none`. */
+export const ownerOrNobody = (text: string): Owner | 'none' => (text === 'none' ? text : owner(text));
 
 /** Flags of a verb whose work is a task of the service. */
 export interface TaskFlags extends AskFlags {

@@ -1,17 +1,29 @@
-/** `oriel disks list`, `show`, `create`, `open`, `close`, `remove`, `rates`, `stats`. */
+/** `oriel disks list`, `show`, `create`, `owner`, `open`, `close`, `remove`, `rates`, `stats`. */
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import type { DiskSource } from '../../service/control/api.ts';
+import type { Owner } from '../../service/control/ids.ts';
 import { size } from '../base/cli.ts';
-import { type AskFlags, asking, askVerb, type DisksCli } from './cli.ts';
+import { type AskFlags, asking, askVerb, type DisksCli, owner, ownerOrNobody } from './cli.ts';
 import { diskLines, diskRow, exportLines, statsLines } from './lines.ts';
 
 export function listVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'list', 'list disks: id, state, size, stored, links, name', 'oriel disks list');
-  return asking(cli, command, async (client, { print }) => {
-    const disks = await client.listDisks();
-    print(disks, () => disks.map(diskRow));
-  });
+  const command = askVerb(
+    cli,
+    'list',
+    'list disks: id, state, size, stored, links, name',
+    'oriel disks list --owner vm:web-1',
+  );
+  command.option('--owner <owner>', "of one owner only: vm:web-1 and the like; none: nobody's", ownerOrNobody);
+  return asking<AskFlags & { readonly owner?: Owner | 'none' }>(
+    cli,
+    command,
+    async (client, { print }, _args, flags) => {
+      const filter = flags.owner === undefined ? {} : { owner: nobodyAsNull(flags.owner) };
+      const disks = await client.listDisks(filter);
+      print(disks, () => disks.map(diskRow));
+    },
+  );
 }
 
 export function showVerb(cli: DisksCli): Command {
@@ -27,6 +39,7 @@ interface CreateFlags extends AskFlags {
   readonly from?: string;
   readonly file?: string;
   readonly size?: number;
+  readonly owner?: Owner;
 }
 
 export function createVerb(cli: DisksCli): Command {
@@ -40,8 +53,10 @@ export function createVerb(cli: DisksCli): Command {
   command.option('--from <image>', 'the image to clone');
   command.option('--file <path>', 'a VHD outside of the library to clone');
   command.option('--size <size>', 'bytes, or 40G and the like', size);
+  command.option('--owner <owner>', 'whose it is: vm:web-1 and the like', owner);
   return asking<CreateFlags>(cli, command, async (client, { print }, [name = ''], flags) => {
-    const disk = await client.createDisk({ name, source: sourceOf(flags) });
+    const whose = flags.owner === undefined ? {} : { owner: flags.owner };
+    const disk = await client.createDisk({ name, source: sourceOf(flags), ...whose });
     print(disk, () => diskLines(disk));
   });
 }
@@ -94,6 +109,34 @@ export function removeVerb(cli: DisksCli): Command {
     print(null, () => [`${id}: removed`]);
   });
 }
+
+interface OwnerFlags extends AskFlags {
+  readonly snapshot?: string;
+  readonly from?: Owner | 'none';
+}
+
+export function ownerVerb(cli: DisksCli): Command {
+  const command = askVerb(
+    cli,
+    'owner',
+    "say whose a disk or a snapshot is; none: nobody's",
+    'oriel disks owner web-1a2b3c4d vm:web-1 --from none',
+  );
+  command.argument('<disk>').argument('<owner>', 'vm:web-1 and the like, or none', ownerOrNobody);
+  command.option('--snapshot <snapshot>', 'of this snapshot, not of the disk');
+  command.option('--from <owner>', "only where it is this one's until now", ownerOrNobody);
+  return asking<OwnerFlags>(cli, command, async (client, { print }, [id = '', to = 'none'], { snapshot, from }) => {
+    const expected = from === undefined ? {} : { from: nobodyAsNull(from) };
+    const change = { id, owner: nobodyAsNull(to as Owner | 'none'), ...expected };
+    const disk =
+      snapshot === undefined
+        ? await client.setDiskOwner(change)
+        : await client.setSnapshotOwner({ ...change, snapshotId: snapshot });
+    print(disk, () => diskLines(disk));
+  });
+}
+
+const nobodyAsNull = (whose: Owner | 'none'): Owner | null => (whose === 'none' ? null : whose);
 
 interface RatesFlags extends AskFlags {
   readonly iops?: number;

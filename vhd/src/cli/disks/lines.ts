@@ -6,8 +6,8 @@ import type {
   ExportInfo,
   ImageInfo,
   ServiceHealth,
-  TaskInfo,
 } from '../../service/control/api.ts';
+import { hasEnded, type TaskInfo } from '../../service/control/task.ts';
 import { formatSize } from '../../units.ts';
 
 const WIDTH = 12;
@@ -30,6 +30,7 @@ export function diskLines(disk: DiskInfo): readonly string[] {
     field('name', disk.name),
     field('size', `${formatSize(disk.sizeBytes)}, ${formatSize(disk.storedBytes)} stored`),
     ...(base === null ? [] : [field('based on', base)]),
+    ...(disk.owner === null ? [] : [field('owner', disk.owner)]),
     field('chain', linksOf(disk)),
     ...(ceilings.length === 0 ? [] : [field('at most', ceilings.join(', '))]),
     ...stateLines(disk.state),
@@ -88,9 +89,10 @@ export function statsLines({ id, ...counts }: DiskStats): readonly string[] {
   return [field('disk', id), ...Object.entries(counts).map(([name, count]) => field(name, count))];
 }
 
-export function taskRow({ id, kind, target, state, progress, error }: TaskInfo): string {
+export function taskRow(task: TaskInfo): string {
+  const { id, kind, target, state, progress, step, error } = task;
   const done = progress === null ? '' : `${Math.floor(progress * 100)} %`;
-  return [id, kind, target, state, done, error?.message ?? ''].join('\t');
+  return [id, kind, target, state, done, error?.message ?? (hasEnded(task) ? '' : step)].join('\t');
 }
 
 /** What came of a task, where its kind has nothing better to say. */

@@ -5,6 +5,9 @@
  */
 
 import type { ForeignFormat } from '../../ops/foreign/foreign.ts';
+import type { Owner } from './ids.ts';
+import type { TaskInfo } from './task.ts';
+import type { WatchEvent } from './watch-event.ts';
 
 /** The version in the path of every verb. A change that an older client cannot bear gets a new one. */
 export const API_VERSION = 'v1';
@@ -25,6 +28,7 @@ export interface ImageInfo {
   readonly childCount: number;
   readonly isSealed: boolean;
   readonly health: Health;
+  readonly owner: Owner | null;
   readonly createdAt: string;
 }
 
@@ -37,6 +41,9 @@ export interface SnapshotInfo {
   readonly id: string;
   readonly name: string;
   readonly storedBytes: number;
+  readonly owner: Owner | null;
+  /** Equal for the snapshots of several disks that are of one instant. */
+  readonly operationId: string | null;
   readonly createdAt: string;
 }
 
@@ -90,6 +97,8 @@ export interface DiskInfo {
   readonly snapshots: readonly SnapshotInfo[];
   readonly state: DiskState;
   readonly limits: DiskRates;
+  /** Whose it is; null: nobody's. The service keeps it and asks nothing of it. */
+  readonly owner: Owner | null;
   readonly createdAt: string;
 }
 
@@ -111,24 +120,6 @@ export interface DiskStats {
   readonly zeroes: number;
   readonly trims: number;
   readonly errors: number;
-}
-
-export type TaskState = 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
-
-/** Long work. It survives a restart: what can be resumed goes on, the rest ends as `interrupted`. */
-export interface TaskInfo {
-  readonly id: string;
-  readonly kind: string;
-  /** The disk or image it works on. */
-  readonly target: string;
-  readonly state: TaskState;
-  /** 0 to 1; null while nobody can say. */
-  readonly progress: number | null;
-  readonly error: { readonly code: string; readonly message: string } | null;
-  /** What came of it, by kind: an image's id for an import. */
-  readonly result: Readonly<Record<string, unknown>> | null;
-  readonly startedAt: string;
-  readonly endedAt: string | null;
 }
 
 export interface ServiceHealth {
@@ -153,16 +144,33 @@ export interface ById {
   readonly id: string;
 }
 
+/** Which of a list: of one owner, or with null those of nobody; all when left out. */
+export interface ListFilter {
+  readonly owner?: Owner | null;
+}
+
+/** A new owner. With `from`, only where the owner is this one until then: of two who take a thing, one gets it. */
+export interface OwnerChange {
+  readonly id: string;
+  readonly owner: Owner | null;
+  readonly from?: Owner | null;
+}
+
 /** Every verb. Errors are `VhdError`s with the codes of this package; NOT_FOUND and EXISTS are about ids. */
 export interface DiskServiceApi {
   health(): Promise<ServiceHealth>;
   /** Closes every disk and ends the process. */
   stop(): Promise<void>;
 
-  listImages(): Promise<readonly ImageInfo[]>;
+  listImages(filter?: ListFilter): Promise<readonly ImageInfo[]>;
   getImage(input: ById): Promise<ImageInfo>;
   /** An empty image. */
-  createImage(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo>;
+  createImage(input: {
+    readonly id?: string;
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly owner?: Owner;
+  }): Promise<ImageInfo>;
   /** Takes a file of any format into the library, as a task. A chain is taken as the content its leaf shows. */
   importImage(input: {
     readonly id?: string;
@@ -171,18 +179,30 @@ export interface DiskServiceApi {
     readonly kind?: 'image' | 'template';
     /** Found out by the first bytes when left out. */
     readonly format?: ImportFormat;
+    readonly owner?: Owner;
   }): Promise<TaskInfo>;
   /** Makes a template of an image: it never changes again (SEALED-STAYS). Idempotent. */
   sealImage(input: ById): Promise<ImageInfo>;
+  /** Errors: NOT_OWNER where `from` is not the owner. */
+  setImageOwner(input: OwnerChange): Promise<ImageInfo>;
   /** Errors: HAS_CHILDREN. */
   removeImage(input: ById): Promise<void>;
   /** Serves an image read-only until closed. */
   openImage(input: ById): Promise<ExportInfo>;
   closeImage(input: ById): Promise<void>;
 
-  listDisks(): Promise<readonly DiskInfo[]>;
+  listDisks(filter?: ListFilter): Promise<readonly DiskInfo[]>;
   getDisk(input: ById): Promise<DiskInfo>;
-  createDisk(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo>;
+  createDisk(input: {
+    readonly id?: string;
+    readonly name: string;
+    readonly source: DiskSource;
+    readonly owner?: Owner;
+  }): Promise<DiskInfo>;
+  /** Errors: NOT_OWNER where `from` is not the owner. */
+  setDiskOwner(input: OwnerChange): Promise<DiskInfo>;
+  /** The same for a snapshot of a disk. */
+  setSnapshotOwner(input: OwnerChange & { readonly snapshotId: string }): Promise<DiskInfo>;
   /** Takes a new lease. For writing it cuts every older connection off at once. */
   openDisk(input: {
     readonly id: string;
@@ -197,16 +217,22 @@ export interface DiskServiceApi {
   /** Serves a snapshot read-only until closed, also while the disk is written to: what a backup reads. Idempotent. */
   openSnapshot(input: { readonly id: string; readonly snapshotId: string }): Promise<ExportInfo>;
   closeSnapshot(input: { readonly id: string; readonly snapshotId: string }): Promise<void>;
-  /** Removes a closed disk with all of its links. */
-  removeDisk(input: ById): Promise<void>;
+  /** Removes a closed disk with all of its links; with `owner`, only where it is that one's. Errors: LOCKED, NOT_OWNER. */
+  removeDisk(input: ById & ListFilter): Promise<void>;
   setRates(input: { readonly id: string; readonly rates: DiskRates }): Promise<DiskInfo>;
   diskStats(input: ById): Promise<DiskStats>;
 
   /**
    * Seals the leaves of disks and puts new ones on them, of all disks at one instant; VMs write on. Settles when the
-   * snapshots are on stable storage. The task's result has `snapshots`: the ids by disk.
+   * snapshots are on stable storage. The task's result has `snapshots`: the ids by disk. Where it fails, or is cut off by
+   * a kill or a power cut, no disk has one. Asked again with the same `operationId`, what was done is not done twice.
    */
-  snapshotDisks(input: { readonly ids: readonly string[]; readonly name: string }): Promise<TaskInfo>;
+  snapshotDisks(input: {
+    readonly ids: readonly string[];
+    readonly name: string;
+    readonly owner?: Owner;
+    readonly operationId?: string;
+  }): Promise<TaskInfo>;
   /** Folds a snapshot away; what the disk holds, and other snapshots, stay the same. A task; resumed after a restart. */
   removeSnapshot(input: {
     readonly id: string;
@@ -245,4 +271,16 @@ export interface DiskServiceApi {
   listTasks(): Promise<readonly TaskInfo[]>;
   getTask(input: ById): Promise<TaskInfo>;
   cancelTask(input: ById): Promise<TaskInfo>;
+}
+
+/**
+ * What is followed instead of asked for again and again. On the wire `POST /v1/<method>` is answered by a line of JSON an
+ * event, and an empty line now and then as a sign of life. Every stream begins with all there is, so whoever lost one
+ * follows again and has missed nothing. One who reads slowly gets the newest state of each thing, not every one between.
+ */
+export interface DiskServiceStreams {
+  /** With an id, that task only. Errors: NOT_FOUND; SERVICE when the service ends or does not answer. */
+  watchTasks(input?: { readonly id?: string }, signal?: AbortSignal): AsyncIterable<WatchEvent<TaskInfo>>;
+  /** Disks as they are made, changed, opened, closed, removed, and as their storage fails and recovers. */
+  watchDisks(input?: Readonly<Record<never, never>>, signal?: AbortSignal): AsyncIterable<WatchEvent<DiskInfo>>;
 }

@@ -1,13 +1,18 @@
 /** The typed client of the control API, for the gateway, the command line and tests. */
 import { Agent, request } from 'node:http';
 import { VhdError, type VhdErrorCode } from '../../errors.ts';
-import { API_VERSION, type DiskServiceApi, type TaskInfo } from './api.ts';
+import { API_VERSION, type DiskServiceApi, type DiskServiceStreams } from './api.ts';
+import { follow } from './follow.ts';
+import { hasEnded, type TaskInfo } from './task.ts';
 import { VERBS } from './verbs.ts';
 
 /** Every verb of the service, and a little more. */
-export interface DiskServiceClient extends DiskServiceApi {
+export interface DiskServiceClient extends DiskServiceApi, DiskServiceStreams {
   readonly socketPath: string;
-  /** Settles when a task has ended. Errors: what the task failed with, CANCELLED, NOT_FOUND. */
+  /**
+   * Follows a task to its end. Errors: what the task failed with, CANCELLED, NOT_FOUND; SERVICE where the service ends
+   * meanwhile, and the task may go on after its next start.
+   */
   waitForTask(
     id: string,
     options?: { readonly signal?: AbortSignal; readonly onProgress?: (task: TaskInfo) => void },
@@ -16,8 +21,6 @@ export interface DiskServiceClient extends DiskServiceApi {
   disconnect(): void;
 }
 
-const POLL_MS = 50;
-
 /** A client of the service on a socket. Nothing is sent yet; a verb fails with SERVICE when nobody answers. */
 export function connectDiskService(socketPath: string): DiskServiceClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
@@ -25,26 +28,34 @@ export function connectDiskService(socketPath: string): DiskServiceClient {
   const calls = Object.fromEntries(
     verbs.map((verb) => [verb, (argument?: unknown) => call(agent, socketPath, verb, argument)]),
   ) as unknown as DiskServiceApi;
+  const streams: DiskServiceStreams = {
+    watchTasks: (input, signal) => follow(socketPath, 'watchTasks', input, signal),
+    watchDisks: (input, signal) => follow(socketPath, 'watchDisks', input, signal),
+  };
   return {
     ...calls,
+    ...streams,
     socketPath,
-    waitForTask: async (id, options = {}) => {
-      for (;;) {
-        options.signal?.throwIfAborted();
-        const task = await calls.getTask({ id });
-        options.onProgress?.(task);
-        if (task.state === 'done') return task;
-        if (task.state !== 'running') {
-          throw new VhdError(
-            (task.error?.code ?? 'SERVICE') as VhdErrorCode,
-            task.error?.message ?? `task ${id} is ${task.state}`,
-          );
-        }
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    waitForTask: async (id, { signal, onProgress } = {}) => {
+      signal?.throwIfAborted();
+      for await (const event of streams.watchTasks({ id }, signal)) {
+        const task = event.kind === 'all' ? event.all[0] : event.kind === 'changed' ? event.item : undefined;
+        if (task === undefined) throw new VhdError('NOT_FOUND', `task ${id} is not remembered any more`);
+        onProgress?.(task);
+        if (hasEnded(task)) return outcome(task);
       }
+      signal?.throwIfAborted();
+      throw new VhdError('SERVICE', `the disk service on ${socketPath} has ended`);
     },
     disconnect: () => agent.destroy(),
   };
+}
+
+/** Errors: what the task failed with. */
+function outcome(task: TaskInfo): TaskInfo {
+  if (task.state === 'done') return task;
+  const { code = 'SERVICE', message = `task ${task.id} is ${task.state}` } = task.error ?? {};
+  throw new VhdError(code as VhdErrorCode, message);
 }
 
 function call(agent: Agent, socketPath: string, verb: string, argument: unknown): Promise<unknown> {

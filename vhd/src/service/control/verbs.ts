@@ -1,56 +1,28 @@
 /** How each verb's argument is read from JSON: hand-made checks, since what comes in is a peer's. Pure. */
-import { isAbsolute } from 'node:path';
 import { VhdError } from '../../errors.ts';
-import { type DiskServiceApi, IMPORT_FORMATS } from './api.ts';
-import { checkId } from './ids.ts';
+import { type DiskServiceApi, IMPORT_FORMATS, type ListFilter, type OwnerChange } from './api.ts';
+import {
+  absolutePath,
+  bytes,
+  count,
+  type Fields,
+  flag,
+  id,
+  NAME_CHARS,
+  object,
+  oneOf,
+  onlyId,
+  operation,
+  optional,
+  owner,
+  ownerOrNobody,
+  PATH_CHARS,
+  text,
+  wrong,
+} from './checks.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-type Check<T> = (value: unknown, name: string) => T;
-
-const NAME_CHARS = 128;
-const PATH_CHARS = 4096;
 /** Disks of one VM: more cannot be snapshot together. */
 const DISKS_AT_ONCE = 32;
-const MAX_BYTES = 64 * 2 ** 40;
-
-const wrong = (name: string, wanted: string): never => {
-  throw new VhdError('USAGE', `${name} must be ${wanted}`);
-};
-const object: Check<Fields> = (value, name) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : wrong(name, 'an object');
-const text =
-  (chars: number): Check<string> =>
-  (value, name) =>
-    typeof value === 'string' && 0 < value.length && value.length <= chars && !value.includes('\0')
-      ? value
-      : wrong(name, `a text of at most ${chars} characters`);
-const id: Check<string> = (value, name) => checkId(text(40)(value, name));
-const bytes: Check<number> = (value, name) =>
-  Number.isSafeInteger(value) && 0 < (value as number) && (value as number) <= MAX_BYTES
-    ? (value as number)
-    : wrong(name, `a number of bytes up to ${MAX_BYTES}`);
-const count: Check<number> = (value, name) =>
-  Number.isSafeInteger(value) && 0 <= (value as number) ? (value as number) : wrong(name, 'a whole number from 0');
-const flag: Check<boolean> = (value, name) => (typeof value === 'boolean' ? value : wrong(name, 'true or false'));
-const oneOf =
-  <T extends string>(...words: readonly T[]): Check<T> =>
-  (value, name) =>
-    words.find((word) => word === value) ?? wrong(name, words.join(' or '));
-
-const absolutePath: Check<string> = (value, name) => {
-  const path = text(PATH_CHARS)(value, name);
-  return isAbsolute(path) ? path : wrong(name, 'an absolute path');
-};
-
-/** An optional field: present in the result only where it was sent. */
-function optional<K extends string, T>(fields: Fields, name: K, check: Check<T>): { readonly [P in K]?: T } {
-  const value = fields[name];
-  return value === undefined ? {} : ({ [name]: check(value, name) } as { readonly [P in K]?: T });
-}
-
-function onlyId(fields: Fields): { readonly id: string } {
-  return { id: id(fields['id'], 'id') };
-}
 
 type Source = Parameters<DiskServiceApi['createDisk']>[0]['source'];
 function source(value: unknown): Source {
@@ -76,11 +48,22 @@ function base(value: unknown): Base {
 function ids(value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length === 0 || DISKS_AT_ONCE < value.length)
     return wrong('ids', `1 to ${DISKS_AT_ONCE} ids`);
-  return value.map((one) => id(one, 'ids'));
+  const all = value.map((one) => id(one, 'ids'));
+  return new Set(all).size === all.length ? all : wrong('ids', 'ids of different disks');
 }
 
 function snapshotOf(fields: Fields): { readonly id: string; readonly snapshotId: string } {
   return { ...onlyId(fields), snapshotId: id(fields['snapshotId'], 'snapshotId') };
+}
+
+const filter = (fields: Fields): ListFilter => optional(fields, 'owner', ownerOrNobody);
+
+function ownerChange(fields: Fields): OwnerChange {
+  return {
+    ...onlyId(fields),
+    owner: ownerOrNobody(fields['owner'], 'owner'),
+    ...optional(fields, 'from', ownerOrNobody),
+  };
 }
 
 /** Reads the argument of a verb and runs it. A field that is not known is ignored: newer clients may send more. */
@@ -89,11 +72,12 @@ type Run = (service: DiskServiceApi, fields: Fields) => Promise<unknown>;
 export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
   health: (service) => service.health(),
   stop: (service) => service.stop(),
-  listImages: (service) => service.listImages(),
+  listImages: (service, fields) => service.listImages(filter(fields)),
   getImage: (service, fields) => service.getImage(onlyId(fields)),
   createImage: (service, fields) =>
     service.createImage({
       ...optional(fields, 'id', id),
+      ...optional(fields, 'owner', owner),
       name: text(NAME_CHARS)(fields['name'], 'name'),
       sizeBytes: bytes(fields['sizeBytes'], 'sizeBytes'),
     }),
@@ -101,22 +85,27 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     service.importImage({
       ...optional(fields, 'id', id),
       ...optional(fields, 'kind', oneOf('image', 'template')),
+      ...optional(fields, 'owner', owner),
       ...optional(fields, 'format', oneOf(...IMPORT_FORMATS)),
       name: text(NAME_CHARS)(fields['name'], 'name'),
       path: text(PATH_CHARS)(fields['path'], 'path'),
     }),
   sealImage: (service, fields) => service.sealImage(onlyId(fields)),
+  setImageOwner: (service, fields) => service.setImageOwner(ownerChange(fields)),
   removeImage: (service, fields) => service.removeImage(onlyId(fields)),
   openImage: (service, fields) => service.openImage(onlyId(fields)),
   closeImage: (service, fields) => service.closeImage(onlyId(fields)),
-  listDisks: (service) => service.listDisks(),
+  listDisks: (service, fields) => service.listDisks(filter(fields)),
   getDisk: (service, fields) => service.getDisk(onlyId(fields)),
   createDisk: (service, fields) =>
     service.createDisk({
       ...optional(fields, 'id', id),
+      ...optional(fields, 'owner', owner),
       name: text(NAME_CHARS)(fields['name'], 'name'),
       source: source(fields['source']),
     }),
+  setDiskOwner: (service, fields) => service.setDiskOwner(ownerChange(fields)),
+  setSnapshotOwner: (service, fields) => service.setSnapshotOwner({ ...ownerChange(fields), ...snapshotOf(fields) }),
   openDisk: (service, fields) =>
     service.openDisk({
       ...onlyId(fields),
@@ -127,7 +116,7 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
   closeDisk: (service, fields) => service.closeDisk({ ...onlyId(fields), ...optional(fields, 'lease', count) }),
   openSnapshot: (service, fields) => service.openSnapshot(snapshotOf(fields)),
   closeSnapshot: (service, fields) => service.closeSnapshot(snapshotOf(fields)),
-  removeDisk: (service, fields) => service.removeDisk(onlyId(fields)),
+  removeDisk: (service, fields) => service.removeDisk({ ...onlyId(fields), ...filter(fields) }),
   setRates: (service, fields) => {
     const rates = object(fields['rates'], 'rates');
     return service.setRates({
@@ -137,7 +126,12 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
   },
   diskStats: (service, fields) => service.diskStats(onlyId(fields)),
   snapshotDisks: (service, fields) =>
-    service.snapshotDisks({ ids: ids(fields['ids']), name: text(NAME_CHARS)(fields['name'], 'name') }),
+    service.snapshotDisks({
+      ids: ids(fields['ids']),
+      name: text(NAME_CHARS)(fields['name'], 'name'),
+      ...optional(fields, 'owner', owner),
+      ...optional(fields, 'operationId', operation),
+    }),
   removeSnapshot: (service, fields) =>
     service.removeSnapshot({ ...snapshotOf(fields), ...optional(fields, 'bytesPerSecond', bytes) }),
   mergeDown: (service, fields) =>

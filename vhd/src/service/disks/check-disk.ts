@@ -1,23 +1,24 @@
 /** Looks for damage in the links of a disk. The leaf of an open disk is in change, so it is left out. */
-
 import type { Finding } from '../../image/finding.ts';
 import { checkImage } from '../../ops/check.ts';
-import type { TaskInfo } from '../control/api.ts';
+import type { TaskInfo } from '../control/task.ts';
+import type { TaskWork } from '../state/task-book.ts';
 import type { Shared } from './shared.ts';
 
 export function checkDisk(id: string, shared: Shared): TaskInfo {
   const { records, pool, tasks } = shared;
   records.disk(id);
-  return tasks.start('disk.check', id, { id }, async (context) => {
+  const work: TaskWork = async (context) => {
     const record = records.disk(id);
     const isOpen = pool.isOpen(id);
     const files = isOpen ? record.links.slice(0, -1) : record.links;
     const findings: Finding[] = [];
     for (const [done, file] of files.entries()) {
+      context.progress(done / files.length, `checking ${file}`);
       const options = { signal: context.signal, policy: { folders: records.folders(record) } };
       findings.push(...(await checkImage(records.diskPath(record, file), options)));
-      context.progress((done + 1) / files.length);
     }
     return { findings, isLeafChecked: !isOpen };
-  });
+  };
+  return tasks.start('disk.check', id, { id }, work, { lane: 'check' });
 }

@@ -5,10 +5,20 @@ import { isVhdError, VhdError } from '../../errors.ts';
 import { DISK_LIMITS } from '../../limits.ts';
 import { createChild, createImage } from '../../ops/create.ts';
 import { fileSystem } from '../../storage/storage.ts';
-import type { DiskInfo, DiskRates, DiskSource, DiskState, DiskStats, ExportInfo } from '../control/api.ts';
+import type {
+  DiskInfo,
+  DiskRates,
+  DiskServiceApi,
+  DiskState,
+  DiskStats,
+  ExportInfo,
+  ListFilter,
+  OwnerChange,
+} from '../control/api.ts';
+import { requireOwner } from '../control/ids.ts';
 import { nbdUri } from '../control/uri.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
-import type { DiskRecord, OpenRecord } from '../state/records.ts';
+import { type DiskRecord, type OpenRecord, snapshotOf } from '../state/records.ts';
 import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads/open-disk.ts';
 import type { Images } from './images.ts';
 import type { Shared } from './shared.ts';
@@ -59,15 +69,22 @@ export class Disks {
     );
   }
 
-  async list(): Promise<readonly DiskInfo[]> {
-    return Promise.all(this.#shared.records.disks().map((record) => this.info(record)));
+  async list({ owner }: ListFilter = {}): Promise<readonly DiskInfo[]> {
+    const records = this.#shared.records.disks().filter((one) => owner === undefined || one.owner === owner);
+    return Promise.all(records.map((record) => this.info(record)));
   }
 
   async get(id: string): Promise<DiskInfo> {
     return this.info(this.#shared.records.disk(id));
   }
 
-  async create(input: { readonly id?: string; readonly name: string; readonly source: DiskSource }): Promise<DiskInfo> {
+  /** How a disk is now, for those who follow it; `undefined` for one that is gone. */
+  async find(id: string): Promise<DiskInfo | undefined> {
+    const record = this.#shared.records.disks().find((one) => one.id === id);
+    return record === undefined ? undefined : this.info(record);
+  }
+
+  async create(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
     const { records } = this.#shared;
     const { source } = input;
     const image = source.from === 'image' ? await this.#images.get(source.imageId) : undefined;
@@ -93,6 +110,7 @@ export class Disks {
       lease: 0,
       open: null,
       rates: {},
+      owner: input.owner ?? null,
       createdAt: new Date().toISOString(),
     };
     records.putDisk(record);
@@ -110,16 +128,15 @@ export class Disks {
       const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
       const port = isRemote ? { port: before.open?.port ?? 0 } : {};
       let open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath, ...port };
-      const record = { ...before, lease, open };
-      records.putDisk(record);
+      const record = records.changeDisk(id, { lease, open });
       try {
         const report = await this.#serve(record, open, isHandover);
         if (report.port !== null && open.port !== undefined && open.port !== report.port) {
           open = { ...open, port: report.port };
-          records.putDisk({ ...record, open });
+          records.changeDisk(id, { open });
         }
       } catch (error) {
-        if (!this.#shared.pool.isOpen(id)) records.putDisk({ ...record, open: null });
+        if (!this.#shared.pool.isOpen(id)) records.changeDisk(id, { open: null });
         throw error;
       }
       return this.#exportOf(record, open);
@@ -133,7 +150,7 @@ export class Disks {
       if (lease !== undefined && lease !== record.lease) {
         throw new VhdError('LEASE_LOST', `lease ${lease} of disk ${id} is not the current one, ${record.lease}`);
       }
-      records.putDisk({ ...record, open: null });
+      records.changeDisk(id, { open: null });
       this.#problems.delete(id);
       if (!pool.isOpen(id)) return;
       try {
@@ -144,10 +161,31 @@ export class Disks {
     });
   }
 
-  remove(id: string): Promise<void> {
+  setOwner({ id, owner, from }: OwnerChange): Promise<DiskInfo> {
+    return this.lock.run(id, async () => {
+      const { records } = this.#shared;
+      requireOwner(`disk ${id}`, records.disk(id).owner, from);
+      return this.info(records.changeDisk(id, { owner }));
+    });
+  }
+
+  /** Errors: NOT_FOUND, NOT_OWNER. */
+  setSnapshotOwner({ id, snapshotId, owner, from }: OwnerChange & { readonly snapshotId: string }): Promise<DiskInfo> {
+    return this.lock.run(id, async () => {
+      const { records } = this.#shared;
+      requireOwner(`snapshot ${snapshotId}`, snapshotOf(records.disk(id), snapshotId).owner, from);
+      const record = records.changeDisk(id, ({ snapshots }) => ({
+        snapshots: snapshots.map((one) => (one.id === snapshotId ? { ...one, owner } : one)),
+      }));
+      return this.info(record);
+    });
+  }
+
+  remove(id: string, owner: ListFilter['owner']): Promise<void> {
     return this.lock.run(id, async () => {
       const { records, pool } = this.#shared;
       const record = records.disk(id);
+      requireOwner(`disk ${id}`, record.owner, owner);
       if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
       const change = this.busy.get(id);
       if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
@@ -159,8 +197,7 @@ export class Disks {
   setRates(id: string, rates: DiskRates): Promise<DiskInfo> {
     return this.lock.run(id, async () => {
       const { records, pool } = this.#shared;
-      const record = { ...records.disk(id), rates };
-      records.putDisk(record);
+      const record = records.changeDisk(id, { rates });
       if (pool.isOpen(id)) await pool.of(id).setRates(id, rates);
       return this.info(record);
     });
@@ -223,14 +260,13 @@ export class Disks {
       baseFile: record.baseFile,
       chainLength,
       isChainLong: LONG_CHAIN <= chainLength,
-      snapshots: record.snapshots.map(({ id, name, file, createdAt }) => ({
-        id,
-        name,
+      snapshots: record.snapshots.map(({ file, ...snapshot }) => ({
+        ...snapshot,
         storedBytes: this.#storedBytes(records.diskPath(record, file)),
-        createdAt,
       })),
       state: this.#state(record, report),
       limits: record.rates,
+      owner: record.owner,
       createdAt: record.createdAt,
     };
   }

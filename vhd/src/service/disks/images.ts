@@ -5,9 +5,12 @@ import { openImage } from '../../formats/open.ts';
 import { seal } from '../../image/seal.ts';
 import { createImage } from '../../ops/create.ts';
 import { fileSystem } from '../../storage/storage.ts';
-import type { Health, ImageInfo, ImportFormat, TaskInfo } from '../control/api.ts';
+import type { DiskServiceApi, Health, ImageInfo, ListFilter, OwnerChange } from '../control/api.ts';
+import { requireOwner } from '../control/ids.ts';
+import type { TaskInfo } from '../control/task.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import type { ImageRecord } from '../state/records.ts';
+import type { TaskWork } from '../state/task-book.ts';
 import { importFile } from './import-file.ts';
 import { imageKey } from './read-only-exports.ts';
 import type { Shared } from './shared.ts';
@@ -20,47 +23,52 @@ export class Images {
     this.#shared = shared;
   }
 
-  list(): Promise<readonly ImageInfo[]> {
-    return Promise.resolve(this.#shared.records.images().map((record) => this.#info(record)));
+  list({ owner }: ListFilter = {}): Promise<readonly ImageInfo[]> {
+    const records = this.#shared.records.images().filter((one) => owner === undefined || one.owner === owner);
+    return Promise.resolve(records.map((record) => this.#info(record)));
   }
 
   get(id: string): Promise<ImageInfo> {
     return Promise.resolve().then(() => this.#info(this.#shared.records.image(id)));
   }
 
-  create(input: { readonly id?: string; readonly name: string; readonly sizeBytes: number }): Promise<ImageInfo> {
+  create(input: Parameters<DiskServiceApi['createImage']>[0]): Promise<ImageInfo> {
     const { records } = this.#shared;
     return this.#lock.run('', async () => {
       const id = records.newImageId(input.id, input.name);
       await createImage(records.imagePath(id), { sizeBytes: input.sizeBytes });
-      return this.#record({ id, name: input.name, kind: 'image', createdAt: new Date().toISOString() });
+      return this.#record(newRecord(id, 'image', input));
     });
   }
 
   /** Copies into a file beside, which becomes the image when it is whole. */
-  import(input: {
-    readonly id?: string;
-    readonly name: string;
-    readonly path: string;
-    readonly kind?: 'image' | 'template';
-    readonly format?: ImportFormat;
-  }): TaskInfo {
+  import(input: Parameters<DiskServiceApi['importImage']>[0]): TaskInfo {
     const { records, tasks } = this.#shared;
     const id = records.newImageId(input.id, input.name);
-    return tasks.start('image.import', id, input, async (context) => {
+    const work: TaskWork = async (context) => {
       const beside = `${records.imagePath(id)}.part`;
       try {
+        context.progress(null, 'copying');
         await importFile(input.path, beside, context, input.format);
         if (statSync(records.imagePath(id), { throwIfNoEntry: false }) !== undefined)
           throw new VhdError('EXISTS', `image ${id} is there already`);
         if (input.kind === 'template') seal(beside, fileSystem);
         fileSystem.rename(beside, records.imagePath(id));
         await fileSystem.syncFolder(records.imagesFolder);
-        this.#record({ id, name: input.name, kind: input.kind ?? 'image', createdAt: new Date().toISOString() });
+        this.#record(newRecord(id, input.kind ?? 'image', input));
       } finally {
         rmSync(beside, { force: true });
       }
       return { id };
+    };
+    return tasks.start('image.import', id, input, work, { lane: 'import' });
+  }
+
+  setOwner({ id, owner, from }: OwnerChange): Promise<ImageInfo> {
+    return this.#lock.run(id, async () => {
+      const record = this.#shared.records.image(id);
+      requireOwner(`image ${id}`, record.owner, from);
+      return this.#record({ ...record, owner });
     });
   }
 
@@ -105,9 +113,18 @@ export class Images {
       childCount: records.disks().filter((disk) => disk.imageId === record.id).length,
       isSealed: stat?.isWritable === false,
       health: looked.health,
+      owner: record.owner,
       createdAt: record.createdAt,
     };
   }
+}
+
+function newRecord(
+  id: string,
+  kind: ImageRecord['kind'],
+  { name, owner }: Pick<Parameters<DiskServiceApi['createImage']>[0], 'name' | 'owner'>,
+): ImageRecord {
+  return { id, name, kind, owner: owner ?? null, createdAt: new Date().toISOString() };
 }
 
 /** What the file of an image says of itself. */

@@ -14,7 +14,7 @@ import { relinkSteps } from '../../ops/relink.ts';
 import { fileSystem } from '../../storage/storage.ts';
 import type { Disks } from '../disks/disks.ts';
 import type { Shared } from '../disks/shared.ts';
-import type { DiskRecord } from '../state/records.ts';
+import { type DiskRecord, snapshotOf } from '../state/records.ts';
 import type { TaskContext } from '../state/task-book.ts';
 import { copyUp } from '../threads/copy-up.ts';
 import type { CopyUpStep } from '../threads/disk-host.ts';
@@ -47,7 +47,7 @@ export class Folding {
    * above it, down into its file. Errors: NOT_FOUND.
    */
   planRemoval(record: DiskRecord, snapshotId: string): FoldInput {
-    const at = indexOf(record, snapshotId);
+    const at = record.links.indexOf(snapshotOf(record, snapshotId).file);
     const file = record.links[at] ?? '';
     const above = record.links[at + 1] ?? '';
     if (at + 2 === record.links.length) return { id: record.id, direction: 'up', link: file, into: above };
@@ -56,7 +56,7 @@ export class Folding {
 
   /** Errors: NOT_FOUND, SEALED where the image is below. */
   planDown(record: DiskRecord, snapshotId: string): FoldInput {
-    const at = indexOf(record, snapshotId);
+    const at = record.links.indexOf(snapshotOf(record, snapshotId).file);
     const below = record.links[at - 1];
     if (below === undefined)
       throw new VhdError('SEALED', `below snapshot ${snapshotId} is the base of the disk, which others may use`);
@@ -95,10 +95,10 @@ export class Folding {
 
   /** The fold that a killed service was at: a task of its own, or the second half of a commit. */
   #interruptedFold(id: string): FoldInput | undefined {
-    for (const { info, input, step } of this.#shared.tasks.interrupted()) {
+    for (const { info, input, saved } of this.#shared.tasks.interrupted()) {
       if ((input as { readonly id?: string } | null)?.id !== id) continue;
       if (info.kind.startsWith('disk.fold')) return input as FoldInput;
-      const [commit] = (step ?? []) as readonly { readonly link: string; readonly into: string }[];
+      const [commit] = (saved ?? []) as readonly { readonly link: string; readonly into: string }[];
       if (info.kind === 'disk.commit' && commit !== undefined)
         return { id, direction: 'down', link: commit.link, into: commit.into };
     }
@@ -110,7 +110,10 @@ export class Folding {
     const path = records.diskPath(record, input.link);
     const into = records.diskPath(record, input.into);
     // From the first copied byte on, `into` is no longer what its snapshots were of.
-    records.putDisk({ ...record, snapshots: record.snapshots.filter((snapshot) => snapshot.file !== input.into) });
+    records.changeDisk(input.id, ({ snapshots }) => ({
+      snapshots: snapshots.filter((snapshot) => snapshot.file !== input.into),
+    }));
+    context.progress(0, 'merging');
     const storage =
       input.bytesPerSecond === undefined
         ? fileSystem
@@ -137,6 +140,7 @@ export class Folding {
     const { records } = this.#shared;
     const path = records.diskPath(record, input.link);
     let offset = 0;
+    context.progress(0, 'copying into the leaf');
     while (fileSystem.stat(path) !== undefined && offset < record.sizeBytes) {
       if (context.signal.aborted) throw new VhdError('CANCELLED', 'the fold was cancelled');
       const startedAt = performance.now();
@@ -224,25 +228,16 @@ export class Folding {
   /** Folded down, the file below has the content of the folded link, and so its snapshots; folded up, they are gone. */
   #record(input: FoldInput): DiskRecord {
     const { records } = this.#shared;
-    const before = records.disk(input.id);
-    const snapshots =
-      input.direction === 'up'
-        ? before.snapshots.filter((snapshot) => snapshot.file !== input.link)
-        : before.snapshots
-            .filter((snapshot) => snapshot.file !== input.into)
-            .map((snapshot) => (snapshot.file === input.link ? { ...snapshot, file: input.into } : snapshot));
-    const record = { ...before, links: before.links.filter((link) => link !== input.link), snapshots };
-    records.putDisk(record);
-    return record;
+    return records.changeDisk(input.id, ({ links, snapshots }) => ({
+      links: links.filter((link) => link !== input.link),
+      snapshots:
+        input.direction === 'up'
+          ? snapshots.filter((snapshot) => snapshot.file !== input.link)
+          : snapshots
+              .filter((snapshot) => snapshot.file !== input.into)
+              .map((snapshot) => (snapshot.file === input.link ? { ...snapshot, file: input.into } : snapshot)),
+    }));
   }
-}
-
-/** The place of a snapshot's link. Errors: NOT_FOUND. */
-function indexOf(record: DiskRecord, snapshotId: string): number {
-  const snapshot = record.snapshots.find(({ id }) => id === snapshotId);
-  if (snapshot === undefined)
-    throw new VhdError('NOT_FOUND', `disk ${record.id} has no snapshot ${JSON.stringify(snapshotId)}`);
-  return record.links.indexOf(snapshot.file);
 }
 
 function uuidOf(path: string): string {

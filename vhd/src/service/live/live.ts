@@ -3,29 +3,23 @@
  * FLUSHED-IS-SAFE is the same everywhere: new files first, then the record of the disk that names them, then the change
  * of the open chain, then the removal of what nothing names any more. A kill at any point leaves a record that opens.
  */
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { VhdError } from '../../errors.ts';
-import { createChild, createImage } from '../../ops/create.ts';
 import { resizeImage } from '../../ops/resize.ts';
-import { fileSystem } from '../../storage/storage.ts';
-import type { TaskInfo } from '../control/api.ts';
+import { hasEnded, type TaskInfo } from '../control/task.ts';
 import type { Disks } from '../disks/disks.ts';
 import type { Shared } from '../disks/shared.ts';
-import { type DiskRecord, idFrom } from '../state/records.ts';
-import type { TaskContext } from '../state/task-book.ts';
+import type { TaskContext, TaskWork } from '../state/task-book.ts';
 import { type FoldInput, Folding } from './fold.ts';
+import { type NewLeaf, NewLeaves } from './new-leaf.ts';
 import { type ReparentInput, reparent } from './reparent.ts';
+import { namesOf, recoverSnapshot, requireSame, type SnapshotInput, takeSnapshot } from './snapshot.ts';
 
 export interface SnapshotRef {
   readonly id: string;
   readonly snapshotId: string;
   readonly bytesPerSecond?: number;
-}
-
-/** What a task of a snapshot or of a discarded leaf stores before it makes a file: enough to undo it. */
-interface NewLeafStep {
-  readonly disk: string;
-  readonly file: string;
 }
 
 interface CommitInput {
@@ -34,7 +28,7 @@ interface CommitInput {
 }
 
 /** The new leaf, and what is folded into what once it is there. */
-interface CommitStep extends NewLeafStep {
+interface CommitStep extends NewLeaf {
   readonly link: string;
   readonly into: string;
 }
@@ -43,22 +37,28 @@ export class LiveChanges {
   readonly #shared: Shared;
   readonly #disks: Disks;
   readonly #folding: Folding;
+  readonly #leaves: NewLeaves;
 
   constructor(shared: Shared, disks: Disks) {
     this.#shared = shared;
     this.#disks = disks;
     this.#folding = new Folding(shared, disks);
+    this.#leaves = new NewLeaves(shared, disks);
   }
 
-  /** Before anything is opened after a restart: undoes new leaves that no record names. */
+  /** Before anything is opened after a restart: undoes new leaves that no record names, and finishes snapshots. */
   async recover(): Promise<void> {
     const { tasks, records } = this.#shared;
-    for (const { info, step } of tasks.interrupted()) {
-      if (!['disk.snapshot', 'disk.discard', 'disk.commit'].includes(info.kind)) continue;
-      for (const { disk, file } of (step ?? []) as readonly NewLeafStep[]) {
+    for (const task of tasks.interrupted()) {
+      const { info, saved } = task;
+      if (info.kind === 'disk.snapshot') {
+        const result = await recoverSnapshot(task, this.#shared, this.#leaves);
+        if (result !== undefined) tasks.finish(info.id, result);
+      }
+      if (info.kind !== 'disk.discard' && info.kind !== 'disk.commit') continue;
+      for (const { disk, file } of (saved ?? []) as readonly NewLeaf[]) {
         const record = records.disks().find(({ id }) => id === disk);
-        if (record === undefined || record.links.includes(file)) continue;
-        await this.#dropNewLeaf(record, file);
+        if (record !== undefined && !record.links.includes(file)) await this.#leaves.drop(record, file);
       }
     }
     for (const record of records.disks()) await this.#folding.finishSteps(record);
@@ -67,70 +67,78 @@ export class LiveChanges {
   /** After the disks are served again: folds go on where they were. */
   resume(): void {
     const { tasks, records } = this.#shared;
-    for (const { info, input, step } of tasks.interrupted()) {
+    for (const { info, input, saved } of tasks.interrupted()) {
       const { id } = input as { readonly id: string };
       const resume = (work: (context: TaskContext) => Promise<void>): void => {
         this.#disks.busy.set(id, info.kind);
         tasks.resume(info.id, (context) => work(context).finally(() => this.#disks.busy.delete(id)));
       };
       if (info.kind.startsWith('disk.fold')) resume((context) => this.#folding.run(input as FoldInput, context));
-      const [sealed] = (step ?? []) as readonly NewLeafStep[];
+      if (info.kind !== 'disk.commit') continue;
+      const [sealed] = (saved ?? []) as readonly NewLeaf[];
       const isSealed =
         sealed !== undefined && records.disks().some((one) => one.id === id && one.links.includes(sealed.file));
-      if (info.kind === 'disk.commit' && isSealed) resume((context) => this.#commit(input as CommitInput, context));
+      if (isSealed) resume((context) => this.#commit(input as CommitInput, context));
     }
   }
 
   /** All disks at one instant: their requests are held, the leaves swapped, the requests let go. */
-  snapshot(ids: readonly string[], name: string): Promise<TaskInfo> {
-    return this.#task('disk.snapshot', ids, { ids, name }, async (context) => {
-      const made = ids.map((id) => ({ disk: id, file: this.#shared.records.newLink(this.#shared.records.disk(id)) }));
-      context.reached(made);
-      try {
-        for (const { disk, file } of made) await this.#makeChild(disk, file);
-        const snapshots: Record<string, string> = {};
-        for (const { disk, file } of made) snapshots[disk] = this.#recordSnapshot(disk, file, name);
-        await this.#swapAll(made);
-        return { snapshots };
-      } catch (error) {
-        for (const { disk, file } of made) await this.#undoSnapshot(disk, file);
-        throw error;
-      }
-    });
+  async snapshot(input: SnapshotInput): Promise<TaskInfo> {
+    const { tasks } = this.#shared;
+    const { ids, operationId = randomUUID() } = input;
+    const before = tasks.ofOperation(operationId);
+    if (before !== undefined) {
+      requireSame(before, input);
+      if (before.info.state === 'done' || !hasEnded(before.info)) return tasks.ended(before.info.id);
+    }
+    return this.#task(
+      'disk.snapshot',
+      ids,
+      input,
+      async (context) => {
+        // One whose task is forgotten is known by its snapshots.
+        const snapshots = namesOf(ids, operationId, this.#shared);
+        if (snapshots !== undefined) return { snapshots };
+        return takeSnapshot(input, operationId, this.#shared, this.#leaves, context);
+      },
+      { operationId },
+    );
   }
 
-  removeSnapshot({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
+  async removeSnapshot({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
     const plan = this.#folding.planRemoval(this.#shared.records.disk(id), snapshotId);
     return this.#fold({ ...plan, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) });
   }
 
-  mergeDown({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
+  async mergeDown({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
     const plan = this.#folding.planDown(this.#shared.records.disk(id), snapshotId);
     return this.#fold({ ...plan, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) });
   }
 
   /** The leaf is sealed under a new one first, so that the VM has something to write to while it is folded. */
-  commitLeaf(input: CommitInput): Promise<TaskInfo> {
+  async commitLeaf(input: CommitInput): Promise<TaskInfo> {
     const { links } = this.#shared.records.disk(input.id);
     if (links.length < 2) {
       throw new VhdError('NO_PARENT', `disk ${input.id} has no link of its own below its leaf`);
     }
-    return this.#task('disk.commit', [input.id], input, (context) => this.#commit(input, context), false);
+    return this.#task('disk.commit', [input.id], input, (context) => this.#commit(input, context), { isShort: false });
   }
 
   async #commit({ id, bytesPerSecond }: CommitInput, context: TaskContext): Promise<void> {
     const { records } = this.#shared;
-    let [step] = (context.step ?? []) as readonly CommitStep[];
+    let [step] = (context.saved ?? []) as readonly CommitStep[];
     if (step === undefined) {
       const { links } = records.disk(id);
+      context.progress(null, 'making a new leaf');
       step = { disk: id, file: records.newLink(records.disk(id)), link: links.at(-1) ?? '', into: links.at(-2) ?? '' };
-      context.reached([step]);
+      context.save([step]);
+      const { file } = step;
       try {
-        await this.#makeChild(id, step.file);
-        records.putDisk({ ...records.disk(id), links: [...links, step.file] });
-        await this.#swapAll([step]);
+        await this.#leaves.makeChild(step);
+        records.changeDisk(id, { links: [...links, file] });
+        await this.#leaves.swap([step]);
       } catch (error) {
-        await this.#undoSnapshot(id, step.file);
+        if (!(await this.#leaves.isWrittenTo(step))) await this.#leaves.undo(step);
         throw error;
       }
     }
@@ -147,18 +155,19 @@ export class LiveChanges {
       const record = records.disk(id);
       const file = records.newLink(record);
       const old = record.links.at(-1) ?? '';
-      context.reached([{ disk: id, file }]);
+      const leaf = { disk: id, file };
+      context.save([leaf]);
       await this.#disks.lock.run(id, () =>
         this.#whileDetached(record.id, async () => {
-          await this.#makeSibling(record, file);
-          records.putDisk({ ...records.disk(id), links: [...record.links.slice(0, -1), file] });
+          await this.#leaves.makeSibling(leaf);
+          records.changeDisk(id, { links: [...record.links.slice(0, -1), file] });
         }),
       );
       rmSync(records.diskPath(record, old), { force: true });
     });
   }
 
-  grow(id: string, sizeBytes: number): Promise<TaskInfo> {
+  async grow(id: string, sizeBytes: number): Promise<TaskInfo> {
     const { records } = this.#shared;
     const { sizeBytes: before } = records.disk(id);
     if (sizeBytes < before) throw new VhdError('USAGE', `disk ${id} has ${before} bytes; it cannot be made smaller`);
@@ -170,7 +179,7 @@ export class LiveChanges {
             sizeBytes,
             policy: { folders: records.folders(records.disk(id)) },
           });
-          records.putDisk({ ...records.disk(id), sizeBytes });
+          records.changeDisk(id, { sizeBytes });
         });
         // NBD tells a size in the handshake only. QEMU comes back by itself, and then takes the size by `block_resize`.
         if (pool.isOpen(id)) await pool.of(id).disconnect(id, 'the disk has grown');
@@ -180,11 +189,11 @@ export class LiveChanges {
   }
 
   reparent(input: ReparentInput): Promise<TaskInfo> {
-    return this.#task('disk.reparent', [input.id], input, (context) =>
+    const work: TaskWork = (context) =>
       reparent(input, this.#shared, context, (change) =>
         this.#disks.lock.run(input.id, () => this.#whileDetached(input.id, change)),
-      ),
-    );
+      );
+    return this.#task('disk.reparent', [input.id], input, work, { isShort: false });
   }
 
   #fold(input: FoldInput): Promise<TaskInfo> {
@@ -193,7 +202,7 @@ export class LiveChanges {
       [input.id],
       input,
       (context) => this.#folding.run(input, context),
-      false,
+      { isShort: false },
     );
   }
 
@@ -202,8 +211,8 @@ export class LiveChanges {
     kind: string,
     ids: readonly string[],
     input: unknown,
-    work: Parameters<Shared['tasks']['start']>[3],
-    isShort: boolean = kind !== 'disk.reparent',
+    work: TaskWork,
+    { isShort = true, operationId }: { readonly isShort?: boolean; readonly operationId?: string } = {},
   ): Promise<TaskInfo> {
     for (const id of ids) {
       this.#shared.records.disk(id);
@@ -216,80 +225,13 @@ export class LiveChanges {
     try {
       task = this.#shared.tasks.start(kind, ids.join(','), input, (context) => work(context).finally(free), {
         isBrief: isShort,
+        ...(operationId === undefined ? {} : { operationId }),
       });
     } catch (error) {
       free();
       throw error;
     }
     return isShort ? this.#shared.tasks.ended(task.id) : task;
-  }
-
-  /** An empty child of the leaf. It seals the leaf, which the open chain goes on writing to until the swap. */
-  async #makeChild(disk: string, file: string): Promise<void> {
-    const { records } = this.#shared;
-    const record = records.disk(disk);
-    await createChild(records.diskPath(record, file), { parent: records.diskPath(record) });
-  }
-
-  /** An empty link beside the leaf: what the disk would be without it. */
-  async #makeSibling(record: DiskRecord, file: string): Promise<void> {
-    const { records } = this.#shared;
-    const below = record.links.at(-2);
-    const parent = below === undefined ? records.basePath(record) : records.diskPath(record, below);
-    const path = records.diskPath(record, file);
-    if (parent === undefined) await createImage(path, { sizeBytes: record.sizeBytes });
-    else await createChild(path, { parent, sizeBytes: record.sizeBytes });
-  }
-
-  #recordSnapshot(disk: string, file: string, name: string): string {
-    const { records } = this.#shared;
-    const record = records.disk(disk);
-    const snapshot = { id: idFrom(name), name, file: record.links.at(-1) ?? '', createdAt: new Date().toISOString() };
-    records.putDisk({ ...record, links: [...record.links, file], snapshots: [...record.snapshots, snapshot] });
-    return snapshot.id;
-  }
-
-  async #swapAll(made: readonly NewLeafStep[]): Promise<void> {
-    const { pool, records } = this.#shared;
-    const open = made.filter(({ disk }) => pool.isOpen(disk));
-    const each = (work: (step: NewLeafStep) => Promise<unknown>): Promise<unknown> => Promise.all(open.map(work));
-    // One disk needs no holding back: its chain swaps between two requests.
-    const isHeld = 1 < open.length;
-    try {
-      if (isHeld) await each(({ disk }) => pool.of(disk).hold(disk));
-      await each(({ disk, file }) => pool.of(disk).push(disk, records.diskPath(records.disk(disk), file)));
-    } finally {
-      if (isHeld) await each(({ disk }) => pool.of(disk).release(disk));
-    }
-    await each(({ disk }) => pool.of(disk).pushed(disk));
-    await each(({ disk }) => pool.of(disk).setSnapshots(disk, this.#disks.namedLinks(records.disk(disk))));
-  }
-
-  /** Takes back what a snapshot that failed has made, unless the chain writes to the new leaf already. */
-  async #undoSnapshot(disk: string, file: string): Promise<void> {
-    const { pool, records, log } = this.#shared;
-    const record = records.disk(disk);
-    const path = records.diskPath(record, file);
-    if (pool.isOpen(disk) && (await pool.of(disk).links(disk)).includes(path)) return;
-    if (record.links.includes(file)) {
-      const sealed = record.links.at(-2);
-      records.putDisk({
-        ...record,
-        links: record.links.filter((link) => link !== file),
-        snapshots: record.snapshots.filter((snapshot) => snapshot.file !== sealed),
-      });
-    }
-    await this.#dropNewLeaf(records.disk(disk), file).catch((error: unknown) =>
-      log('disk.undo-failed', { disk, error: String(error) }),
-    );
-  }
-
-  async #dropNewLeaf(record: DiskRecord, file: string): Promise<void> {
-    const { records } = this.#shared;
-    const leaf = records.diskPath(record);
-    rmSync(records.diskPath(record, file), { force: true });
-    if (fileSystem.stat(leaf)?.isWritable === false) fileSystem.setWritable(leaf, true);
-    await fileSystem.syncFolder(records.diskFolder(record.id));
   }
 
   /** Runs a change of a disk's files while its chain is closed and its requests are held; a closed disk just changes. */

@@ -13,7 +13,7 @@ import { runSteps } from '../../ops/journal.ts';
 import { relinkSteps } from '../../ops/relink.ts';
 import { fileSystem } from '../../storage/storage.ts';
 import type { Shared } from '../disks/shared.ts';
-import type { DiskRecord } from '../state/records.ts';
+import { type DiskRecord, snapshotOf } from '../state/records.ts';
 import type { TaskContext } from '../state/task-book.ts';
 
 export interface ReparentInput {
@@ -39,6 +39,7 @@ export async function reparent(
   const to = 'imageId' in input.to ? records.imagePath(records.image(input.to.imageId).id) : input.to.path;
   seal(to, fileSystem);
   const folders = records.folders(record);
+  context.progress(0, 'comparing');
   const fromDisk = await openChain(from, { policy: { folders } });
   try {
     const toDisk = await openChain(to, { policy: { folders: [dirname(to)] } });
@@ -50,17 +51,16 @@ export async function reparent(
   } finally {
     await fromDisk.close();
   }
+  context.progress(1, 'putting the disk on its new base');
   const path = records.diskPath(record, child);
   await whileDetached(async () => {
     await runSteps(path, relinkSteps(path, to, await uuidOf(to), fileSystem), fileSystem);
-    const now = records.disk(input.id);
-    records.putDisk({
-      ...now,
+    records.changeDisk(input.id, ({ snapshots }) => ({
       imageId: 'imageId' in input.to ? input.to.imageId : null,
       baseFile: 'imageId' in input.to ? null : input.to.path,
       links: kept,
-      snapshots: now.snapshots.filter((snapshot) => kept.includes(snapshot.file)),
-    });
+      snapshots: snapshots.filter((snapshot) => kept.includes(snapshot.file)),
+    }));
   });
   for (const file of record.links) if (!kept.includes(file)) rmSync(records.diskPath(record, file), { force: true });
 }
@@ -68,10 +68,7 @@ export async function reparent(
 /** The links above a snapshot; all of them without one. Errors: NOT_FOUND. */
 function linksAbove(record: DiskRecord, snapshotId: string | undefined): readonly string[] {
   if (snapshotId === undefined) return record.links;
-  const snapshot = record.snapshots.find(({ id }) => id === snapshotId);
-  if (snapshot === undefined)
-    throw new VhdError('NOT_FOUND', `disk ${record.id} has no snapshot ${JSON.stringify(snapshotId)}`);
-  return record.links.slice(record.links.indexOf(snapshot.file) + 1);
+  return record.links.slice(record.links.indexOf(snapshotOf(record, snapshotId).file) + 1);
 }
 
 async function assertSame(a: Disk, b: Disk, context: TaskContext): Promise<void> {

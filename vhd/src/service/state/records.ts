@@ -8,13 +8,14 @@ import { dirname, join } from 'node:path';
 import { VhdError } from '../../errors.ts';
 import { fileError } from '../../storage/file.ts';
 import type { DiskRates } from '../control/api.ts';
-import { checkId, isId } from '../control/ids.ts';
+import { checkId, isId, type Owner } from '../control/ids.ts';
 import { readJson, syncFolder, writeJson } from './json-file.ts';
 
 export interface ImageRecord {
   readonly id: string;
   readonly name: string;
   readonly kind: 'image' | 'template';
+  readonly owner: Owner | null;
   readonly createdAt: string;
 }
 
@@ -24,6 +25,9 @@ export interface SnapshotRecord {
   readonly name: string;
   /** File name in the disk's folder. */
   readonly file: string;
+  readonly owner: Owner | null;
+  /** Equal for the snapshots of several disks that are of one instant: what whoever asked called it, or the task's id. */
+  readonly operationId: string | null;
   readonly createdAt: string;
 }
 
@@ -43,6 +47,7 @@ export interface DiskRecord {
   /** How the disk is served, kept so that a restarted service serves it again under the same address. */
   readonly open: OpenRecord | null;
   readonly rates: DiskRates;
+  readonly owner: Owner | null;
   readonly createdAt: string;
 }
 
@@ -66,6 +71,14 @@ export function idFrom(name: string): string {
   return `${slug === '' ? 'disk' : slug}-${randomBytes(4).toString('hex')}`;
 }
 
+/** Errors: NOT_FOUND. */
+export function snapshotOf(record: DiskRecord, snapshotId: string): SnapshotRecord {
+  const snapshot = record.snapshots.find(({ id }) => id === snapshotId);
+  if (snapshot === undefined)
+    throw new VhdError('NOT_FOUND', `disk ${record.id} has no snapshot ${JSON.stringify(snapshotId)}`);
+  return snapshot;
+}
+
 /** The folders of a storage folder, and the records in them. */
 export class Records {
   readonly imagesFolder: string;
@@ -74,8 +87,11 @@ export class Records {
   readonly #images = new Map<string, ImageRecord>();
   readonly #disks = new Map<string, DiskRecord>();
 
-  /** Errors: READ_ONLY, IO. */
-  constructor(storage: string) {
+  readonly #onDisk: (id: string) => void;
+
+  /** `onDisk` hears of each disk whose record was changed or removed. Errors: READ_ONLY, IO. */
+  constructor(storage: string, onDisk: (id: string) => void = () => undefined) {
+    this.#onDisk = onDisk;
     this.imagesFolder = join(storage, 'images');
     this.disksFolder = join(storage, 'disks');
     this.tasksFolder = join(storage, 'tasks');
@@ -86,11 +102,11 @@ export class Records {
     for (const name of readdirSync(this.imagesFolder)) {
       if (!name.endsWith('.json')) continue;
       const record = readJson(join(this.imagesFolder, name)) as ImageRecord | undefined;
-      if (record !== undefined && isId(record.id)) this.#images.set(record.id, record);
+      if (record !== undefined && isId(record.id)) this.#images.set(record.id, { ...UNOWNED, ...record });
     }
     for (const id of readdirSync(this.disksFolder)) {
       const record = readJson(join(this.disksFolder, id, 'disk.json')) as DiskRecord | undefined;
-      if (record !== undefined && record.id === id && isId(id)) this.#disks.set(id, record);
+      if (record !== undefined && record.id === id && isId(id)) this.#disks.set(id, upgraded(record));
     }
   }
 
@@ -174,9 +190,18 @@ export class Records {
     this.#images.set(record.id, record);
   }
 
+  /** Changes what the record says at this moment: others may have changed it since it was read. Errors: NOT_FOUND, NO_SPACE, READ_ONLY, IO. */
+  changeDisk(id: string, change: Partial<DiskRecord> | ((record: DiskRecord) => Partial<DiskRecord>)): DiskRecord {
+    const before = this.disk(id);
+    const record = { ...before, ...(typeof change === 'function' ? change(before) : change) };
+    this.putDisk(record);
+    return record;
+  }
+
   putDisk(record: DiskRecord): void {
     writeJson(join(this.diskFolder(record.id), 'disk.json'), record);
     this.#disks.set(record.id, record);
+    this.#onDisk(record.id);
   }
 
   /** The record goes first: files without a record are nobody's. Errors: READ_ONLY, IO. */
@@ -195,11 +220,21 @@ export class Records {
     changing(`cannot remove disk ${id}`, () => {
       rmSync(join(this.diskFolder(id), 'disk.json'), { force: true });
       this.#disks.delete(id);
+      this.#onDisk(id);
       syncFolder(this.diskFolder(id));
       rmSync(this.diskFolder(id), { recursive: true, force: true });
       syncFolder(this.disksFolder);
     });
   }
+}
+
+/** What records of older versions lack. */
+const UNOWNED: { readonly owner: null } = { owner: null };
+const UNNAMED: Partial<SnapshotRecord> = { ...UNOWNED, operationId: null };
+
+function upgraded(record: DiskRecord): DiskRecord {
+  const snapshots = record.snapshots.map((snapshot) => ({ ...UNNAMED, ...snapshot }));
+  return { ...UNOWNED, ...record, snapshots };
 }
 
 /** Runs a change of the folder. Errors: NO_SPACE, READ_ONLY, IO. */

@@ -33,12 +33,12 @@ test('an end that cannot be stored is known here, and the next start finds the t
   expect(left?.info).toMatchObject({ id, state: 'running' });
 });
 
-test('a step that cannot be stored ends the task', async () => {
+test('what cannot be saved ends the task', async () => {
   const book = new TaskBook(folder);
   const { id } = book.start('disk.fold-up', 'a', {}, async (context) => {
     await Promise.resolve();
     mkdirSync(join(folder, `${id}.json.new`));
-    context.reached({ at: 1 });
+    context.save({ at: 1 });
   });
   expect(await book.ended(id)).toMatchObject({
     state: 'failed',

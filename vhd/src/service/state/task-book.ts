@@ -6,28 +6,49 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { VhdError } from '../../errors.ts';
-import type { TaskInfo, TaskState } from '../control/api.ts';
+import { hasEnded, type TaskInfo, type TaskState } from '../control/task.ts';
+import type { WatchEvent } from '../control/watch-event.ts';
+import { Feed } from './feed.ts';
 import { readJson, writeJson } from './json-file.ts';
+import { Lane } from './lane.ts';
 
-/** A task as it is stored. `input` and `step` are what a resumed task starts from. */
+/** A task as it is stored. `input` and `saved` are what a resumed task starts from. */
 export interface TaskRecord {
   readonly info: TaskInfo;
   readonly input: unknown;
-  readonly step: unknown;
+  readonly saved: unknown;
 }
 
 /** What the work of a task is given. */
 export interface TaskContext {
   readonly signal: AbortSignal;
-  /** 0 to 1. */
-  progress(value: number): void;
+  /** 0 to 1, or null where nobody can say; and what it is at, in words, where that is something else now. */
+  progress(value: number | null, step?: string): void;
   /** Stores where the work is; it is durable when this returns. A resumed task is given the last one. */
-  reached(step: unknown): void;
-  /** The last step of a task that was cut off. */
-  readonly step: unknown;
+  save(value: unknown): void;
+  /** What a task that was cut off saved last. */
+  readonly saved: unknown;
 }
 
+/** How a task is started. */
+export interface TaskOptions {
+  /**
+   * Whoever asked hears of the task when it has ended, and what a restart has to know is stored with what it saves first:
+   * its record need not outlive a power cut before that.
+   */
+  readonly isBrief?: boolean;
+  /** What it waits for, where others of its lane run. */
+  readonly lane?: keyof typeof LANES;
+  readonly operationId?: string;
+}
+
+/** Tasks of a lane that run at once. What changes a running VM's disk is in none: it never waits for an import. */
+const LANES = { import: 2, check: 2 } as const;
+
 export type TaskWork = (context: TaskContext) => Promise<Readonly<Record<string, unknown>> | void>;
+
+/** What records of older versions lack. */
+const BLANK = { step: '', operationId: null } as const;
 
 /** Finished tasks that are remembered. */
 const KEPT_TASKS = 200;
@@ -41,12 +62,19 @@ export class TaskBook {
   readonly #folder: string;
   readonly #records = new Map<string, TaskRecord>();
   readonly #running = new Map<string, Running>();
+  readonly #lanes: Readonly<Record<keyof typeof LANES, Lane>> = {
+    import: new Lane(LANES.import),
+    check: new Lane(LANES.check),
+  };
+  readonly feed: Feed<TaskInfo> = new Feed({ all: () => this.list(), get: (id) => this.#records.get(id)?.info });
 
   constructor(folder: string) {
     this.#folder = folder;
     for (const name of readdirSync(folder)) {
-      const record = readJson(join(folder, name)) as TaskRecord | undefined;
-      if (record !== undefined && name === `${record.info.id}.json`) this.#records.set(record.info.id, record);
+      const record = readJson(join(folder, name)) as (TaskRecord & { readonly step?: unknown }) | undefined;
+      if (record === undefined || name !== `${record.info.id}.json`) continue;
+      const { info, input, saved = record.step ?? null } = record;
+      this.#records.set(info.id, { info: { ...BLANK, ...info }, input, saved });
     }
   }
 
@@ -66,39 +94,52 @@ export class TaskBook {
 
   /** Tasks that a killed service left running. Each has to be resumed or ended by whoever knows its kind. */
   interrupted(): readonly TaskRecord[] {
-    return [...this.#records.values()].filter(({ info }) => info.state === 'running' && !this.#running.has(info.id));
+    return [...this.#records.values()].filter(({ info }) => !hasEnded(info) && !this.#running.has(info.id));
   }
 
-  /**
-   * `isBrief`: whoever asked hears of the task when it has ended, and what a restart has to know is stored with its first
-   * step: its record need not outlive a power cut before that.
-   */
-  start(
-    kind: string,
-    target: string,
-    input: unknown,
-    work: TaskWork,
-    options: { readonly isBrief?: boolean } = {},
-  ): TaskInfo {
+  /** The newest task that was begun under a name. */
+  ofOperation(operationId: string): TaskRecord | undefined {
+    const [newest] = this.list().filter((info) => info.operationId === operationId);
+    return newest === undefined ? undefined : this.#record(newest.id);
+  }
+
+  /** Follows one task. Errors: NOT_FOUND. */
+  async *watch(id: string, signal?: AbortSignal): AsyncGenerator<WatchEvent<TaskInfo>> {
+    this.get(id);
+    for await (const event of this.feed.follow(signal, (changed) => changed === id)) {
+      yield event.kind === 'all' ? { kind: 'all', all: event.all.filter((task) => task.id === id) } : event;
+    }
+  }
+
+  /** Errors: NO_SPACE, READ_ONLY, IO; then the task is not there. */
+  start(kind: string, target: string, input: unknown, work: TaskWork, options: TaskOptions = {}): TaskInfo {
+    const lane = options.lane === undefined ? undefined : this.#lanes[options.lane];
     const info: TaskInfo = {
       id: randomUUID(),
       kind,
       target,
-      state: 'running',
+      state: lane?.isFull === true ? 'queued' : 'running',
       progress: null,
+      step: '',
       error: null,
       result: null,
+      operationId: options.operationId ?? null,
       startedAt: new Date().toISOString(),
       endedAt: null,
     };
-    this.#store({ info, input, step: null }, { isSynced: options.isBrief !== true });
-    this.#run(info.id, work);
+    this.#store({ info, input, saved: null }, { isSynced: options.isBrief !== true });
+    this.#run(info.id, lane === undefined ? work : (context) => this.#inLane(lane, info.id, work, context));
     this.#forget();
     return info;
   }
 
   resume(id: string, work: TaskWork): void {
     this.#run(id, work);
+  }
+
+  /** Ends a task that was cut off when all of its work was done. */
+  finish(id: string, result: TaskInfo['result']): void {
+    this.#end(id, 'done', null, result);
   }
 
   /** Ends a task that was cut off and cannot go on. */
@@ -125,6 +166,7 @@ export class TaskBook {
     this.#isStopping = true;
     for (const { controller } of running) controller.abort(new VhdError('CANCELLED', 'the service stops'));
     await Promise.all(running.map(({ ended }) => ended));
+    this.feed.close();
   }
   #isStopping = false;
 
@@ -132,9 +174,13 @@ export class TaskBook {
     const controller = new AbortController();
     const context: TaskContext = {
       signal: controller.signal,
-      progress: (value) => this.#patch(id, { progress: Math.max(0, Math.min(1, value)) }),
-      reached: (step) => this.#store({ ...this.#record(id), step }),
-      step: this.#record(id).step,
+      progress: (value, step) =>
+        this.#patch(id, {
+          progress: value === null ? null : Math.max(0, Math.min(1, value)),
+          ...(step === undefined ? {} : { step }),
+        }),
+      save: (saved) => this.#store({ ...this.#record(id), saved }),
+      saved: this.#record(id).saved,
     };
     const ended = Promise.resolve()
       .then(() => work(context))
@@ -151,14 +197,25 @@ export class TaskBook {
     this.#running.set(id, { controller, ended });
   }
 
+  async #inLane(lane: Lane, id: string, work: TaskWork, context: TaskContext): ReturnType<TaskWork> {
+    await lane.enter(context.signal);
+    try {
+      this.#patch(id, { state: 'running' });
+      return await work(context);
+    } finally {
+      lane.leave();
+    }
+  }
+
   #end(id: string, state: TaskState, error: TaskInfo['error'], result: TaskInfo['result'] = null): void {
     const record = this.#record(id);
     const progress = state === 'done' ? 1 : record.info.progress;
     const info = { ...record.info, state, progress, error, result, endedAt: new Date().toISOString() };
-    this.#records.set(id, { ...record, info });
+    this.#keep({ ...record, info });
     try {
-      // A power cut may take this back, as a kill just before it would: the next start finds out how far the work is.
-      this.#store({ ...record, info }, { isSynced: false });
+      // A power cut may take the end of what is done back, as a kill just before it would: the next start finds out how
+      // far the work is. What failed was undone, and must not be looked for again.
+      this.#store({ ...record, info }, { isSynced: state !== 'done' });
     } catch {
       // A storage that is full or read-only: the next start finds the task running, and resumes or interrupts it.
     }
@@ -166,13 +223,18 @@ export class TaskBook {
 
   #patch(id: string, change: Partial<TaskInfo>): void {
     const record = this.#record(id);
-    this.#records.set(id, { ...record, info: { ...record.info, ...change } });
+    this.#keep({ ...record, info: { ...record.info, ...change } });
+  }
+
+  #keep(record: TaskRecord): void {
+    this.#records.set(record.info.id, record);
+    this.feed.changed(record.info.id);
   }
 
   /** Errors: NO_SPACE, READ_ONLY, IO; then nothing has changed. */
   #store(record: TaskRecord, options?: { isSynced?: boolean }): void {
     writeJson(join(this.#folder, `${record.info.id}.json`), record, options);
-    this.#records.set(record.info.id, record);
+    this.#keep(record);
   }
 
   #record(id: string): TaskRecord {
@@ -182,9 +244,10 @@ export class TaskBook {
   }
 
   #forget(): void {
-    const ended = this.list().filter(({ state }) => state !== 'running');
+    const ended = this.list().filter(hasEnded);
     for (const { id } of ended.slice(KEPT_TASKS)) {
       this.#records.delete(id);
+      this.feed.changed(id);
       rmSync(join(this.#folder, `${id}.json`), { force: true });
     }
   }
