@@ -1,10 +1,10 @@
 /** ONE-WRITER on disk: locks of living and dead processes, and many that want one lock at once. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openChain } from '../chain/open.ts';
 import { makeImage } from '../testing/images.ts';
 import { lockHolder, lockRealFile } from './lock.ts';
@@ -41,8 +41,9 @@ function writeLockOf(changes: Readonly<Record<string, unknown>>): void {
 
 /** Puts a lock in place as if somebody else had it. */
 async function leaveLock(changes: Readonly<Record<string, unknown>>): Promise<void> {
-  await lockRealFile(image);
-  writeLockOf(changes);
+  const lock = await lockRealFile(image);
+  writeLockOf({ token: 'another', ...changes });
+  await lock.release(); // As its process would at its end: the lock file stays, that of the file itself does not.
 }
 
 test('ONE-WRITER: a second writer is refused with who holds the lock', async () => {
@@ -131,4 +132,47 @@ test('ONE-WRITER: of many processes that find a stale lock at once, one gets it'
     'LOCKED',
     'got',
   ]);
+});
+
+test.for([
+  { it: 'a symlink', alias: (name: string) => fs.symlinkSync(image, name) },
+  { it: 'a hard link', alias: (name: string) => fs.linkSync(image, name) },
+])('ONE-WRITER: $it is the same file', async ({ alias }) => {
+  const other = path.join(fs.mkdtempSync(path.join(folder, 'elsewhere-')), 'other.vhd');
+  alias(other);
+  const disk = await openChain(image, { isReadOnly: false });
+  await expect(openChain(other, { isReadOnly: false })).rejects.toMatchObject({ code: 'LOCKED' });
+  await disk.close();
+  const again = await openChain(other, { isReadOnly: false });
+  await expect(openChain(image, { isReadOnly: false })).rejects.toMatchObject({ code: 'LOCKED' });
+  await again.close();
+});
+
+describe('ONE-WRITER between Oriel and QEMU', () => {
+  test('what qemu-nbd writes to is refused, with who it is', async () => {
+    const [socket, pidFile] = [path.join(folder, 'nbd'), path.join(folder, 'pid')];
+    // It goes to the background when it is ready.
+    spawnSync('qemu-nbd', ['-f', 'vpc', '-t', '-k', socket, '--fork', '--pid-file', pidFile, image]);
+    const server = Number(fs.readFileSync(pidFile, 'utf8'));
+    await expect(openChain(image, { isReadOnly: false })).rejects.toMatchObject({
+      code: 'LOCKED',
+      message: expect.stringContaining(`qemu-nbd (process ${server})`),
+    });
+    expect(fs.existsSync(`${image}.lock`)).toBe(false);
+    process.kill(server, 'SIGTERM');
+    await expect.poll(async () => (await openChain(image, { isReadOnly: false })).close()).toBeUndefined();
+  });
+
+  test('what Oriel writes to is refused by qemu-img and qemu-io, and free afterwards', async () => {
+    const disk = await openChain(image, { isReadOnly: false });
+    for (const [program, ...args] of [
+      ['qemu-img', 'convert', '-f', 'vpc', '-O', 'raw', image, path.join(folder, 'out.raw')],
+      ['qemu-io', '-f', 'raw', '-c', 'write 0 512', image],
+    ] as const) {
+      const result = spawnSync(program, args, { encoding: 'utf8' });
+      expect(`${result.stdout}${result.stderr}`).toContain('lock');
+    }
+    await disk.close();
+    expect(spawnSync('qemu-io', ['-f', 'raw', '-c', 'read 0 512', image]).status).toBe(0);
+  });
 });

@@ -1,6 +1,7 @@
 /**
- * ONE-WRITER on disk: a file `<image>.lock` beside an image says who writes to it. It appears whole, by a link, and is
- * removed on close. What a killed process left is taken over by the next writer on the same machine; that decision, look
+ * ONE-WRITER on disk: a file `<image>.lock` beside an image says who writes to it, and byte-range locks of the file itself
+ * keep out other names of it and the tools of QEMU (byte-locks.ts). The lock file appears whole, by a link, and is
+ * removed on close; links to an image lead to its own. What a killed process left is taken over by the next writer on the same machine; that decision, look
  * and replace, is made by one process at a time, which holds an abstract socket meanwhile: the kernel gives it to one,
  * and takes it back when that one dies. A lock of another machine or container is never taken over: nobody can know.
  */
@@ -10,7 +11,9 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { VhdError } from '../errors.ts';
+import { lockForWriting } from './byte-locks.ts';
 import { errnoOf, fileError } from './file.ts';
+import { linkOrMoveLater } from './free-name.ts';
 
 /** Who writes to an image. */
 export interface LockHolder {
@@ -48,10 +51,15 @@ const TURN_MS = 2000;
 
 /** Takes the lock of an image. Errors: LOCKED (the message says who holds it), NOT_FOUND (the folder), READ_ONLY, NO_SPACE, IO. */
 export async function lockRealFile(image: string, options: LockOptions = {}): Promise<ImageLock> {
-  const file = `${fs.realpathSync(path.dirname(path.resolve(image)))}/${path.basename(image)}${SUFFIX}`;
+  const file = lockFileOf(image);
   const endTurn = await takeTurn(file);
   try {
-    return await acquire(image, file, options);
+    const endTurnAtFile = await takeTurn(identityOf(image)); // Another name of it has another lock file.
+    try {
+      return await acquire(image, file, options);
+    } finally {
+      await endTurnAtFile();
+    }
   } catch (cause) {
     throw fileError(cause, `cannot lock ${image}`);
   } finally {
@@ -59,9 +67,30 @@ export async function lockRealFile(image: string, options: LockOptions = {}): Pr
   }
 }
 
+/** Beside the file itself, wherever links to it lie. Errors: NOT_FOUND (the folder), IO. */
+function lockFileOf(image: string): string {
+  const name = path.resolve(image);
+  try {
+    return `${fs.realpathSync.native(name)}${SUFFIX}`;
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw fileError(cause, `cannot lock ${image}`);
+  }
+  try {
+    return path.join(fs.realpathSync.native(path.dirname(name)), `${path.basename(name)}${SUFFIX}`);
+  } catch (cause) {
+    throw fileError(cause, `cannot lock ${image}`);
+  }
+}
+
+/** What two names of one file have in common. */
+function identityOf(image: string): string {
+  const stat = fs.statSync(image, { throwIfNoEntry: false });
+  return stat === undefined ? `nothing at ${path.resolve(image)}` : `${stat.dev}:${stat.ino}`;
+}
+
 /** Who holds the lock of an image; `undefined` where nobody does, or nobody that lives. Errors: IO. */
 export function lockHolder(image: string): LockHolder | undefined {
-  const holder = readLock(`${image}${SUFFIX}`);
+  const holder = readLock(lockFileOf(image));
   return holder !== undefined && isAlive(holder) ? holder : undefined;
 }
 
@@ -71,6 +100,29 @@ async function acquire(image: string, file: string, options: LockOptions): Promi
   if (before !== undefined && isAlive(before)) {
     throw new VhdError('LOCKED', `${image} is in use by ${describe(before)}${adviceFor(before, file)}`);
   }
+  const unlock = fs.existsSync(image) ? lockForWriting(image) : () => undefined;
+  try {
+    const holder = await writeLockFile(image, file, before, options);
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (!isHeld) return;
+      isHeld = false;
+      unlock();
+      if (readLock(file)?.token === holder.token) await fs.promises.rm(file, { force: true });
+    };
+    return { lease: holder.lease, release };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function writeLockFile(
+  image: string,
+  file: string,
+  before: LockHolder | undefined,
+  options: LockOptions,
+): Promise<LockHolder> {
   const lease = options.lease ?? Math.max(Date.now(), (before?.lease ?? 0) + 1);
   const holder: LockHolder = { ...self(), lease, since: new Date().toISOString(), token: randomUUID() };
   const temporary = `${file}.${holder.token}`;
@@ -78,21 +130,15 @@ async function acquire(image: string, file: string, options: LockOptions): Promi
   await fs.promises.writeFile(temporary, JSON.stringify(holder), { flag: 'wx', flush: true });
   try {
     if (before === undefined)
-      await fs.promises.link(temporary, file); // Fails where another machine was quicker.
+      await linkOrMoveLater(temporary, file); // Fails where another machine was quicker.
     else await fs.promises.rename(temporary, file);
+    return holder;
   } catch (cause) {
     if (errnoOf(cause) === 'EEXIST') throw new VhdError('LOCKED', `${image} is in use by another machine`, { cause });
     throw cause;
   } finally {
     await fs.promises.rm(temporary, { force: true });
   }
-  let isHeld = true;
-  const release = async (): Promise<void> => {
-    if (!isHeld) return;
-    isHeld = false;
-    if (readLock(file)?.token === holder.token) await fs.promises.rm(file, { force: true });
-  };
-  return { lease, release };
 }
 
 function readLock(file: string): LockHolder | undefined {

@@ -4,7 +4,8 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileError, type RandomAccessFile } from './file.ts';
+import { errnoOf, fileError, type RandomAccessFile } from './file.ts';
+import { linkOrMove } from './free-name.ts';
 import { type ImageLock, type LockOptions, lockRealFile } from './lock.ts';
 import { type OpenMode, openRealFile } from './real-file.ts';
 
@@ -34,7 +35,7 @@ export interface Storage {
   list(folder: string): readonly string[];
   /** Gives a file another name, atomically, in place of what had that name. */
   rename(from: string, to: string): void;
-  /** Gives a file a second name. Errors: EXISTS. */
+  /** Gives a file a second name; where the storage has no second names, the file moves to it. Errors: EXISTS. */
   link(from: string, to: string): void;
   /** Removes a name; nothing happens where there is none. */
   remove(path: string): void;
@@ -67,7 +68,7 @@ export const fileSystem: Storage = {
   resolve: (name) => guard(`cannot resolve ${name}`, () => fs.realpathSync.native(name)),
   list: (folder) => guard(`cannot list ${folder}`, () => fs.readdirSync(folder)),
   rename: (from, to) => guard(`cannot rename ${from} to ${to}`, () => fs.renameSync(from, to)),
-  link: (from, to) => guard(`cannot link ${from} to ${to}`, () => fs.linkSync(from, to)),
+  link: (from, to) => guard(`cannot link ${from} to ${to}`, () => linkOrMove(from, to)),
   remove: (name) => guard(`cannot remove ${name}`, () => fs.rmSync(name, { force: true })),
   setWritable: (name, isWritable) => guard(`cannot change the mode of ${name}`, () => setMode(name, isWritable)),
   syncFolder,
@@ -92,6 +93,7 @@ async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch (cause) {
+    if (['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes(errnoOf(cause) ?? '')) return; // SMB: folders cannot be synced.
     throw fileError(cause, `cannot sync ${folder}`);
   }
 }

@@ -1,0 +1,72 @@
+/**
+ * The locks that QEMU takes on its images, taken and honoured here: ONE-WRITER between Oriel and every tool of QEMU, and
+ * between two names of one file. QEMU locks single bytes for each permission that it has, and for each that it does not
+ * grant to others (block/file-posix.c: RAW_LOCK_PERM_BASE, RAW_LOCK_SHARED_BASE). The locks belong to the open file, and
+ * so to the device and inode: they end when it is closed, or its process dies.
+ */
+import fs from 'node:fs';
+import { VhdError } from '../errors.ts';
+import { areBytesLocked, lockBytes } from './libc.ts';
+
+/** The byte of a permission that is held: this, and the number of the permission. */
+const HELD = 100;
+/** The byte of a permission that others are not granted. */
+const DENIED = 200;
+/** The numbers of the permissions. */
+const PERMISSION = { read: 0, write: 1, writeUnchanged: 2, resize: 3 } as const;
+
+/** What a writer of Oriel holds, and denies to others. */
+const OURS = {
+  held: [PERMISSION.read, PERMISSION.write, PERMISSION.resize],
+  denied: [PERMISSION.write, PERMISSION.resize],
+} as const;
+
+/**
+ * Takes the locks of a writer on a file, and returns what gives them back. Where the file system has no such locks, the
+ * file is as safe as its lock file makes it. Errors: LOCKED, with who holds the file as far as that can be found out.
+ */
+export function lockForWriting(name: string): () => void {
+  const fd = fs.openSync(name, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    // First ours, then a look at the others': of two that come at once neither may overlook the other.
+    for (const permission of OURS.held) lockBytes(fd, HELD + permission, 1);
+    for (const permission of OURS.denied) lockBytes(fd, DENIED + permission, 1);
+    refuseOthers(name, fd);
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+  return () => fs.closeSync(fd);
+}
+
+function refuseOthers(name: string, fd: number): void {
+  const isDenied = OURS.held.some((permission) => areBytesLocked(fd, DENIED + permission, 1));
+  const isWritten = OURS.denied.some((permission) => areBytesLocked(fd, HELD + permission, 1));
+  if (!isDenied && !isWritten) return;
+  const holders = holdersOf(fd);
+  const who = holders.length === 0 ? 'another process' : holders.join(', ');
+  throw new VhdError(
+    'LOCKED',
+    `${name} is ${isWritten ? 'written to' : 'in use'} by ${who}, perhaps by another name: end that first`,
+  );
+}
+
+/** The processes that hold locks of the same file, as far as they may be looked at: `qemu-nbd (process 42)`. */
+function holdersOf(fd: number): readonly string[] {
+  const own = fs.fstatSync(fd);
+  const holders = new Set<string>();
+  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      for (const number of fs.readdirSync(`/proc/${pid}/fd`)) {
+        if (pid === String(process.pid) && number === String(fd)) continue;
+        const stat = fs.statSync(`/proc/${pid}/fd/${number}`, { throwIfNoEntry: false });
+        if (stat?.ino !== own.ino || stat.dev !== own.dev) continue;
+        if (!fs.readFileSync(`/proc/${pid}/fdinfo/${number}`, 'utf8').includes('OFDLCK')) continue;
+        holders.add(`${fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (process ${pid})`);
+      }
+    } catch {
+      // Of another user, or gone meanwhile.
+    }
+  }
+  return [...holders];
+}
