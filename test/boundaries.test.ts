@@ -104,7 +104,8 @@ const HOUSES: readonly House[] = [
   {
     at: 'gateway/web/src/',
     ranks: [
-      ['env.d.ts', 'text/english', 'text/plural.ts'],
+      ['env.d.ts', 'text/english/console', 'text/plural.ts'],
+      ['text/english'],
       ['text'],
       ['api', 'shell'],
       ['shell/frame', 'shell/card', 'session/link'],

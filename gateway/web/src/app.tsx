@@ -10,6 +10,9 @@ import { Frame } from './shell/frame/frame.tsx';
 import { Loading } from './shell/frame/loading.tsx';
 import { NotFoundPage } from './shell/frame/not-found-page.tsx';
 import { SignInPage } from './sign-in/sign-in-page.tsx';
+import { text } from './text/text.ts';
+
+const words = text.app.app;
 
 const SessionPage = lazy(async () => ({ default: (await import('./session/session-page.tsx')).SessionPage }));
 const WatchPage = lazy(async () => ({ default: (await import('./session/watch-page.tsx')).WatchPage }));
@@ -37,7 +40,7 @@ function SignedIn() {
   useEffect(() => (userId === undefined ? undefined : startLive()), [userId]);
 
   if (error !== null && me === undefined)
-    return <Failure title="The gateway does not answer" error={error} onRetry={retry} />;
+    return <Failure title={words.gatewayDoesNotAnswer} error={error} onRetry={retry} />;
   if (me === undefined) return <Loading />;
   if (me === null) {
     const from = `${location.pathname}${location.search}`;

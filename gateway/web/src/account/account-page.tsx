@@ -10,9 +10,12 @@ import { TotpCard } from './totp-card.tsx';
 import '../shell/list/list.css';
 import '../shell/card/cards.css';
 import './account.css';
+import { text } from '../text/text.ts';
+
+const words = text.account.accountPage;
 
 export function AccountPage({ me }: { readonly me: Me }) {
-  usePageTitle('My account');
+  usePageTitle(words.myAccount);
   const isBare = me.source === 'local' && !me.hasPassword && me.passkeys === 0;
   return (
     <PageSection hasBodyWrapper={false} aria-labelledby="account-title">
@@ -27,7 +30,7 @@ export function AccountPage({ me }: { readonly me: Me }) {
           isInline
           variant="warning"
           className="oriel-account__bare"
-          title="You came by a one-time link. Set a password or add a passkey, or you will need another link."
+          title={words.cameByOneTimeLink}
         />
       )}
       <div className="oriel-cards">

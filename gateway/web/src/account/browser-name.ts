@@ -1,19 +1,22 @@
 /** A browser and system that people recognise, from the header that browsers send. Pure. */
+import { text } from '../text/text.ts';
+
+const words = text.account.browserName;
 
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
-  [/Edg\//, 'Edge'],
-  [/OPR\//, 'Opera'],
-  [/Firefox\//, 'Firefox'],
-  [/Chrom(e|ium)\//, 'Chrome'],
-  [/Safari\//, 'Safari'],
+  [/Edg\//, words.edge],
+  [/OPR\//, words.opera],
+  [/Firefox\//, words.firefox],
+  [/Chrom(e|ium)\//, words.chrome],
+  [/Safari\//, words.safari],
 ];
 const SYSTEMS: readonly (readonly [RegExp, string])[] = [
   [/iPhone|iPad/, 'iOS'],
-  [/Android/, 'Android'],
-  [/Windows/, 'Windows'],
+  [/Android/, words.android],
+  [/Windows/, words.windows],
   [/Mac OS X/, 'macOS'],
   [/CrOS/, 'ChromeOS'],
-  [/Linux/, 'Linux'],
+  [/Linux/, words.linux],
 ];
 
 export function browserName(userAgent: string): string {
@@ -21,5 +24,5 @@ export function browserName(userAgent: string): string {
   const browser = find(BROWSERS);
   const system = find(SYSTEMS);
   if (browser === undefined && system === undefined) return userAgent.slice(0, 60) || 'unknown';
-  return [browser ?? 'A browser', ...(system === undefined ? [] : [`on ${system}`])].join(' ');
+  return words.browserOn(browser ?? words.browser, system);
 }

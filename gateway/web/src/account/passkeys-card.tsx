@@ -12,11 +12,15 @@ import { refetch, useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
 import { type Column, DataTable } from '../shell/list/data-table.tsx';
 import { createPasskey } from '../sign-in/passkey.ts';
+import { text } from '../text/text.ts';
+
+const words = text.account.passkeysCard;
+const { common } = text;
 
 const COLUMNS: readonly Column<Passkey>[] = [
-  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
-  { key: 'created', label: 'Added', cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
-  { key: 'used', label: 'Used', cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
+  { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
+  { key: 'created', label: words.added, cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
+  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
 ];
 
 export function PasskeysCard() {
@@ -25,33 +29,33 @@ export function PasskeysCard() {
   const act = useAction('passkey.');
   return (
     <Card>
-      <CardTitle component="h2">Passkeys</CardTitle>
+      <CardTitle component="h2">{words.passkeys}</CardTitle>
       <CardBody>
         <DataTable
-          label="Passkeys"
+          label={words.passkeys}
           columns={COLUMNS}
           rows={query.data?.items ?? []}
           isLoading={query.isPending}
           isInCard
-          empty="No passkeys yet"
-          emptyHint="Sign in with your fingerprint, your face or a security key instead of a password."
+          empty={words.noPasskeysYet}
+          emptyHint={words.signWithYourFingerprintYour}
           actions={(passkey) => (
             <Button
               variant="link"
               size="sm"
               isInline
               isDanger
-              aria-label={`Remove the passkey ${passkey.name}`}
+              aria-label={words.removePasskey(passkey.name)}
               onClick={() =>
-                void act('The passkey is gone', () => client.call(deletePasskey, { params: { passkeyId: passkey.id } }))
+                void act(words.passkeyGone, () => client.call(deletePasskey, { params: { passkeyId: passkey.id } }))
               }
             >
-              Remove
+              {words.remove}
             </Button>
           )}
         />
         <Button variant="secondary" onClick={() => setAdding(true)}>
-          Add a passkey
+          {words.addPasskey}
         </Button>
       </CardBody>
       {isAdding && <AddDialog onClose={() => setAdding(false)} />}
@@ -67,10 +71,16 @@ function AddDialog({ onClose }: { readonly onClose: () => void }) {
     await queryClient.invalidateQueries({ queryKey: ME_KEY });
   };
   return (
-    <FormDialog title="Add a passkey" submitLabel="Add" isReady={name.trim() !== ''} onSubmit={add} onClose={onClose}>
+    <FormDialog
+      title={words.addPasskey}
+      submitLabel={words.add}
+      isReady={name.trim() !== ''}
+      onSubmit={add}
+      onClose={onClose}
+    >
       <TextField
-        label="Name"
-        hint="Such as: work laptop. The browser asks for the rest."
+        label={common.name}
+        hint={words.suchAsWorkLaptopBrowser}
         value={name}
         onChange={setName}
         isRequired

@@ -6,6 +6,10 @@ import { AUTH_LIMITS, type Me, setPassword as setPasswordRoute } from '../../../
 import { client, describeError, ME_KEY } from '../api/client.ts';
 import { TextField } from '../shell/form/text-field.tsx';
 import { useNotices } from '../shell/frame/notices.tsx';
+import { text } from '../text/text.ts';
+
+const words = text.account.passwordCard;
+const { common } = text;
 
 export function PasswordCard({ me }: { readonly me: Me }) {
   const [current, setCurrent] = useState('');
@@ -22,7 +26,7 @@ export function PasswordCard({ me }: { readonly me: Me }) {
       });
       setCurrent('');
       setNext('');
-      notices.done('The password is set. Your other sign-ins have ended.');
+      notices.done(words.passwordSetYourOtherSign);
       await queries.invalidateQueries({ queryKey: ME_KEY });
     } catch (error) {
       setProblem(describeError(error));
@@ -30,13 +34,13 @@ export function PasswordCard({ me }: { readonly me: Me }) {
   };
   return (
     <Card>
-      <CardTitle component="h2">Password</CardTitle>
+      <CardTitle component="h2">{common.password}</CardTitle>
       <CardBody>
         <Form onSubmit={(event) => void save(event)}>
-          <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
+          <input type="text" autoComplete="username" value={me.name} readOnly hidden />
           {me.hasPassword && (
             <TextField
-              label="Present password"
+              label={words.presentPassword}
               type="password"
               autoComplete="current-password"
               value={current}
@@ -45,8 +49,8 @@ export function PasswordCard({ me }: { readonly me: Me }) {
             />
           )}
           <TextField
-            label="New password"
-            hint={`At least ${AUTH_LIMITS.passwordMinChars} characters. A few words that you remember are better than signs.`}
+            label={words.newPassword}
+            hint={words.atLeastCharactersFewWords(AUTH_LIMITS.passwordMinChars)}
             type="password"
             autoComplete="new-password"
             value={next}
@@ -61,7 +65,7 @@ export function PasswordCard({ me }: { readonly me: Me }) {
               type="submit"
               isDisabled={next.length < AUTH_LIMITS.passwordMinChars || (me.hasPassword && current === '')}
             >
-              {me.hasPassword ? 'Change the password' : 'Set a password'}
+              {me.hasPassword ? words.changePassword : words.setPassword}
             </Button>
           </div>
         </Form>

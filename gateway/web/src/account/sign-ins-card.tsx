@@ -7,27 +7,31 @@ import { apiQuery } from '../api/query.ts';
 import { useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
 import { type Column, DataTable } from '../shell/list/data-table.tsx';
+import { text } from '../text/text.ts';
 import { browserName } from './browser-name.ts';
+
+const words = text.account.signInsCard;
+const { common } = text;
 
 const COLUMNS: readonly Column<BrowserSession>[] = [
   {
     key: 'where',
-    label: 'Browser',
+    label: words.browser,
     isLong: true,
     cell: ({ userAgent, isThis }) => (
       <>
         {browserName(userAgent)}{' '}
         {isThis && (
           <Label isCompact color="green">
-            This one
+            {words.one}
           </Label>
         )}
       </>
     ),
   },
-  { key: 'address', label: 'From', cell: ({ address }) => address },
-  { key: 'method', label: 'By', cell: ({ method }) => method },
-  { key: 'seen', label: 'Last seen', cell: ({ seenAt }) => formatAgo(seenAt, Date.now()) },
+  { key: 'address', label: common.from, cell: ({ address }) => address },
+  { key: 'method', label: words.by, cell: ({ method }) => method },
+  { key: 'seen', label: words.lastSeen, cell: ({ seenAt }) => formatAgo(seenAt, Date.now()) },
 ];
 
 export function SignInsCard() {
@@ -35,28 +39,28 @@ export function SignInsCard() {
   const act = useAction('browser-session.');
   return (
     <Card className="oriel-cards__wide">
-      <CardTitle component="h2">Where you are signed in</CardTitle>
+      <CardTitle component="h2">{words.whereSigned}</CardTitle>
       <CardBody>
         <DataTable
-          label="Sign-ins"
+          label={words.signIns}
           columns={COLUMNS}
           rows={query.data?.items ?? []}
           isLoading={query.isPending}
-          empty="Nowhere"
+          empty={words.nowhere}
           actions={(session) =>
             !session.isThis && (
               <Button
                 variant="link"
                 size="sm"
                 isInline
-                aria-label={`Sign out there: ${browserName(session.userAgent)} at ${session.address}`}
+                aria-label={words.signOutThereAt(browserName(session.userAgent), session.address)}
                 onClick={() =>
-                  void act('Signed out there', () =>
+                  void act(words.signedOutThere, () =>
                     client.call(endBrowserSession, { params: { browserSessionId: session.id } }),
                   )
                 }
               >
-                Sign out there
+                {words.signOutThere}
               </Button>
             )
           }

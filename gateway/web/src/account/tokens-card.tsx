@@ -11,12 +11,16 @@ import { TextField } from '../shell/form/text-field.tsx';
 import { refetch, useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
 import { type Column, DataTable } from '../shell/list/data-table.tsx';
+import { text } from '../text/text.ts';
+
+const words = text.account.tokensCard;
+const { common } = text;
 
 const COLUMNS: readonly Column<ApiToken>[] = [
-  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
-  { key: 'scopes', label: 'May', isLong: true, cell: ({ scopes }) => scopes.join(', ') },
-  { key: 'expires', label: 'Expires', cell: ({ expiresAt }) => formatAgo(expiresAt, Date.now()) },
-  { key: 'used', label: 'Used', cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
+  { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
+  { key: 'scopes', label: words.may, isLong: true, cell: ({ scopes }) => scopes.join(', ') },
+  { key: 'expires', label: words.expires, cell: ({ expiresAt }) => formatAgo(expiresAt, Date.now()) },
+  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
 ];
 
 export function TokensCard({ me }: { readonly me: Me }) {
@@ -26,45 +30,43 @@ export function TokensCard({ me }: { readonly me: Me }) {
   const act = useAction('token.');
   return (
     <Card className="oriel-cards__wide">
-      <CardTitle component="h2">API tokens</CardTitle>
+      <CardTitle component="h2">{words.apiTokens}</CardTitle>
       <CardBody>
         <DataTable
-          label="API tokens"
+          label={words.apiTokens}
           columns={COLUMNS}
           rows={query.data?.items ?? []}
           isLoading={query.isPending}
           isInCard
-          empty="No tokens"
-          emptyHint="For scripts and for the command line on other machines."
+          empty={words.noTokens}
+          emptyHint={words.scriptsCommandLineOtherMachines}
           actions={({ id, name }) => (
             <Button
               variant="link"
               size="sm"
               isInline
               isDanger
-              aria-label={`Revoke the token ${name}`}
-              onClick={() =>
-                void act('The token is revoked', () => client.call(deleteToken, { params: { tokenId: id } }))
-              }
+              aria-label={words.revokeToken(name)}
+              onClick={() => void act(words.tokenRevoked, () => client.call(deleteToken, { params: { tokenId: id } }))}
             >
-              Revoke
+              {words.revoke}
             </Button>
           )}
         />
         <Button variant="secondary" onClick={() => setCreating(true)}>
-          Make a token
+          {words.makeToken}
         </Button>
       </CardBody>
       {isCreating && <CreateDialog me={me} onToken={setToken} onClose={() => setCreating(false)} />}
       {token !== undefined && (
         <FormDialog
-          title="Your new token"
-          submitLabel="Done"
+          title={words.yourNewToken}
+          submitLabel={common.done}
           onSubmit={() => Promise.resolve()}
           onClose={() => setToken(undefined)}
         >
-          <p>Keep it now: it is not shown again.</p>
-          <ClipboardCopy isReadOnly textAriaLabel="Token" hoverTip="Copy" clickTip="Copied">
+          <p>{words.keepNowNotShownAgain}</p>
+          <ClipboardCopy isReadOnly textAriaLabel={words.token} hoverTip={common.copy} clickTip={common.copied}>
             {token}
           </ClipboardCopy>
         </FormDialog>
@@ -75,21 +77,21 @@ export function TokensCard({ me }: { readonly me: Me }) {
 
 /** What shared/rights.ts says of each, in few words. */
 const MAY: Readonly<Record<Right, string>> = {
-  see: 'list desktops',
-  view: 'watch their screens, without input',
-  history: 'see what others typed on their consoles',
-  open: 'use them',
-  power: 'start, stop and reset them',
-  manage: 'change and remove them',
-  backup: 'back them up',
-  restore: 'restore them',
-  attach: 'give VMs disks and CD images of the library',
-  network: 'tie VMs to networks of their hosts',
-  limits: 'make VMs larger than the limits',
-  watch: 'list, join, message and end the sessions of others',
-  people: 'users, groups, tokens and assignments',
-  audit: 'read the audit log',
-  settings: 'the gateway itself, its hosts and its library',
+  see: words.listDesktops,
+  view: words.watchTheirScreensWithoutInput,
+  history: words.seeWhatOthersTypedTheir,
+  open: words.useThem,
+  power: words.startStopResetThem,
+  manage: words.changeRemoveThem,
+  backup: words.backThemUp,
+  restore: words.restoreThem,
+  attach: words.giveVmsDisksCdImages,
+  network: words.tieVmsNetworksTheirHosts,
+  limits: words.makeVmsLargerThanLimits,
+  watch: words.listJoinMessageEndSessions,
+  people: words.usersGroupsTokensAssignments,
+  audit: words.readAuditLog,
+  settings: words.gatewayItselfItsHostsIts,
 };
 
 interface CreateDialogProps {
@@ -111,15 +113,15 @@ function CreateDialog({ me, onToken, onClose }: CreateDialogProps) {
   };
   return (
     <FormDialog
-      title="Make a token"
-      submitLabel="Make it"
+      title={words.makeToken}
+      submitLabel={common.make}
       isReady={name.trim() !== '' && 0 < scopes.length}
       onSubmit={create}
       onClose={onClose}
     >
       <TextField
-        label="Name"
-        hint="What it is for"
+        label={common.name}
+        hint={words.what}
         value={name}
         onChange={setName}
         isRequired
@@ -127,14 +129,14 @@ function CreateDialog({ me, onToken, onClose }: CreateDialogProps) {
         maxLength={64}
       />
       <TextField
-        label="Days until it expires"
+        label={words.daysUntilExpires}
         type="number"
         min={1}
         max={AUTH_LIMITS.tokenMaxDays}
         value={days}
         onChange={setDays}
       />
-      <FormGroup role="group" label="It may" fieldId="token-scopes">
+      <FormGroup role="group" label={words.itMay} fieldId="token-scopes">
         {RIGHTS.filter((right) => mine.has(right)).map((right) => (
           <Checkbox
             key={right}

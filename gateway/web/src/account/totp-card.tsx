@@ -7,7 +7,11 @@ import { client, ME_KEY } from '../api/client.ts';
 import { FormDialog } from '../shell/form/form-dialog.tsx';
 import { TextField } from '../shell/form/text-field.tsx';
 import { useNotices } from '../shell/frame/notices.tsx';
+import { text } from '../text/text.ts';
 import { QrCode } from './qr-code.tsx';
+
+const words = text.account.totpCard;
+const { common } = text;
 
 type Step =
   | { readonly kind: 'setting-up'; readonly secret: string; readonly uri: string }
@@ -26,7 +30,7 @@ export function TotpCard({ me }: { readonly me: Me }) {
         setCode('');
         setStep({ kind: 'setting-up', secret, uri });
       },
-      (error: unknown) => notices.failed('One-time codes were not set up', error),
+      (error: unknown) => notices.failed(words.oneTimeCodesWereNot, error),
     );
   const stop = async () => {
     await client.call(stopTotp, { body: { code: code.replaceAll(' ', '') } });
@@ -36,16 +40,14 @@ export function TotpCard({ me }: { readonly me: Me }) {
   return (
     <Card>
       <CardTitle component="h2">
-        One-time codes{' '}
+        {words.oneTimeCodes}{' '}
         <Label isCompact color={me.hasTotp ? 'green' : 'grey'}>
-          {me.hasTotp ? 'On' : 'Off'}
+          {me.hasTotp ? words.on : words.off}
         </Label>
       </CardTitle>
       <CardBody>
         <p className="oriel-card__lead">
-          {me.hasTotp
-            ? `An app gives the code that the sign-in asks for. Recovery codes left: ${me.recoveryCodesLeft}.`
-            : 'An app on your phone gives a code that the sign-in asks for beside the password.'}
+          {me.hasTotp ? words.appGivesCodeSignAsks(me.recoveryCodesLeft) : words.appYourPhoneGivesCode}
         </p>
         {me.hasTotp ? (
           <Button
@@ -56,11 +58,11 @@ export function TotpCard({ me }: { readonly me: Me }) {
               setStep({ kind: 'stopping' });
             }}
           >
-            Turn off…
+            {words.turnOff}
           </Button>
         ) : (
           <Button variant="secondary" onClick={() => void begin()}>
-            Set up
+            {words.setUp}
           </Button>
         )}
       </CardBody>
@@ -76,29 +78,34 @@ export function TotpCard({ me }: { readonly me: Me }) {
       )}
       {step?.kind === 'recovery' && (
         <FormDialog
-          title="Recovery codes"
-          submitLabel="I have kept them"
+          title={words.recoveryCodes}
+          submitLabel={words.iHaveKeptThem}
           onSubmit={() => Promise.resolve()}
           onClose={() => setStep(undefined)}
         >
-          <p>Each works once in place of a one-time code. They are not shown again.</p>
+          <p>{words.eachWorksOncePlaceOne}</p>
           <pre className="oriel-json">{step.codes.join('\n')}</pre>
-          <ClipboardCopy isReadOnly textAriaLabel="Recovery codes" hoverTip="Copy all" clickTip="Copied">
+          <ClipboardCopy
+            isReadOnly
+            textAriaLabel={words.recoveryCodes}
+            hoverTip={words.copyAll}
+            clickTip={common.copied}
+          >
             {step.codes.join(' ')}
           </ClipboardCopy>
         </FormDialog>
       )}
       {step?.kind === 'stopping' && (
         <FormDialog
-          title="Turn one-time codes off?"
-          submitLabel="Turn off"
+          title={words.askTurnOneTimeCodes}
+          submitLabel={words.doTurnOff}
           isDanger
           isReady={6 <= code.length}
           onSubmit={stop}
           onClose={() => setStep(undefined)}
         >
           <TextField
-            label="One-time code or recovery code"
+            label={words.oneTimeCodeOrRecovery}
             autoComplete="one-time-code"
             value={code}
             onChange={setCode}
@@ -125,19 +132,19 @@ function SetUpDialog({ step, onClose, onCodes }: SetUpDialogProps) {
   };
   return (
     <FormDialog
-      title="Set up one-time codes"
-      submitLabel="Turn on"
+      title={words.setUpOneTimeCodes}
+      submitLabel={words.turn}
       isReady={/^\d{3} ?\d{3}$/.test(code.trim())}
       onSubmit={confirm}
       onClose={onClose}
     >
-      <p>Read this with an authenticator app, or type the key into it.</p>
-      <QrCode text={step.uri} label="QR code for the authenticator app" />
-      <ClipboardCopy isReadOnly textAriaLabel="Key" hoverTip="Copy" clickTip="Copied">
+      <p>{words.readWithAuthenticatorAppOr}</p>
+      <QrCode text={step.uri} label={words.qrCodeAuthenticatorApp} />
+      <ClipboardCopy isReadOnly textAriaLabel={words.key} hoverTip={common.copy} clickTip={common.copied}>
         {step.secret}
       </ClipboardCopy>
-      <Alert component="p" isInline isPlain variant="info" title="Then type the code that it shows." />
-      <TextField label="Code" autoComplete="one-time-code" value={code} onChange={setCode} isRequired />
+      <Alert component="p" isInline isPlain variant="info" title={words.thenTypeCodeShows} />
+      <TextField label={words.code} autoComplete="one-time-code" value={code} onChange={setCode} isRequired />
     </FormDialog>
   );
 }

@@ -1,7 +1,10 @@
 /** The one API client of the page. The session cookie goes along by itself; a 401 anywhere sends the page to sign-in. */
 import { createClient, type Fetch } from '../../../api/client.ts';
 import { ApiError } from '../../../api/errors.ts';
+import { text } from '../text/text.ts';
 import { queryClient } from './query-client.ts';
+
+const words = text.api.client;
 
 export const ME_KEY = ['me'] as const;
 
@@ -16,8 +19,8 @@ export const client = createClient('', {
 /** What to tell a person about a failure. Server text is only ever rendered as text. */
 export function describeError(error: unknown): string {
   if (error instanceof ApiError) return describeRefusal(error);
-  if (error instanceof TypeError) return 'The gateway does not answer. Check the network.';
-  return error instanceof Error ? sentence(error.message) : 'Something went wrong.';
+  if (error instanceof TypeError) return words.gatewayDoesNotAnswerCheck;
+  return error instanceof Error ? sentence(error.message) : words.somethingWentWrong;
 }
 
 /** Which field is wrong says more than that one is. */

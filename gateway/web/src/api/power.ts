@@ -10,7 +10,10 @@ import {
   type Vm,
   type VmState,
 } from '../../../api/vm.ts';
+import { text } from '../text/text.ts';
 import { client } from './client.ts';
+
+const words = text.api.power;
 
 export type PowerId = 'start' | 'shutdown' | 'pause' | 'resume' | 'save' | 'reset' | 'off';
 
@@ -25,7 +28,7 @@ export interface PowerVerb {
 
 export const START: PowerVerb = {
   id: 'start',
-  label: 'Start',
+  label: words.start,
   done: 'starting',
   isHarsh: false,
   from: ['stopped', 'saved', 'failed'],
@@ -33,12 +36,18 @@ export const START: PowerVerb = {
 
 export const POWER_VERBS: readonly PowerVerb[] = [
   START,
-  { id: 'shutdown', label: 'Shut down', done: 'asked to shut down', isHarsh: false, from: ['running'] },
-  { id: 'pause', label: 'Pause', done: 'paused', isHarsh: false, from: ['running'] },
-  { id: 'resume', label: 'Resume', done: 'goes on', isHarsh: false, from: ['paused'] },
-  { id: 'save', label: 'Save and stop', done: 'saving', isHarsh: false, from: ['running', 'paused'] },
-  { id: 'reset', label: 'Reset', done: 'reset', isHarsh: true, from: ON_STATES },
-  { id: 'off', label: 'Power off', done: 'powered off', isHarsh: true, from: [...ON_STATES, 'starting', 'stopping'] },
+  { id: 'shutdown', label: words.shutDown, done: words.askedShutDown, isHarsh: false, from: ['running'] },
+  { id: 'pause', label: words.pause, done: 'paused', isHarsh: false, from: ['running'] },
+  { id: 'resume', label: words.resume, done: words.goes, isHarsh: false, from: ['paused'] },
+  { id: 'save', label: words.saveStop, done: 'saving', isHarsh: false, from: ['running', 'paused'] },
+  { id: 'reset', label: words.reset, done: 'reset', isHarsh: true, from: ON_STATES },
+  {
+    id: 'off',
+    label: words.powerOff,
+    done: words.poweredOff,
+    isHarsh: true,
+    from: [...ON_STATES, 'starting', 'stopping'],
+  },
 ];
 
 export function runPower(vmId: string, verb: PowerId): Promise<Vm> {

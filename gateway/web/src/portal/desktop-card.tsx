@@ -6,6 +6,9 @@ import type { Desktop } from '../../../api/desktop.ts';
 import { sentence } from '../api/client.ts';
 import { Thumbnail } from '../shell/card/thumbnail.tsx';
 import { StateLabel } from '../shell/list/state-label.tsx';
+import { text } from '../text/text.ts';
+
+const words = text.portal.desktopCard;
 
 export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
   const { id, name, description, state, reason, rights } = desktop;
@@ -26,7 +29,7 @@ export function DesktopCard({ desktop }: { readonly desktop: Desktop }) {
           {reason !== null && <p className="oriel-card__reason">{sentence(reason)}</p>}
           {isViewOnly && (
             <p className="oriel-card__text">
-              <EyeIcon /> View only
+              <EyeIcon /> {words.viewOnly}
             </p>
           )}
         </CardBody>

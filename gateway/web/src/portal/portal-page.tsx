@@ -23,6 +23,9 @@ import { usePageTitle } from '../shell/frame/page-title.ts';
 import { CardSkeletons } from './card-skeletons.tsx';
 import { DesktopCard } from './desktop-card.tsx';
 import './portal.css';
+import { text } from '../text/text.ts';
+
+const words = text.portal.portalPage;
 
 /** From so many desktops on there is a field to search them. */
 const SEARCH_FROM = 6;
@@ -30,7 +33,7 @@ const SEARCH_FROM = 6;
 const MANY = 12;
 
 export function PortalPage({ me }: { readonly me: Me }) {
-  usePageTitle('Desktops');
+  usePageTitle(words.desktops);
   const list = useInfiniteQuery(apiPages(listDesktops, { query: { limit: 100 } }));
   const [search, setSearch] = useState('');
   useSessionCode(list.isSuccess);
@@ -41,13 +44,13 @@ export function PortalPage({ me }: { readonly me: Me }) {
     <PageSection hasBodyWrapper={false} isWidthLimited={false} aria-labelledby="portal-title">
       <div className="oriel-portal__head">
         <Title headingLevel="h1" size="2xl" id="portal-title">
-          Desktops
+          {words.desktops}
         </Title>
         {SEARCH_FROM <= desktops.length && (
           <SearchInput
             className="oriel-portal__search"
-            aria-label="Search desktops"
-            placeholder="Search"
+            aria-label={words.searchDesktops}
+            placeholder={words.search}
             value={search}
             onChange={(_, value) => setSearch(value)}
             onClear={() => setSearch('')}
@@ -55,7 +58,7 @@ export function PortalPage({ me }: { readonly me: Me }) {
         )}
       </div>
       {list.isError && desktops.length === 0 ? (
-        <Failure title="The desktops could not be listed" error={list.error} onRetry={() => void list.refetch()} />
+        <Failure title={words.desktopsCouldNotBeListed} error={list.error} onRetry={() => void list.refetch()} />
       ) : (
         <Gallery
           hasGutter
@@ -71,11 +74,11 @@ export function PortalPage({ me }: { readonly me: Me }) {
       )}
       {list.isSuccess && desktops.length === 0 && <NoDesktops canMake={holds(me, 'manage')} />}
       {list.isSuccess && 0 < desktops.length && shown.length === 0 && (
-        <p className="oriel-portal__none">No desktop is called “{search}”.</p>
+        <p className="oriel-portal__none">{words.noDesktopCalled(search)}</p>
       )}
       {list.hasNextPage && (
         <Button variant="secondary" isLoading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-          More
+          {words.more}
         </Button>
       )}
       {desktops.length === 1 && desktops[0] !== undefined && !holds(me, 'manage') && (
@@ -102,28 +105,28 @@ function QuickOpen({ desktop }: { readonly desktop: Desktop }) {
       isInline
       variant="info"
       className="oriel-portal__quick"
-      title={`${desktop.name} is the one desktop that you have`}
+      title={words.oneDesktopHave(desktop.name)}
       actionLinks={
         <AlertActionLink autoFocus onClick={() => void navigate(`/desktops/${encodeURIComponent(desktop.id)}`)}>
-          Open it now
+          {words.openNow}
         </AlertActionLink>
       }
     >
-      Keep its address as a bookmark to go there at once.
+      {words.keepItsAddressAsBookmark}
     </Alert>
   );
 }
 
 function NoDesktops({ canMake }: { readonly canMake: boolean }) {
   return (
-    <EmptyState titleText="No desktops yet" headingLevel="h2" icon={DesktopIcon}>
+    <EmptyState titleText={words.noDesktopsYet} headingLevel="h2" icon={DesktopIcon}>
       <EmptyStateBody>
         {canMake ? (
           <>
-            Make a first one under <Link to="/console/vms">virtual machines</Link>.
+            {words.makeFirstOneUnder} <Link to="/console/vms">{words.virtualMachines}</Link>.
           </>
         ) : (
-          'Nothing is assigned to you so far. Ask your administrator for a desktop.'
+          words.nothingAssignedSoFarAsk
         )}
       </EmptyStateBody>
     </EmptyState>

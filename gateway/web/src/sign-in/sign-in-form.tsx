@@ -6,7 +6,11 @@ import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../
 import { ApiError } from '../../../api/errors.ts';
 import { client, describeError } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
+import { text } from '../text/text.ts';
 import { signInByPasskey } from './passkey.ts';
+
+const words = text.signIn.signInForm;
+const { common } = text;
 
 interface SignInFormProps {
   readonly problem: string | undefined;
@@ -38,7 +42,7 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
           <Alert component="p" isInline variant="danger" title={shown} className="oriel-sign-in__alert" />
         )}
       </div>
-      {methods.isPending && <Skeleton height="12rem" screenreaderText="Loading the ways to sign in" />}
+      {methods.isPending && <Skeleton height="12rem" screenreaderText={words.loadingWaysSign} />}
       {(password === true || ldap === true) && <PasswordForm isBusy={isBusy} attempt={attempt} />}
       {(passkey === true || (oidc !== null && oidc !== undefined)) && (
         <div className="oriel-sign-in__others">
@@ -50,17 +54,17 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
               isDisabled={isBusy}
               onClick={() => void attempt(signInByPasskey).catch(() => undefined)}
             >
-              Use a passkey
+              {words.usePasskey}
             </Button>
           )}
           {oidc !== null && oidc !== undefined && (
             <Button variant="secondary" isBlock component="a" href={client.url(startOidc)}>
-              Continue with {oidc.name}
+              {words.continueWith(oidc.name)}
             </Button>
           )}
         </div>
       )}
-      <p className="oriel-sign-in__hint">First time here? Open the one-time link that your administrator gave you.</p>
+      <p className="oriel-sign-in__hint">{words.firstTimeHereOpenOne}</p>
     </>
   );
 }
@@ -90,7 +94,7 @@ function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
 
   return (
     <Form onSubmit={submit}>
-      <FormGroup label="Name" fieldId="sign-in-name" isRequired>
+      <FormGroup label={common.name} fieldId="sign-in-name" isRequired>
         <TextInput
           id="sign-in-name"
           isRequired
@@ -102,7 +106,7 @@ function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
           onChange={(_, value) => setName(value)}
         />
       </FormGroup>
-      <FormGroup label="Password" fieldId="sign-in-password" isRequired>
+      <FormGroup label={common.password} fieldId="sign-in-password" isRequired>
         <TextInput
           id="sign-in-password"
           isRequired
@@ -113,7 +117,7 @@ function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
         />
       </FormGroup>
       {needsCode && (
-        <FormGroup label="One-time code or recovery code" fieldId="sign-in-code" isRequired>
+        <FormGroup label={words.oneTimeCodeOrRecovery} fieldId="sign-in-code" isRequired>
           <TextInput
             id="sign-in-code"
             isRequired
@@ -126,7 +130,7 @@ function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
         </FormGroup>
       )}
       <Button type="submit" isBlock isLoading={isBusy} isDisabled={isBusy || name === '' || password === ''}>
-        Sign in
+        {words.sign}
       </Button>
     </Form>
   );

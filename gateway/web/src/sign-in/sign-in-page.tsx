@@ -11,9 +11,13 @@ import { ThemeToggle } from '../shell/frame/theme-toggle.tsx';
 import { linkToken, nextPath } from './next-path.ts';
 import { SignInForm } from './sign-in-form.tsx';
 import './sign-in.css';
+import { text } from '../text/text.ts';
+
+const words = text.signIn.signInPage;
+const { common } = text;
 
 export function SignInPage() {
-  usePageTitle('Sign in');
+  usePageTitle(words.sign);
   const location = useLocation();
   const navigate = useNavigate();
   const queries = useQueryClient();
@@ -39,7 +43,7 @@ export function SignInPage() {
     setProblem(undefined);
     openLink(token).then(enter, (error: unknown) => {
       setToken(undefined);
-      setProblem(`The sign-in link did not work. ${describeError(error)}`);
+      setProblem(words.signLinkDidNotWork(describeError(error)));
     });
     // One attempt for each token.
   }, [token]);
@@ -52,13 +56,13 @@ export function SignInPage() {
       <main className="oriel-sign-in__card">
         <div className="oriel-sign-in__brand">
           <Brand size={44} />
-          <h1>Oriel</h1>
+          <h1>{common.oriel}</h1>
         </div>
         {token === undefined ? (
           <SignInForm problem={problem} onEnter={enter} />
         ) : (
           <p className="oriel-sign-in__busy" role="status">
-            <Spinner size="md" aria-hidden="true" /> Signing you in…
+            <Spinner size="md" aria-hidden="true" /> {words.signing}
           </p>
         )}
       </main>

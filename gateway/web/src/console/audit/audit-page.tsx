@@ -11,36 +11,40 @@ import { formatTime } from '../../shell/format.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
+import { text } from '../../text/text.ts';
 import { LineDialog } from './line-dialog.tsx';
+
+const words = text.console.audit.auditPage;
+const { common } = text;
 
 type Row = AuditLine & { readonly id: string };
 type Outcome = AuditLine['outcome'] | '';
 const COLOURS = { ok: 'green', refused: 'orange', failed: 'red' } as const;
-const WORDS = { ok: 'Done', refused: 'Refused', failed: 'Failed' } as const;
+const WORDS = { ok: common.done, refused: words.refused, failed: common.failed } as const;
 
 /** `nameOf`: what the target is called, where that is known. */
 const columnsFor = (nameOf: ReadonlyMap<string, string>): readonly Column<Row>[] => [
-  { key: 'at', label: 'When', cell: ({ at }) => formatTime(at) },
-  { key: 'who', label: 'Who', isLong: true, cell: ({ actor }) => actor.name },
-  { key: 'action', label: 'Action', cell: ({ action }) => action },
-  { key: 'target', label: 'On', isLong: true, cell: ({ target }) => nameOf.get(target ?? '') ?? target ?? '–' },
+  { key: 'at', label: words.when, cell: ({ at }) => formatTime(at) },
+  { key: 'who', label: words.who, isLong: true, cell: ({ actor }) => actor.name },
+  { key: 'action', label: words.action, cell: ({ action }) => action },
+  { key: 'target', label: words.on, isLong: true, cell: ({ target }) => nameOf.get(target ?? '') ?? target ?? '–' },
   {
     key: 'outcome',
-    label: 'Outcome',
+    label: words.outcome,
     cell: ({ outcome, code }) => (
       <Label isCompact color={COLOURS[outcome]}>
         {code ?? WORDS[outcome]}
       </Label>
     ),
   },
-  { key: 'address', label: 'From', cell: ({ address }) => address ?? '–' },
+  { key: 'address', label: common.from, cell: ({ address }) => address ?? '–' },
 ];
 
 const OUTCOMES: readonly { readonly value: Outcome; readonly label: string }[] = [
-  { value: '', label: 'Every outcome' },
-  { value: 'ok', label: 'Done' },
-  { value: 'refused', label: 'Refused' },
-  { value: 'failed', label: 'Failed' },
+  { value: '', label: words.everyOutcome },
+  { value: 'ok', label: common.done },
+  { value: 'refused', label: words.refused },
+  { value: 'failed', label: common.failed },
 ];
 
 export function AuditPage() {
@@ -62,7 +66,7 @@ export function AuditPage() {
   const columns = useMemo(() => columnsFor(new Map(vms?.map(({ id, name }) => [id, name]))), [vms]);
   return (
     <ListPage
-      title="Audit log"
+      title={words.auditLog}
       actions={
         <>
           <VerifyButton />
@@ -72,37 +76,37 @@ export function AuditPage() {
             href={client.url(exportAudit, { query: filters })}
             download="audit.jsonl"
           >
-            Export
+            {words.export}
           </Button>
         </>
       }
       filters={
         <>
           <SearchInput
-            aria-label="Action"
-            placeholder="Action, such as sign-in.password"
+            aria-label={words.action}
+            placeholder={words.actionSuchAsSignPassword}
             value={action}
             onChange={(_, value) => setAction(value)}
             onClear={() => setAction('')}
           />
-          <SelectField label="Outcome" value={outcome} options={OUTCOMES} onChange={setOutcome} />
+          <SelectField label={words.outcome} value={outcome} options={OUTCOMES} onChange={setOutcome} />
         </>
       }
     >
       <PagedTable
         query={query}
-        label="Audit log"
+        label={words.auditLog}
         columns={columns}
-        empty="No such lines"
+        empty={words.noSuchLines}
         actions={(line) => (
           <Button
             variant="link"
             size="sm"
             isInline
-            aria-label={`Details of line ${line.seq}`}
+            aria-label={words.detailsLine(line.seq)}
             onClick={() => setShown(line)}
           >
-            Details
+            {words.details}
           </Button>
         )}
       />
@@ -125,13 +129,13 @@ function VerifyButton() {
           variant={result.isIntact ? 'success' : 'danger'}
           title={
             result.isIntact
-              ? `${result.lines} lines, unbroken`
-              : `Line ${result.firstBad ?? '?'}: ${result.reason ?? 'changed or removed'}`
+              ? words.linesUnbroken(result.lines)
+              : words.brokenLine(result.firstBad ?? '?', result.reason ?? words.changedOrRemoved)
           }
         />
       )}
       <Button variant="secondary" isLoading={verify.isPending} onClick={() => verify.mutate()}>
-        Verify
+        {words.verify}
       </Button>
     </>
   );

@@ -1,6 +1,10 @@
 /** One line of the audit log, whole. */
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import type { AuditLine } from '../../../../api/audit.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.audit.lineDialog;
+const { common } = text;
 
 interface LineDialogProps {
   readonly line: AuditLine;
@@ -10,12 +14,12 @@ interface LineDialogProps {
 export function LineDialog({ line, onClose }: LineDialogProps) {
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="line-title">
-      <ModalHeader title={`Line ${line.seq}`} labelId="line-title" />
-      <ModalBody tabIndex={0} aria-label="The line as JSON">
+      <ModalHeader title={words.line(line.seq)} labelId="line-title" />
+      <ModalBody tabIndex={0} aria-label={words.lineAsJson}>
         <pre className="oriel-json">{JSON.stringify(line, undefined, 2)}</pre>
       </ModalBody>
       <ModalFooter>
-        <Button onClick={onClose}>Close</Button>
+        <Button onClick={onClose}>{common.close}</Button>
       </ModalFooter>
     </Modal>
   );

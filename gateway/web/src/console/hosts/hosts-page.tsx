@@ -11,14 +11,17 @@ import { Loading } from '../../shell/frame/loading.tsx';
 import { Fact } from '../../shell/list/fact.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import '../../shell/card/cards.css';
+import { text } from '../../text/text.ts';
+
+const words = text.console.hosts.hostsPage;
 
 export function HostsPage() {
   const query = useQuery(apiQuery(listHosts, { query: { limit: 500 } }));
   return (
-    <ListPage title="Hosts">
+    <ListPage title={words.hosts}>
       {query.isPending && <Loading />}
       {query.isError && (
-        <Failure title="The hosts could not be listed" error={query.error} onRetry={() => void query.refetch()} />
+        <Failure title={words.hostsCouldNotBeListed} error={query.error} onRetry={() => void query.refetch()} />
       )}
       <div className="oriel-cards">
         {(query.data?.items ?? []).map((host) => (
@@ -29,27 +32,27 @@ export function HostsPage() {
   );
 }
 
-const KINDS: Readonly<Record<Host['kind'], string>> = { qemu: 'QEMU', fake: 'Fake, to try things out' };
+const KINDS: Readonly<Record<Host['kind'], string>> = { qemu: 'QEMU', fake: words.fakeTryThingsOut };
 const FACETS: Readonly<Record<string, string>> = {
-  block: 'snapshots while machines run',
-  agent: 'guest agent',
-  screen: 'pictures of screens',
+  block: words.snapshotsWhileMachinesRun,
+  agent: words.guestAgent,
+  screen: words.picturesScreens,
   logs: 'logs',
-  migration: 'moving running machines',
-  ram: 'instant clones',
+  migration: words.movingRunningMachines,
+  ram: words.instantClones,
 };
 
 const STATES = {
-  connected: { word: 'Connected', color: 'green' },
-  connecting: { word: 'Connecting', color: 'blue' },
-  unreachable: { word: 'Unreachable', color: 'red' },
+  connected: { word: words.connected, color: 'green' },
+  connecting: { word: words.connecting, color: 'blue' },
+  unreachable: { word: words.unreachable, color: 'red' },
 } as const;
 
 function HostCard({ host }: { readonly host: Host }) {
   const act = useAction('host.');
   const { word, color } = STATES[host.state];
   const setMaintenance = (isInMaintenance: boolean) =>
-    act(isInMaintenance ? `${host.name} is in maintenance` : `${host.name} takes machines again`, () =>
+    act(isInMaintenance ? words.maintenance(host.name) : words.takesMachinesAgain(host.name), () =>
       client.call(editHost, { params: { hostId: host.id }, body: { isInMaintenance } }),
     );
   return (
@@ -63,28 +66,28 @@ function HostCard({ host }: { readonly host: Host }) {
       <CardBody>
         {host.reason !== null && <p className="oriel-reason">{sentence(host.reason)}</p>}
         <DescriptionList isHorizontal isCompact>
-          <Fact term="Kind" text={KINDS[host.kind]} />
-          <Fact term="Machines" text={`${host.runningVmCount} running of ${host.vmCount}`} />
+          <Fact term={words.kind} text={KINDS[host.kind]} />
+          <Fact term={words.machines} text={words.running(host.runningVmCount, host.vmCount)} />
           {host.info !== null && (
             <>
-              <Fact term="Version" text={host.info.version} />
+              <Fact term={words.version} text={host.info.version} />
               <Fact term="CPUs" text={String(host.info.cpus)} />
-              <Fact term="Memory" text={formatBytes(host.info.memoryMiB * 2 ** 20)} />
+              <Fact term={words.memory} text={formatBytes(host.info.memoryMiB * 2 ** 20)} />
               <Fact
-                term="Accelerator"
+                term={words.accelerator}
                 text={`${host.info.accelerator.name.toUpperCase()}: ${host.info.accelerator.reason}`}
               />
             </>
           )}
           <Fact
-            term="Can also"
+            term={words.canAlso}
             text={host.facets.length === 0 ? '–' : host.facets.map((each) => FACETS[each] ?? each).join(', ')}
           />
         </DescriptionList>
         <Switch
           className="oriel-card__switch"
           id={`maintenance-${host.id}`}
-          label="In maintenance: nothing is started here"
+          label={words.maintenanceNothingStartedHere}
           isChecked={host.isInMaintenance}
           onChange={(_, isOn) => void setMaintenance(isOn)}
         />

@@ -4,7 +4,11 @@ import { useQuery } from '@tanstack/react-query';
 import { type Disk, listDisks } from '../../../../api/disk.ts';
 import { apiQuery } from '../../api/query.ts';
 import { Loading } from '../../shell/frame/loading.tsx';
+import { text } from '../../text/text.ts';
 import { ChainView } from './chain-view.tsx';
+
+const words = text.console.images.chainDialog;
+const { common } = text;
 
 interface ChainDialogProps {
   readonly disk: Disk;
@@ -15,16 +19,16 @@ export function ChainDialog({ disk, onClose }: ChainDialogProps) {
   const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="chain-title">
-      <ModalHeader title={`Chain of ${disk.name}`} labelId="chain-title" />
+      <ModalHeader title={words.chain(disk.name)} labelId="chain-title" />
       <ModalBody>
         {query.data === undefined ? (
-          <Loading label="Loading the chain" />
+          <Loading label={words.loadingChain} />
         ) : (
           <ChainView leaf={disk} disks={query.data.items} />
         )}
       </ModalBody>
       <ModalFooter>
-        <Button onClick={onClose}>Close</Button>
+        <Button onClick={onClose}>{common.close}</Button>
       </ModalFooter>
     </Modal>
   );

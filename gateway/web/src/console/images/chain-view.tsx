@@ -6,6 +6,9 @@ import { formatBytes } from '../../shell/format.ts';
 import { chainOf } from './chain.ts';
 import { KIND_LABELS } from './kind-labels.ts';
 import './chain.css';
+import { text } from '../../text/text.ts';
+
+const words = text.console.images.chainView;
 
 interface ChainViewProps {
   readonly leaf: Disk;
@@ -17,7 +20,7 @@ interface ChainViewProps {
 export function ChainView({ leaf, disks, onFold }: ChainViewProps) {
   const chain = chainOf(leaf, disks);
   return (
-    <ol className="oriel-chain" aria-label={`Chain of ${leaf.name}, from its root`}>
+    <ol className="oriel-chain" aria-label={words.chainFromItsRoot(leaf.name)}>
       {chain.map((link) => (
         <li key={link.id} className={`oriel-chain__link ${link.id === leaf.id ? 'oriel-chain__link--leaf' : ''}`}>
           <span className="oriel-chain__name">{link.name}</span>
@@ -27,16 +30,16 @@ export function ChainView({ leaf, disks, onFold }: ChainViewProps) {
               color={link.health.state === 'ok' ? 'blue' : 'red'}
               {...(link.isSealed ? { icon: <LockIcon /> } : {})}
             >
-              {link.health.state === 'ok' ? KIND_LABELS[link.kind] : 'Broken'}
+              {link.health.state === 'ok' ? KIND_LABELS[link.kind] : words.broken}
             </Label>
             <span className="oriel-subtle">{formatBytes(link.storedBytes)}</span>
           </span>
           {onFold !== undefined && link.kind === 'snapshot' && (
-            <Button variant="link" size="sm" isInline aria-label={`Fold ${link.name}`} onClick={() => onFold(link)}>
-              Fold…
+            <Button variant="link" size="sm" isInline aria-label={words.fold(link.name)} onClick={() => onFold(link)}>
+              {words.foldIt}
             </Button>
           )}
-          {link.isSealed && <span className="pf-v6-screen-reader">sealed</span>}
+          {link.isSealed && <span className="pf-v6-screen-reader">{words.sealed}</span>}
         </li>
       ))}
     </ol>

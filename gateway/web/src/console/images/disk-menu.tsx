@@ -5,6 +5,10 @@ import { client } from '../../api/client.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { refetch, useAction } from '../../shell/form/use-action.ts';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.images.diskMenu;
+const { common } = text;
 
 interface DiskMenuProps {
   readonly disk: Disk;
@@ -27,16 +31,16 @@ export function DiskMenu({ disk, onChain }: DiskMenuProps) {
       <RowMenu
         name={disk.name}
         actions={[
-          { key: 'chain', label: 'Show the chain', onSelect: onChain },
+          { key: 'chain', label: words.showChain, onSelect: onChain },
           {
             key: 'seal',
-            label: 'Make a template of it',
+            label: words.makeTemplate,
             isDisabled: !canSeal,
-            onSelect: () => void act(`${disk.name} is a template`, () => client.call(sealDisk, { params })),
+            onSelect: () => void act(words.template(disk.name), () => client.call(sealDisk, { params })),
           },
           {
             key: 'delete',
-            label: 'Delete…',
+            label: common.delete,
             isDanger: true,
             isDisabled: !isFree || 0 < disk.childCount,
             onSelect: () => setDeleting(true),
@@ -45,13 +49,13 @@ export function DiskMenu({ disk, onChain }: DiskMenuProps) {
       />
       {isDeleting && (
         <FormDialog
-          title={`Delete ${disk.name}?`}
+          title={words.askDelete(disk.name)}
           submitLabel="Delete"
           isDanger
           onSubmit={remove}
           onClose={() => setDeleting(false)}
         >
-          <p>What it holds is gone for good.</p>
+          <p>{words.whatHoldsGoneGood}</p>
         </FormDialog>
       )}
     </>

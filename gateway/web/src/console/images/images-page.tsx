@@ -10,15 +10,19 @@ import { formatBytes } from '../../shell/format.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
+import { text } from '../../text/text.ts';
 import { ChainDialog } from './chain-dialog.tsx';
 import { DiskMenu } from './disk-menu.tsx';
 import { ImportDialog } from './import-dialog.tsx';
 import { KIND_LABELS } from './kind-labels.ts';
 
+const words = text.console.images.imagesPage;
+const { common } = text;
+
 const COLUMNS: readonly Column<Disk>[] = [
   {
     key: 'name',
-    label: 'Name',
+    label: common.name,
     isLong: true,
     cell: ({ name, health }) => (
       <>
@@ -29,29 +33,29 @@ const COLUMNS: readonly Column<Disk>[] = [
   },
   {
     key: 'kind',
-    label: 'Kind',
+    label: words.kind,
     cell: ({ kind, health }) => (
       <Label isCompact color={health.state === 'ok' ? 'blue' : 'red'}>
-        {health.state === 'ok' ? KIND_LABELS[kind] : 'Broken'}
+        {health.state === 'ok' ? KIND_LABELS[kind] : words.broken}
       </Label>
     ),
   },
-  { key: 'size', label: 'Size', cell: ({ sizeBytes }) => formatBytes(sizeBytes) },
-  { key: 'stored', label: 'On storage', cell: ({ storedBytes }) => formatBytes(storedBytes) },
-  { key: 'chain', label: 'Links', cell: ({ chainLength }) => chainLength },
+  { key: 'size', label: words.size, cell: ({ sizeBytes }) => formatBytes(sizeBytes) },
+  { key: 'stored', label: words.storage, cell: ({ storedBytes }) => formatBytes(storedBytes) },
+  { key: 'chain', label: words.links, cell: ({ chainLength }) => chainLength },
   {
     key: 'vm',
-    label: 'Used by',
+    label: words.usedBy,
     cell: ({ vm }) => (vm === null ? '–' : <Link to={`/console/vms/${encodeURIComponent(vm.id)}`}>{vm.name}</Link>),
   },
 ];
 
 const FILTERS: readonly { readonly kind: DiskKind | undefined; readonly label: string }[] = [
-  { kind: undefined, label: 'All' },
-  { kind: 'template', label: 'Templates' },
-  { kind: 'image', label: 'Images' },
-  { kind: 'disk', label: 'Disks' },
-  { kind: 'snapshot', label: 'Snapshots' },
+  { kind: undefined, label: words.all },
+  { kind: 'template', label: words.templates },
+  { kind: 'image', label: words.images },
+  { kind: 'disk', label: words.disks },
+  { kind: 'snapshot', label: words.snapshots },
 ];
 
 export function ImagesPage() {
@@ -61,10 +65,10 @@ export function ImagesPage() {
   const query = useInfiniteQuery(apiPages(listDisks, { query: kind === undefined ? {} : { kind } }));
   return (
     <ListPage
-      title="Disks and images"
-      actions={<Button onClick={() => setImporting(true)}>Import an image</Button>}
+      title={words.disksImages}
+      actions={<Button onClick={() => setImporting(true)}>{words.importImage}</Button>}
       filters={
-        <ToggleGroup aria-label="Kind" isCompact>
+        <ToggleGroup aria-label={words.kind} isCompact>
           {FILTERS.map(({ kind: each, label }) => (
             <ToggleGroupItem key={label} text={label} isSelected={kind === each} onChange={() => setKind(each)} />
           ))}
@@ -73,10 +77,10 @@ export function ImagesPage() {
     >
       <PagedTable
         query={query}
-        label="Disks and images"
+        label={words.disksImages}
         columns={COLUMNS}
-        empty="Nothing here yet"
-        emptyHint="Import an image and make a template of it: clones of it are small and ready at once."
+        empty={words.nothingHereYet}
+        emptyHint={words.importImageMakeTemplateClones}
         actions={(disk) => <DiskMenu disk={disk} onChain={() => setChainOf(disk)} />}
       />
       {isImporting && <ImportDialog onClose={() => setImporting(false)} />}

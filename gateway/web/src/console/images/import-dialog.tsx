@@ -7,10 +7,13 @@ import { SelectField } from '../../shell/form/select-field.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.images.importDialog;
 
 const KINDS = [
-  { value: 'template', label: 'A template (sealed; clones are made from it)' },
-  { value: 'image', label: 'An image' },
+  { value: 'template', label: words.templateSealedClonesMadeFrom },
+  { value: 'image', label: words.image },
 ] as const;
 
 export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
@@ -20,28 +23,28 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const notices = useNotices();
   const start = async () => {
     await client.call(importImage, { body: { name: name.trim(), file: file.trim(), kind } });
-    notices.tell('The import has started', 'Tasks shows how far it is.');
+    notices.tell(words.importHasStarted, words.tasksShowsHowFar);
     void refetch(['disk.', 'task.']);
   };
   return (
     <FormDialog
-      title="Import an image"
-      submitLabel="Import"
+      title={words.importImage}
+      submitLabel={words.import}
       isReady={name.trim() !== '' && file.trim() !== ''}
       onSubmit={start}
       onClose={onClose}
     >
       <TextField
-        label="File"
-        hint="The name of a VHD, VHDX, VMDK, qcow2 or raw file in the folder “import” of the gateway's data folder."
+        label={words.file}
+        hint={words.nameVhdVhdxVmdkQcow2}
         value={file}
         onChange={setFile}
         isRequired
         hasFocus
         maxLength={255}
       />
-      <TextField label="Name in the library" value={name} onChange={setName} isRequired maxLength={64} />
-      <SelectField label="It becomes" value={kind} options={KINDS} onChange={setKind} />
+      <TextField label={words.nameLibrary} value={name} onChange={setName} isRequired maxLength={64} />
+      <SelectField label={words.becomes} value={kind} options={KINDS} onChange={setKind} />
     </FormDialog>
   );
 }

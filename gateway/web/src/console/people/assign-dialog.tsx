@@ -7,6 +7,9 @@ import { client } from '../../api/client.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { SelectField } from '../../shell/form/select-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.people.assignDialog;
 
 interface Named {
   readonly id: string;
@@ -20,20 +23,20 @@ interface AssignDialogProps {
 }
 
 const MEANING: Readonly<Record<DesktopRight, string>> = {
-  see: 'see it listed',
-  view: 'watch its screen',
-  history: 'see what others typed on its console',
-  open: 'use it',
-  power: 'start and stop it',
-  manage: 'change or remove it',
-  backup: 'back it up',
-  restore: 'restore it',
+  see: words.seeListed,
+  view: words.watchItsScreen,
+  history: words.seeWhatOthersTypedIts,
+  open: words.use,
+  power: words.startStop,
+  manage: words.changeOrRemove,
+  backup: words.backUp,
+  restore: words.restore,
 };
 
 export function AssignDialog({ desktops, users, groups, onClose }: AssignDialogProps) {
   const [desktopId, setDesktopId] = useState(desktops[0]?.id ?? '');
   const who = [
-    ...groups.map(({ id, name }) => ({ value: `group ${id}`, label: `${name} (group)` })),
+    ...groups.map(({ id, name }) => ({ value: `group ${id}`, label: words.group(name) })),
     ...users.map(({ id, name }) => ({ value: `user ${id}`, label: name })),
   ];
   const [chosen, setChosen] = useState(who[0]?.value ?? '');
@@ -48,20 +51,20 @@ export function AssignDialog({ desktops, users, groups, onClose }: AssignDialogP
   };
   return (
     <FormDialog
-      title="Assign a desktop"
-      submitLabel="Assign"
+      title={words.assignDesktop}
+      submitLabel={words.assign}
       isReady={desktopId !== '' && chosen !== '' && 0 < rights.length}
       onSubmit={assign}
       onClose={onClose}
     >
-      <SelectField label="To" value={chosen} options={who} onChange={setChosen} />
+      <SelectField label={words.to} value={chosen} options={who} onChange={setChosen} />
       <SelectField
-        label="Desktop"
+        label={words.desktop}
         value={desktopId}
         options={desktops.map(({ id, name }) => ({ value: id, label: name }))}
         onChange={setDesktopId}
       />
-      <FormGroup role="group" label="They may" fieldId="assign-rights">
+      <FormGroup role="group" label={words.theyMay} fieldId="assign-rights">
         {DESKTOP_RIGHTS.map((right) => (
           <Checkbox
             key={right}

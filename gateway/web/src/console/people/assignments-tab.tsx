@@ -9,7 +9,10 @@ import { apiPages, apiQuery } from '../../api/query.ts';
 import { useAction } from '../../shell/form/use-action.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
+import { text } from '../../text/text.ts';
 import { AssignDialog } from './assign-dialog.tsx';
+
+const words = text.console.people.assignmentsTab;
 
 export function AssignmentsTab() {
   const [isAssigning, setAssigning] = useState(false);
@@ -24,35 +27,35 @@ export function AssignmentsTab() {
   const who = ({ userId, groupId }: Assignment) =>
     userId === null ? `${nameOf(groups, groupId)} (group)` : nameOf(users, userId);
   const columns: readonly Column<Assignment>[] = [
-    { key: 'who', label: 'Who', isLong: true, cell: who },
-    { key: 'desktop', label: 'Desktop', isLong: true, cell: ({ desktopId }) => nameOf(desktops, desktopId) },
-    { key: 'rights', label: 'May', isLong: true, cell: ({ rights }) => rights.join(', ') },
+    { key: 'who', label: words.who, isLong: true, cell: who },
+    { key: 'desktop', label: words.desktop, isLong: true, cell: ({ desktopId }) => nameOf(desktops, desktopId) },
+    { key: 'rights', label: words.may, isLong: true, cell: ({ rights }) => rights.join(', ') },
   ];
   return (
     <>
       <div className="oriel-list__filters">
-        <Button onClick={() => setAssigning(true)}>Assign a desktop</Button>
+        <Button onClick={() => setAssigning(true)}>{words.assignDesktop}</Button>
       </div>
       <PagedTable
         query={query}
-        label="Assignments"
+        label={words.assignments}
         columns={columns}
-        empty="Nothing is assigned yet"
-        emptyHint="Users see only what is assigned to them or to a group of theirs."
+        empty={words.nothingAssignedYet}
+        emptyHint={words.usersSeeOnlyWhatAssigned}
         actions={(assignment) => (
           <Button
             variant="link"
             size="sm"
             isInline
             isDanger
-            aria-label={`Take away ${nameOf(desktops, assignment.desktopId)} from ${who(assignment)}`}
+            aria-label={words.takeAwayFrom(nameOf(desktops, assignment.desktopId), who(assignment))}
             onClick={() =>
-              void act('The assignment is gone', () =>
+              void act(words.assignmentGone, () =>
                 client.call(deleteAssignment, { params: { assignmentId: assignment.id } }),
               )
             }
           >
-            Take away
+            {words.takeAway}
           </Button>
         )}
       />

@@ -11,12 +11,16 @@ import { refetch } from '../../shell/form/use-action.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
+import { text } from '../../text/text.ts';
 import { MembersDialog } from './members-dialog.tsx';
 
+const words = text.console.people.groupsTab;
+const { common } = text;
+
 const COLUMNS: readonly Column<Group>[] = [
-  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
-  { key: 'members', label: 'Members', cell: ({ members }) => members },
-  { key: 'external', label: 'Filled by', isLong: true, cell: ({ external }) => external ?? 'hand' },
+  { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
+  { key: 'members', label: words.members, cell: ({ members }) => members },
+  { key: 'external', label: words.filledBy, isLong: true, cell: ({ external }) => external ?? 'hand' },
 ];
 
 type Dialog =
@@ -31,20 +35,25 @@ export function GroupsTab() {
   return (
     <>
       <div className="oriel-list__filters">
-        <Button onClick={() => setDialog({ kind: 'create' })}>New group</Button>
+        <Button onClick={() => setDialog({ kind: 'create' })}>{words.newGroup}</Button>
       </div>
       <PagedTable
         query={query}
-        label="Groups"
+        label={common.groups}
         columns={COLUMNS}
-        empty="No groups yet"
-        emptyHint="Assign desktops to groups rather than to people one by one."
+        empty={words.noGroupsYet}
+        emptyHint={words.assignDesktopsGroupsRatherThan}
         actions={(group) => (
           <RowMenu
             name={group.name}
             actions={[
-              { key: 'members', label: 'Members…', onSelect: () => setDialog({ kind: 'members', group }) },
-              { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDialog({ kind: 'delete', group }) },
+              { key: 'members', label: words.membersOf, onSelect: () => setDialog({ kind: 'members', group }) },
+              {
+                key: 'delete',
+                label: common.delete,
+                isDanger: true,
+                onSelect: () => setDialog({ kind: 'delete', group }),
+              },
             ]}
           />
         )}
@@ -53,7 +62,7 @@ export function GroupsTab() {
       {dialog?.kind === 'members' && <MembersDialog group={dialog.group} onClose={close} />}
       {dialog?.kind === 'delete' && (
         <FormDialog
-          title={`Delete the group ${dialog.group.name}?`}
+          title={words.askDeleteGroup(dialog.group.name)}
           submitLabel="Delete"
           isDanger
           onSubmit={() =>
@@ -63,7 +72,7 @@ export function GroupsTab() {
           }
           onClose={close}
         >
-          <p>Its assignments go with it; its members stay.</p>
+          <p>{words.itsAssignmentsGoWithIts}</p>
         </FormDialog>
       )}
     </>
@@ -80,16 +89,16 @@ function GroupCreateDialog({ onClose }: { readonly onClose: () => void }) {
   };
   return (
     <FormDialog
-      title="New group"
-      submitLabel="Make it"
+      title={words.newGroup}
+      submitLabel={common.make}
       isReady={name.trim() !== ''}
       onSubmit={create}
       onClose={onClose}
     >
-      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={64} />
+      <TextField label={common.name} value={name} onChange={setName} isRequired hasFocus maxLength={64} />
       <TextField
-        label="Group in the directory or single sign-on"
-        hint="Its members join at their next sign-in. Empty: you add members by hand."
+        label={words.groupDirectoryOrSingleSign}
+        hint={words.itsMembersJoinAtTheir}
         value={external}
         onChange={setExternal}
         maxLength={256}

@@ -8,10 +8,14 @@ import { apiQuery } from '../../api/query.ts';
 import { SelectField } from '../../shell/form/select-field.tsx';
 import { useAction } from '../../shell/form/use-action.ts';
 import { type Column, DataTable } from '../../shell/list/data-table.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.people.membersDialog;
+const { common } = text;
 
 const COLUMNS: readonly Column<User>[] = [
-  { key: 'name', label: 'Name', isLong: true, cell: ({ name }) => name },
-  { key: 'full', label: 'Full name', isLong: true, cell: ({ displayName }) => displayName },
+  { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
+  { key: 'full', label: words.fullName, isLong: true, cell: ({ displayName }) => displayName },
 ];
 
 export function MembersDialog({ group, onClose }: { readonly group: Group; readonly onClose: () => void }) {
@@ -27,16 +31,16 @@ export function MembersDialog({ group, onClose }: { readonly group: Group; reado
     void act(`${user.name}: ${done}`, () => client.call(route, { params: { groupId: group.id, userId: user.id } }));
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="members-title">
-      <ModalHeader title={`Members of ${group.name}`} labelId="members-title" />
+      <ModalHeader title={words.members(group.name)} labelId="members-title" />
       <ModalBody>
         {isByHand ? (
           <div className="oriel-list__filters">
             <SelectField
-              label="User"
+              label={words.user}
               value={chosen?.id ?? ''}
               options={
                 others.length === 0
-                  ? [{ value: '', label: 'Everybody is in it' }]
+                  ? [{ value: '', label: words.everybody }]
                   : others.map(({ id, name }) => ({ value: id, label: name }))
               }
               onChange={setUserId}
@@ -45,35 +49,35 @@ export function MembersDialog({ group, onClose }: { readonly group: Group; reado
               isDisabled={chosen === undefined}
               onClick={() => chosen !== undefined && change(chosen, addMember, 'added')}
             >
-              Add
+              {words.add}
             </Button>
           </div>
         ) : (
-          <p>The directory fills this group at each sign-in.</p>
+          <p>{words.directoryFillsGroupAtEach}</p>
         )}
         <DataTable
-          label="Members"
+          label={words.list}
           columns={COLUMNS}
           rows={inside}
           isLoading={members.isPending}
-          empty="Nobody is in it"
+          empty={words.nobody}
           actions={(user) =>
             isByHand && (
               <Button
                 variant="link"
                 size="sm"
                 isInline
-                aria-label={`Take ${user.name} out`}
-                onClick={() => change(user, removeMember, 'taken out')}
+                aria-label={words.takeOut(user.name)}
+                onClick={() => change(user, removeMember, words.takenOut)}
               >
-                Take out
+                {words.takeOutLabel}
               </Button>
             )
           }
         />
       </ModalBody>
       <ModalFooter>
-        <Button onClick={onClose}>Close</Button>
+        <Button onClick={onClose}>{common.close}</Button>
       </ModalFooter>
     </Modal>
   );

@@ -2,14 +2,18 @@
 import { Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import { useLocation, useNavigate } from 'react-router';
 import { ListPage } from '../../shell/list/list-page.tsx';
+import { text } from '../../text/text.ts';
 import { AssignmentsTab } from './assignments-tab.tsx';
 import { GroupsTab } from './groups-tab.tsx';
 import { UsersTab } from './users-tab.tsx';
 
+const words = text.console.people.peoplePage;
+const { common } = text;
+
 const TABS = [
-  { key: 'users', title: 'Users', Content: UsersTab },
-  { key: 'groups', title: 'Groups', Content: GroupsTab },
-  { key: 'assignments', title: 'Assignments', Content: AssignmentsTab },
+  { key: 'users', title: words.users, Content: UsersTab },
+  { key: 'groups', title: common.groups, Content: GroupsTab },
+  { key: 'assignments', title: words.assignments, Content: AssignmentsTab },
 ] as const;
 
 export function PeoplePage() {
@@ -17,9 +21,9 @@ export function PeoplePage() {
   const navigate = useNavigate();
   const active = TABS.find(({ key }) => pathname.endsWith(`/${key}`))?.key ?? 'users';
   return (
-    <ListPage title="People">
+    <ListPage title={words.people}>
       <Tabs
-        aria-label="People"
+        aria-label={words.people}
         activeKey={active}
         mountOnEnter
         unmountOnExit

@@ -1,12 +1,15 @@
 /** The roles to tick, each with what it means. */
 import { Checkbox, FormGroup } from '@patternfly/react-core';
 import { ROLES, type Role } from '../../../../api/rights.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.people.roleChecks;
 
 const MEANING: Readonly<Record<Role, string>> = {
-  user: 'Opens what is assigned to them',
-  operator: 'Sees and opens every desktop, starts and stops, watches sessions',
-  admin: 'Everything',
-  backup: 'Backs up and restores every desktop',
+  user: words.opensWhatAssignedThem,
+  operator: words.seesOpensEveryDesktopStarts,
+  admin: words.everything,
+  backup: words.backsUpRestoresEveryDesktop,
 };
 
 interface RoleChecksProps {
@@ -16,7 +19,7 @@ interface RoleChecksProps {
 
 export function RoleChecks({ roles, onChange }: RoleChecksProps) {
   return (
-    <FormGroup role="group" label="Roles" fieldId="roles">
+    <FormGroup role="group" label={words.roles} fieldId="roles">
       {ROLES.map((role) => (
         <Checkbox
           key={role}

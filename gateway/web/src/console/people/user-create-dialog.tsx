@@ -7,7 +7,11 @@ import { client } from '../../api/client.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
 import { RoleChecks } from './role-checks.tsx';
+
+const words = text.console.people.userCreateDialog;
+const { common } = text;
 
 export function UserCreateDialog({ onClose }: { readonly onClose: () => void }) {
   const [name, setName] = useState('');
@@ -27,20 +31,26 @@ export function UserCreateDialog({ onClose }: { readonly onClose: () => void }) 
     void refetch(['user.']);
   };
   return (
-    <FormDialog title="New user" submitLabel="Make it" isReady={name.trim() !== ''} onSubmit={create} onClose={onClose}>
+    <FormDialog
+      title={words.newUser}
+      submitLabel={common.make}
+      isReady={name.trim() !== ''}
+      onSubmit={create}
+      onClose={onClose}
+    >
       <TextField
-        label="Name"
-        hint="What they type to sign in: lower-case letters, digits and . _ - @"
+        label={common.name}
+        hint={words.whatTheyTypeSignLower}
         value={name}
         onChange={setName}
         isRequired
         hasFocus
         maxLength={AUTH_LIMITS.nameChars}
       />
-      <TextField label="Full name" value={displayName} onChange={setDisplayName} maxLength={128} />
+      <TextField label={words.fullName} value={displayName} onChange={setDisplayName} maxLength={128} />
       <TextField
-        label="Password"
-        hint={`At least ${AUTH_LIMITS.passwordMinChars} characters. Without one, give them a sign-in link.`}
+        label={common.password}
+        hint={words.atLeastCharactersWithoutOne(AUTH_LIMITS.passwordMinChars)}
         type="password"
         autoComplete="new-password"
         value={password}

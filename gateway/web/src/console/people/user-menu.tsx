@@ -8,7 +8,11 @@ import { refetch, useAction } from '../../shell/form/use-action.ts';
 import { formatTime } from '../../shell/format.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
+import { text } from '../../text/text.ts';
 import { RolesDialog } from './roles-dialog.tsx';
+
+const words = text.console.people.userMenu;
+const { common } = text;
 
 type Ask = 'roles' | 'delete' | 'factor' | undefined;
 
@@ -24,7 +28,7 @@ export function UserMenu({ user }: { readonly user: User }) {
       client.call(editUser, { params, body: { isDisabled } }),
     );
   const makeLink = () =>
-    client.call(linkUser, { params }).then(setLink, (error: unknown) => notices.failed('No link was made', error));
+    client.call(linkUser, { params }).then(setLink, (error: unknown) => notices.failed(words.noLinkWasMade, error));
 
   return (
     <>
@@ -33,58 +37,58 @@ export function UserMenu({ user }: { readonly user: User }) {
         actions={[
           {
             key: 'link',
-            label: 'Make a sign-in link',
+            label: words.makeSignLink,
             isDisabled: user.source !== 'local',
             onSelect: () => void makeLink(),
           },
-          { key: 'roles', label: 'Roles…', onSelect: () => setAsk('roles') },
+          { key: 'roles', label: words.roles, onSelect: () => setAsk('roles') },
           {
             key: 'unlock',
-            label: 'Forget failed sign-ins',
+            label: words.forgetFailedSignIns,
             isDisabled: user.lockedUntil === null,
             onSelect: () => void act(`${user.name}: unlocked`, () => client.call(unlockUser, { params })),
           },
-          { key: 'factor', label: 'Take second factors away…', isDanger: true, onSelect: () => setAsk('factor') },
+          { key: 'factor', label: words.takeSecondFactorsAway, isDanger: true, onSelect: () => setAsk('factor') },
           {
             key: 'disable',
-            label: user.isDisabled ? 'Enable' : 'Disable',
+            label: user.isDisabled ? words.enable : words.disable,
             onSelect: () => void setDisabled(!user.isDisabled),
           },
-          { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setAsk('delete') },
+          { key: 'delete', label: common.delete, isDanger: true, onSelect: () => setAsk('delete') },
         ]}
       />
       {ask === 'roles' && <RolesDialog user={user} onClose={close} />}
       {ask === 'factor' && (
         <FormDialog
-          title={`Take the second factors of ${user.name} away?`}
-          submitLabel="Take them away"
+          title={words.askTakeSecondFactorsAway(user.name)}
+          submitLabel={words.takeThemAway}
           isDanger
           onSubmit={() => client.call(resetSecondFactor, { params }).then(() => refetch(['user.']))}
           onClose={close}
         >
-          <p>One-time codes, recovery codes and passkeys go, and every sign-in ends.</p>
+          <p>{words.oneTimeCodesRecoveryCodes}</p>
         </FormDialog>
       )}
       {ask === 'delete' && (
         <FormDialog
-          title={`Delete ${user.name}?`}
+          title={words.askDelete(user.name)}
           submitLabel="Delete"
           isDanger
           onSubmit={() => client.call(deleteUser, { params }).then(() => refetch(['user.', 'group.', 'assignment.']))}
           onClose={close}
         >
-          <p>Tokens, sign-ins and assignments go with the account. Live sessions end within a second.</p>
+          <p>{words.tokensSignInsAssignmentsGo}</p>
         </FormDialog>
       )}
       {link !== undefined && (
         <FormDialog
-          title={`Sign-in link for ${user.name}`}
-          submitLabel="Done"
+          title={words.signLink(user.name)}
+          submitLabel={common.done}
           onSubmit={() => Promise.resolve()}
           onClose={() => setLink(undefined)}
         >
-          <p>It works once, until {formatTime(link.expiresAt)}. It is not shown again.</p>
-          <ClipboardCopy isReadOnly textAriaLabel="Sign-in link" hoverTip="Copy" clickTip="Copied">
+          <p>{words.worksOnceUntilNotShown(formatTime(link.expiresAt))}</p>
+          <ClipboardCopy isReadOnly textAriaLabel={words.linkLabel} hoverTip={common.copy} clickTip={common.copied}>
             {link.url}
           </ClipboardCopy>
         </FormDialog>

@@ -6,13 +6,17 @@ import { listUsers, type User } from '../../../../api/people.ts';
 import { apiPages } from '../../api/query.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
+import { text } from '../../text/text.ts';
 import { UserCreateDialog } from './user-create-dialog.tsx';
 import { UserMenu } from './user-menu.tsx';
+
+const words = text.console.people.usersTab;
+const { common } = text;
 
 const COLUMNS: readonly Column<User>[] = [
   {
     key: 'name',
-    label: 'Name',
+    label: common.name,
     isLong: true,
     cell: ({ name, displayName }) => (
       <>
@@ -21,11 +25,11 @@ const COLUMNS: readonly Column<User>[] = [
       </>
     ),
   },
-  { key: 'roles', label: 'Roles', cell: ({ roles }) => roles.join(', ') || '–' },
-  { key: 'groups', label: 'Groups', cell: ({ groups }) => groups.map(({ name }) => name).join(', ') || '–' },
-  { key: 'source', label: 'From', cell: ({ source }) => source },
-  { key: 'factor', label: 'Second factor', cell: secondFactor },
-  { key: 'state', label: 'State', cell: (user) => <UserState user={user} /> },
+  { key: 'roles', label: words.roles, cell: ({ roles }) => roles.join(', ') || '–' },
+  { key: 'groups', label: common.groups, cell: ({ groups }) => groups.map(({ name }) => name).join(', ') || '–' },
+  { key: 'source', label: common.from, cell: ({ source }) => source },
+  { key: 'factor', label: words.secondFactor, cell: secondFactor },
+  { key: 'state', label: common.state, cell: (user) => <UserState user={user} /> },
 ];
 
 export function UsersTab() {
@@ -36,19 +40,19 @@ export function UsersTab() {
     <>
       <div className="oriel-list__filters">
         <SearchInput
-          aria-label="Search users"
-          placeholder="Name"
+          aria-label={words.searchUsers}
+          placeholder={common.name}
           value={search}
           onChange={(_, value) => setSearch(value)}
           onClear={() => setSearch('')}
         />
-        <Button onClick={() => setCreating(true)}>New user</Button>
+        <Button onClick={() => setCreating(true)}>{words.newUser}</Button>
       </div>
       <PagedTable
         query={query}
-        label="Users"
+        label={words.users}
         columns={COLUMNS}
-        empty="No such user"
+        empty={words.noSuchUser}
         actions={(user) => <UserMenu user={user} />}
       />
       {isCreating && <UserCreateDialog onClose={() => setCreating(false)} />}
@@ -67,10 +71,10 @@ function secondFactor({ hasTotp, passkeys }: User): string {
 function UserState({ user }: { readonly user: User }) {
   const isLocked = user.lockedUntil !== null && Date.now() < Date.parse(user.lockedUntil);
   const [word, color] = user.isDisabled
-    ? (['Disabled', 'red'] as const)
+    ? ([words.disabled, 'red'] as const)
     : isLocked
-      ? (['Locked out', 'orange'] as const)
-      : (['Active', 'green'] as const);
+      ? ([words.lockedOut, 'orange'] as const)
+      : ([words.active, 'green'] as const);
   return (
     <Label isCompact color={color}>
       {word}

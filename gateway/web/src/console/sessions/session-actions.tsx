@@ -8,6 +8,9 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.sessions.sessionActions;
 
 interface SessionActionsProps {
   readonly session: Session;
@@ -29,30 +32,30 @@ export function SessionActions({ session, isMine }: SessionActionsProps) {
       {canWatch && (
         <>
           <Link to={watch} className="pf-v6-c-button pf-m-secondary pf-m-small">
-            Watch
+            {words.watch}
           </Link>
           <Link to={`${watch}?mode=control`} className="pf-v6-c-button pf-m-secondary pf-m-small">
-            Join
+            {words.join}
           </Link>
         </>
       )}
       <Button variant="secondary" size="sm" onClick={() => setDialog('message')}>
-        Message
+        {words.message}
       </Button>
       <RowMenu
-        name={`the session of ${session.userName}`}
-        actions={[{ key: 'end', label: 'End the session…', isDanger: true, onSelect: () => setDialog('end') }]}
+        name={words.session(session.userName)}
+        actions={[{ key: 'end', label: words.endSession, isDanger: true, onSelect: () => setDialog('end') }]}
       />
       {dialog === 'message' && <MessageDialog session={session} onClose={close} />}
       {dialog === 'end' && (
         <FormDialog
-          title={`End the session of ${session.userName}?`}
-          submitLabel="End it"
+          title={words.askEndSession(session.userName)}
+          submitLabel={words.end}
           isDanger
           onSubmit={end}
           onClose={close}
         >
-          <p>The connection closes at once. The machine goes on running.</p>
+          <p>{words.connectionClosesAtOnceMachine}</p>
         </FormDialog>
       )}
     </div>
@@ -64,17 +67,17 @@ function MessageDialog({ session, onClose }: { readonly session: Session; readon
   const notices = useNotices();
   const send = async () => {
     await client.call(sendMessage, { params: { sessionId: session.id }, body: { text: text.trim() } });
-    notices.done('The message is on their screen');
+    notices.done(words.messageTheirScreen);
   };
   return (
     <FormDialog
-      title={`Message to ${session.userName}`}
-      submitLabel="Send"
+      title={words.messageNamed(session.userName)}
+      submitLabel={words.send}
       isReady={text.trim() !== ''}
       onSubmit={send}
       onClose={onClose}
     >
-      <FormGroup label="Text" fieldId="message-text" isRequired>
+      <FormGroup label={words.text} fieldId="message-text" isRequired>
         <TextArea
           id="message-text"
           rows={3}

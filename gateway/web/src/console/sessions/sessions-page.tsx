@@ -9,20 +9,23 @@ import { formatAgo, formatBytes } from '../../shell/format.ts';
 import { Failure } from '../../shell/frame/failure.tsx';
 import { Loading } from '../../shell/frame/loading.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
+import { text } from '../../text/text.ts';
 import { SessionActions } from './session-actions.tsx';
+
+const words = text.console.sessions.sessionsPage;
 
 export function SessionsPage({ me }: { readonly me: Me }) {
   const query = useInfiniteQuery({ ...apiPages(listSessions, { query: { limit: 100 } }), refetchInterval: 15_000 });
   const sessions = query.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <ListPage title="Sessions">
+    <ListPage title={words.sessions}>
       {query.isPending && <Loading />}
       {query.isError && sessions.length === 0 && (
-        <Failure title="The sessions could not be listed" error={query.error} onRetry={() => void query.refetch()} />
+        <Failure title={words.sessionsCouldNotBeListed} error={query.error} onRetry={() => void query.refetch()} />
       )}
       {query.isSuccess && sessions.length === 0 && (
-        <EmptyState titleText="Nobody is connected" headingLevel="h2">
-          <EmptyStateBody>Sessions appear here as people open their desktops.</EmptyStateBody>
+        <EmptyState titleText={words.nobodyConnected} headingLevel="h2">
+          <EmptyStateBody>{words.sessionsAppearHereAsPeople}</EmptyStateBody>
         </EmptyState>
       )}
       <Gallery hasGutter component="ul" className="oriel-portal__cards">
@@ -35,11 +38,11 @@ export function SessionsPage({ me }: { readonly me: Me }) {
 }
 
 const STATES = {
-  waiting: { word: 'Opening', color: 'blue' },
-  connecting: { word: 'Connecting', color: 'blue' },
-  live: { word: 'Live', color: 'green' },
-  parked: { word: 'Away', color: 'orange' },
-  ended: { word: 'Ended', color: 'grey' },
+  waiting: { word: words.opening, color: 'blue' },
+  connecting: { word: words.connecting, color: 'blue' },
+  live: { word: words.live, color: 'green' },
+  parked: { word: words.away, color: 'orange' },
+  ended: { word: words.ended, color: 'grey' },
 } as const;
 
 function SessionCard({ session, me }: { readonly session: Session; readonly me: Me }) {
@@ -61,11 +64,11 @@ function SessionCard({ session, me }: { readonly session: Session; readonly me: 
             </Label>
           </div>
           <p className="oriel-card__text">
-            {session.desktopName}, {session.kind === 'serial' ? 'serial console' : 'screen'}
+            {session.desktopName}, {session.kind === 'serial' ? words.serialConsole : 'screen'}
             {session.mode === 'view' ? ', watching' : ''}
           </p>
           <p className="oriel-card__text">
-            {session.address ?? 'address not known'} · {formatAgo(session.createdAt, Date.now())} ·{' '}
+            {session.address ?? words.addressNotKnown} · {formatAgo(session.createdAt, Date.now())} ·{' '}
             {formatBytes(session.bytesOut)}
           </p>
           <SessionActions session={session} isMine={session.userId === me.id} />

@@ -10,45 +10,49 @@ import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import './tasks.css';
+import { text } from '../../text/text.ts';
+
+const words = text.console.tasks.tasksPage;
+const { common } = text;
 
 const STATES = {
-  queued: { word: 'Waiting', color: 'grey' },
-  running: { word: 'Running', color: 'blue' },
-  done: { word: 'Done', color: 'green' },
-  failed: { word: 'Failed', color: 'red' },
-  cancelled: { word: 'Stopped', color: 'orange' },
+  queued: { word: words.waiting, color: 'grey' },
+  running: { word: words.running, color: 'blue' },
+  done: { word: common.done, color: 'green' },
+  failed: { word: common.failed, color: 'red' },
+  cancelled: { word: words.stopped, color: 'orange' },
 } as const;
 
 const COLUMNS: readonly Column<Task>[] = [
-  { key: 'title', label: 'What', isLong: true, cell: ({ title }) => title },
-  { key: 'state', label: 'State', cell: (task) => <TaskState task={task} /> },
-  { key: 'created', label: 'Begun', cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
-  { key: 'ended', label: 'Ended', cell: ({ endedAt }) => formatAgo(endedAt, Date.now()) },
+  { key: 'title', label: words.what, isLong: true, cell: ({ title }) => title },
+  { key: 'state', label: common.state, cell: (task) => <TaskState task={task} /> },
+  { key: 'created', label: words.begun, cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
+  { key: 'ended', label: words.ended, cell: ({ endedAt }) => formatAgo(endedAt, Date.now()) },
 ];
 
 export function TasksPage() {
   const query = useInfiniteQuery(apiPages(listTasks, { query: {} }));
   const act = useAction('task.');
   return (
-    <ListPage title="Tasks">
+    <ListPage title={words.tasks}>
       <PagedTable
         query={query}
-        label="Tasks"
+        label={words.tasks}
         columns={COLUMNS}
-        empty="No tasks yet"
-        emptyHint="Imports and other long work on disks appear here with how far they are."
+        empty={words.noTasksYet}
+        emptyHint={words.importsOtherLongWorkDisks}
         actions={(task) =>
           task.canCancel &&
           (task.state === 'running' || task.state === 'queued') && (
             <Button
               variant="secondary"
               size="sm"
-              aria-label={`Stop ${task.title}`}
+              aria-label={words.stop(task.title)}
               onClick={() =>
                 void act(`${task.title}: stopping`, () => client.call(cancelTask, { params: { taskId: task.id } }))
               }
             >
-              Stop
+              {words.stopIt}
             </Button>
           )
         }

@@ -6,6 +6,10 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.diskDialogs;
+const { common } = text;
 
 interface DiskDialogProps {
   readonly disk: Disk;
@@ -22,14 +26,14 @@ export function SnapshotDialog({ disk, onClose }: DiskDialogProps) {
   };
   return (
     <FormDialog
-      title={`Snapshot of ${disk.name}`}
-      submitLabel="Take it"
+      title={words.snapshot(disk.name)}
+      submitLabel={words.take}
       isReady={name.trim() !== ''}
       onSubmit={take}
       onClose={onClose}
     >
-      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={64} />
-      <p>The machine may go on running. What it writes from now on goes to a new link of the chain.</p>
+      <TextField label={common.name} value={name} onChange={setName} isRequired hasFocus maxLength={64} />
+      <p>{words.machineMayGoRunningWhat}</p>
     </FormDialog>
   );
 }
@@ -38,12 +42,18 @@ export function FoldDialog({ disk, snapshot, onClose }: DiskDialogProps & { read
   const notices = useNotices();
   const fold = async () => {
     await client.call(deleteSnapshot, { params: { diskId: disk.id, snapshotId: snapshot.id } });
-    notices.tell('The snapshot is being folded', 'Tasks shows how far it is.');
+    notices.tell(words.snapshotBeingFolded, words.tasksShowsHowFar);
     refresh();
   };
   return (
-    <FormDialog title={`Fold ${snapshot.name}?`} submitLabel="Fold" isDanger onSubmit={fold} onClose={onClose}>
-      <p>What the disk holds stays the same; there is no way back to this snapshot any more.</p>
+    <FormDialog
+      title={words.askFold(snapshot.name)}
+      submitLabel={words.fold}
+      isDanger
+      onSubmit={fold}
+      onClose={onClose}
+    >
+      <p>{words.whatDiskHoldsStaysSame}</p>
     </FormDialog>
   );
 }
@@ -52,12 +62,18 @@ export function RevertDialog({ disk, onClose }: DiskDialogProps) {
   const notices = useNotices();
   const revert = async () => {
     await client.call(revertDisk, { params: { diskId: disk.id } });
-    notices.tell('The disk is being reverted', 'Tasks shows how far it is.');
+    notices.tell(words.diskBeingReverted, words.tasksShowsHowFar);
     refresh();
   };
   return (
-    <FormDialog title={`Revert ${disk.name}?`} submitLabel="Revert" isDanger onSubmit={revert} onClose={onClose}>
-      <p>What was written since the newest snapshot, or since the disk was made, is thrown away for good.</p>
+    <FormDialog
+      title={words.askRevert(disk.name)}
+      submitLabel={words.revert}
+      isDanger
+      onSubmit={revert}
+      onClose={onClose}
+    >
+      <p>{words.whatWasWrittenSinceNewest}</p>
     </FormDialog>
   );
 }
@@ -69,19 +85,19 @@ export function GrowDialog({ disk, onClose }: DiskDialogProps) {
   const notices = useNotices();
   const grow = async () => {
     await client.call(growDisk, { params: { diskId: disk.id }, body: { sizeBytes: Math.round(Number(gib) * GIB) } });
-    notices.tell('The disk is growing', 'A machine that runs is told at once; its log says if it cannot be.');
+    notices.tell(words.diskGrowing, words.machineRunsToldAtOnce);
     refresh();
   };
   return (
     <FormDialog
-      title={`Grow ${disk.name}`}
-      submitLabel="Grow"
+      title={words.grow(disk.name)}
+      submitLabel={words.growIt}
       isReady={disk.sizeBytes < Number(gib) * GIB}
       onSubmit={grow}
       onClose={onClose}
     >
       <TextField
-        label="Size in GiB"
+        label={words.sizeGib}
         type="number"
         min={1}
         max={Math.floor(DISK_LIMITS.maxBytes / GIB)}
@@ -90,7 +106,7 @@ export function GrowDialog({ disk, onClose }: DiskDialogProps) {
         isRequired
         hasFocus
       />
-      <p>It cannot be made smaller again. The guest’s own file system is grown in the guest.</p>
+      <p>{words.cannotBeMadeSmallerAgain}</p>
     </FormDialog>
   );
 }

@@ -4,6 +4,9 @@ import type { ReactNode } from 'react';
 import { getVm, type Vm } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
 import { Failure } from '../../shell/frame/failure.tsx';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.freshVm;
 
 interface FreshVmProps {
   readonly vmId: string;
@@ -17,6 +20,6 @@ export function FreshVm({ vmId, children }: FreshVmProps) {
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  if (fresh.isError) return <Failure title="The machine could not be read" error={fresh.error} />;
+  if (fresh.isError) return <Failure title={words.machineCouldNotBeRead} error={fresh.error} />;
   return fresh.data === undefined ? null : children(fresh.data.body, fresh.data.etag);
 }

@@ -1,5 +1,8 @@
 /** The rules of sessions as a form has them (texts), and back. Pure. Empty is the gateway's default, 0 is no limit. */
 import type { Clipboard, SessionRules } from '../../../../api/session-rules.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.rulesForm;
 
 export interface RulesForm {
   readonly clipboard: Clipboard | '';
@@ -45,14 +48,14 @@ export function describeRules(rules: SessionRules): string {
   const { clipboard, idleMinutes, absoluteHours, mbit, refusedKeys } = formOf(rules);
   const parts = [
     clipboard === '' ? '' : `clipboard ${CLIPBOARDS[clipboard]}`,
-    idleMinutes === '' ? '' : idleMinutes === '0' ? 'no idle limit' : `ends after ${idleMinutes} idle minutes`,
-    absoluteHours === '' ? '' : absoluteHours === '0' ? 'no limit in all' : `ends after ${absoluteHours} hours`,
+    idleMinutes === '' ? '' : idleMinutes === '0' ? words.noIdleLimit : words.endsAfterIdleMinutes(idleMinutes),
+    absoluteHours === '' ? '' : absoluteHours === '0' ? words.noLimitAll : words.endsAfterHours(absoluteHours),
     mbit === '' || mbit === '0' ? '' : `${mbit} Mbit/s`,
     refusedKeys === '' ? '' : `refuses ${refusedKeys}`,
   ].filter((part) => part !== '');
-  return parts.length === 0 ? 'As the gateway’s' : parts.join('; ');
+  return parts.length === 0 ? words.asGatewayS : parts.join('; ');
 }
-const CLIPBOARDS = { both: 'both ways', in: 'only to the desktop', out: 'only from the desktop', off: 'off' } as const;
+const CLIPBOARDS = { both: words.bothWays, in: words.onlyDesktop, out: words.onlyFromDesktop, off: 'off' } as const;
 
 function textOf(value: number | null | undefined, unit: number): string {
   if (value === undefined) return '';

@@ -10,12 +10,16 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { SelectField } from '../../shell/form/select-field.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.vmCreateDialog;
+const { common } = text;
 
 type From = 'template' | 'image' | 'blank';
 const FROM: readonly { readonly value: From; readonly label: string }[] = [
-  { value: 'template', label: 'A linked clone of a template (at once, small)' },
-  { value: 'image', label: 'A linked clone of an image' },
-  { value: 'blank', label: 'An empty disk' },
+  { value: 'template', label: words.linkedCloneTemplateAtOnce },
+  { value: 'image', label: words.linkedCloneImage },
+  { value: 'blank', label: words.emptyDisk },
 ];
 const GIB = 2 ** 30;
 
@@ -53,33 +57,33 @@ export function VmCreateDialog({ onClose }: { readonly onClose: () => void }) {
 
   return (
     <FormDialog
-      title="New virtual machine"
-      submitLabel="Make it"
+      title={words.newVirtualMachine}
+      submitLabel={common.make}
       isReady={name.trim() !== '' && source() !== undefined}
       onSubmit={create}
       onClose={onClose}
     >
-      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={64} />
-      <SelectField label="First disk" value={from} options={FROM} onChange={setFrom} />
+      <TextField label={common.name} value={name} onChange={setName} isRequired hasFocus maxLength={64} />
+      <SelectField label={words.firstDisk} value={from} options={FROM} onChange={setFrom} />
       {from === 'blank' ? (
-        <TextField label="Size in GiB" type="number" min={1} max={2040} value={sizeGib} onChange={setSizeGib} />
+        <TextField label={words.sizeGib} type="number" min={1} max={2040} value={sizeGib} onChange={setSizeGib} />
       ) : (
         <SelectField
-          label={from === 'template' ? 'Template' : 'Image'}
+          label={from === 'template' ? words.template : words.image}
           value={chosen?.id ?? ''}
           options={
             disks.length === 0
-              ? [{ value: '', label: `There is no ${kind} yet` }]
+              ? [{ value: '', label: words.thereNoYet(kind) }]
               : disks.map((disk) => ({ value: disk.id, label: disk.name }))
           }
           onChange={setDiskId}
         />
       )}
       <div className="oriel-form-pair">
-        <TextField label="CPUs" type="number" min={1} max={64} value={cpus} onChange={setCpus} />
-        <TextField label="Memory in MiB" type="number" min={16} value={memoryMib} onChange={setMemoryMib} />
+        <TextField label={words.cpus} type="number" min={1} max={64} value={cpus} onChange={setCpus} />
+        <TextField label={words.memoryMib} type="number" min={16} value={memoryMib} onChange={setMemoryMib} />
       </div>
-      <Switch id="vm-start" label="Start it" isChecked={doesStart} onChange={(_, isOn) => setDoesStart(isOn)} />
+      <Switch id="vm-start" label={words.start} isChecked={doesStart} onChange={(_, isOn) => setDoesStart(isOn)} />
     </FormDialog>
   );
 }

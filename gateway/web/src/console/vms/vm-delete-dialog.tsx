@@ -6,6 +6,9 @@ import { deleteVm, type Vm, type VmDelete } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.vmDeleteDialog;
 
 interface VmDeleteDialogProps {
   readonly vm: Vm;
@@ -23,25 +26,25 @@ export function VmDeleteDialog({ vm, onClose }: VmDeleteDialogProps) {
   };
   return (
     <FormDialog
-      title={`Delete ${vm.name}?`}
+      title={words.askDelete(vm.name)}
       submitLabel="Delete"
       isDanger
       isReady={disks !== undefined}
       onSubmit={remove}
       onClose={onClose}
     >
-      <p>The machine is stopped and removed. What happens to its disks?</p>
+      <p>{words.askMachineStoppedRemovedWhat}</p>
       <Radio
         id="disks-keep"
-        name="disks"
-        label="Keep them in the library"
+        name={words.disks}
+        label={words.keepThemLibrary}
         isChecked={disks === 'keep'}
         onChange={() => setDisks('keep')}
       />
       <Radio
         id="disks-delete"
-        name="disks"
-        label="Delete them for good"
+        name={words.disks}
+        label={words.deleteThemGood}
         isChecked={disks === 'delete'}
         onChange={() => setDisks('delete')}
       />

@@ -13,6 +13,9 @@ import { Loading } from '../../shell/frame/loading.tsx';
 import { ChainView } from '../images/chain-view.tsx';
 import { FoldDialog, GrowDialog, RevertDialog, SnapshotDialog } from './disk-dialogs.tsx';
 import './disks.css';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.vmDisks;
 
 type Asking =
   | { readonly what: 'snapshot' | 'revert' | 'grow'; readonly disk: Disk }
@@ -21,16 +24,16 @@ type Asking =
 export function VmDisks({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const query = useQuery(apiQuery(listDisks, { query: { limit: 500 } }));
   const [asking, setAsking] = useState<Asking>();
-  if (query.isPending) return <Loading label="Loading disks" />;
-  if (query.isError) return <Failure title="The disks could not be listed" error={query.error} />;
+  if (query.isPending) return <Loading label={words.loadingDisks} />;
+  if (query.isError) return <Failure title={words.disksCouldNotBeListed} error={query.error} />;
   const all = query.data.items;
   const mayManage = holds(me, 'manage');
-  if (vm.disks.length === 0) return <p>It has no disk.</p>;
+  if (vm.disks.length === 0) return <p>{words.hasNoDisk}</p>;
   return (
     <>
       {vm.disks.map(({ diskId, bus }) => {
         const disk = all.find((each) => each.id === diskId);
-        if (disk === undefined) return <p key={diskId}>The disk {diskId} is not in the library.</p>;
+        if (disk === undefined) return <p key={diskId}>{words.diskNotLibrary(diskId)}</p>;
         return (
           <section key={diskId} className="oriel-disk" aria-label={disk.name}>
             <div className="oriel-disk__head">
@@ -64,19 +67,19 @@ function DiskActions({ vm, disk, onAsk }: DiskActionsProps) {
   return (
     <>
       <Button variant="secondary" size="sm" onClick={() => onAsk({ what: 'snapshot', disk })}>
-        Snapshot
+        {words.snapshot}
       </Button>
       <Button
         variant="secondary"
         size="sm"
         isAriaDisabled={!isOff}
-        {...(isOff ? {} : { title: 'Stop the machine first' })}
+        {...(isOff ? {} : { title: words.stopMachineFirst })}
         onClick={() => onAsk({ what: 'revert', disk })}
       >
-        Revert…
+        {words.revert}
       </Button>
       <Button variant="secondary" size="sm" onClick={() => onAsk({ what: 'grow', disk })}>
-        Grow…
+        {words.grow}
       </Button>
     </>
   );

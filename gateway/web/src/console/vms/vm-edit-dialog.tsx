@@ -10,7 +10,11 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { SelectField } from '../../shell/form/select-field.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
 import { FreshVm } from './fresh-vm.tsx';
+
+const words = text.console.vms.vmEditDialog;
+const { common } = text;
 
 interface VmEditDialogProps {
   readonly vmId: string;
@@ -53,14 +57,21 @@ function Fields({ vm, etag, images, onClose }: FieldsProps) {
   };
   return (
     <FormDialog
-      title={`Change ${vm.name}`}
-      submitLabel="Save"
+      title={words.change(vm.name)}
+      submitLabel={common.save}
       isReady={name.trim() !== ''}
       onSubmit={save}
       onClose={onClose}
     >
-      <TextField label="Name" value={name} onChange={setName} isRequired hasFocus maxLength={VM_LIMITS.nameChars} />
-      <FormGroup label="Description" fieldId="vm-description">
+      <TextField
+        label={common.name}
+        value={name}
+        onChange={setName}
+        isRequired
+        hasFocus
+        maxLength={VM_LIMITS.nameChars}
+      />
+      <FormGroup label={words.description} fieldId="vm-description">
         <TextArea
           id="vm-description"
           rows={2}
@@ -70,9 +81,9 @@ function Fields({ vm, etag, images, onClose }: FieldsProps) {
         />
       </FormGroup>
       <div className="oriel-form-pair">
-        <TextField label="CPUs" type="number" min={1} max={VM_LIMITS.vcpus} value={cpus} onChange={setCpus} />
+        <TextField label={words.cpus} type="number" min={1} max={VM_LIMITS.vcpus} value={cpus} onChange={setCpus} />
         <TextField
-          label="Memory in MiB"
+          label={words.memoryMib}
           type="number"
           min={VM_LIMITS.minMemoryMiB}
           max={VM_LIMITS.maxMemoryMiB}
@@ -81,20 +92,15 @@ function Fields({ vm, etag, images, onClose }: FieldsProps) {
         />
       </div>
       <SelectField
-        label="In the CD drive"
+        label={words.cdDrive}
         value={cdImageId}
-        options={[{ value: '', label: 'Nothing' }, ...images.map((image) => ({ value: image.id, label: image.name }))]}
+        options={[
+          { value: '', label: words.nothing },
+          ...images.map((image) => ({ value: image.id, label: image.name })),
+        ]}
         onChange={setCdImageId}
       />
-      {!isOff && (
-        <Alert
-          component="p"
-          isInline
-          isPlain
-          variant="info"
-          title="It is running: what cannot change meanwhile takes effect at the next start."
-        />
-      )}
+      {!isOff && <Alert component="p" isInline isPlain variant="info" title={words.runningWhatCannotChangeMeanwhile} />}
     </FormDialog>
   );
 }

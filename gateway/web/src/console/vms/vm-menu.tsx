@@ -8,9 +8,13 @@ import { holds } from '../../api/use-me.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { useAction } from '../../shell/form/use-action.ts';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
+import { text } from '../../text/text.ts';
 import { VmDeleteDialog } from './vm-delete-dialog.tsx';
 import { VmEditDialog } from './vm-edit-dialog.tsx';
 import { VmRulesDialog } from './vm-rules-dialog.tsx';
+
+const words = text.console.vms.vmMenu;
+const { common } = text;
 
 export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const [asking, setAsking] = useState<PowerVerb>();
@@ -27,10 +31,14 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
         onSelect: () => (verb.isHarsh ? setAsking(verb) : void run(verb)),
       }))
     : [];
-  const open = { key: 'open', label: 'Open', onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`) };
-  const edit = { key: 'edit', label: 'Change…', onSelect: () => setDialog('edit') };
-  const rules = { key: 'rules', label: 'Session rules…', onSelect: () => setDialog('rules') };
-  const remove = { key: 'delete', label: 'Delete…', isDanger: true, onSelect: () => setDialog('delete') };
+  const open = {
+    key: 'open',
+    label: words.open,
+    onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`),
+  };
+  const edit = { key: 'edit', label: words.change, onSelect: () => setDialog('edit') };
+  const rules = { key: 'rules', label: words.sessionRules, onSelect: () => setDialog('rules') };
+  const remove = { key: 'delete', label: common.delete, isDanger: true, onSelect: () => setDialog('delete') };
   return (
     <>
       <RowMenu
@@ -49,7 +57,7 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
           onSubmit={() => run(asking)}
           onClose={() => setAsking(undefined)}
         >
-          <p>What is not saved inside the machine is lost, as when the plug is pulled.</p>
+          <p>{words.whatNotSavedInsideMachine}</p>
         </FormDialog>
       )}
       {dialog === 'edit' && <VmEditDialog vmId={vm.id} onClose={close} />}

@@ -32,14 +32,18 @@ import { VmLog } from './vm-log.tsx';
 import { VmMenu } from './vm-menu.tsx';
 import '../../shell/list/list.css';
 import '../../shell/card/cards.css';
+import { text } from '../../text/text.ts';
+
+const words = text.console.vms.vmPage;
+const { common } = text;
 
 export function VmPage({ me }: { readonly me: Me }) {
   const { vmId = '' } = useParams();
   const query = useQuery(apiQuery(getVm, { params: { vmId } }));
-  usePageTitle(query.data?.name ?? 'Virtual machine');
+  usePageTitle(query.data?.name ?? words.virtualMachine);
   if (query.isPending) return <Loading />;
   if (query.isError) {
-    return <Failure title="No such virtual machine" error={query.error} onRetry={() => void query.refetch()} />;
+    return <Failure title={words.noSuchVirtualMachine} error={query.error} onRetry={() => void query.refetch()} />;
   }
   const vm = query.data;
   return (
@@ -48,7 +52,7 @@ export function VmPage({ me }: { readonly me: Me }) {
         <BreadcrumbItem
           render={({ className }) => (
             <Link className={className} to="/console/vms">
-              Virtual machines
+              {common.virtualMachines}
             </Link>
           )}
         />
@@ -67,11 +71,11 @@ export function VmPage({ me }: { readonly me: Me }) {
         <p className={vm.state === 'stopped' ? 'oriel-subtle' : 'oriel-reason'}>{sentence(vm.reason)}</p>
       )}
       {0 < vm.pendingRestart.length && (
-        <p className="oriel-subtle">After the next start: {vm.pendingRestart.join(', ')}</p>
+        <p className="oriel-subtle">{words.afterNextStart(vm.pendingRestart.join(', '))}</p>
       )}
       <div className="oriel-cards">
         <Card>
-          <CardTitle component="h2">Overview</CardTitle>
+          <CardTitle component="h2">{words.overview}</CardTitle>
           <CardBody>
             <Facts vm={vm} />
           </CardBody>
@@ -79,7 +83,7 @@ export function VmPage({ me }: { readonly me: Me }) {
         <Card className="oriel-cards__screen">
           <Link
             to={`/desktops/${encodeURIComponent(vm.id)}`}
-            aria-label={`Open ${vm.name}`}
+            aria-label={words.open(vm.name)}
             className="oriel-card__link"
           >
             <Thumbnail
@@ -90,13 +94,13 @@ export function VmPage({ me }: { readonly me: Me }) {
           </Link>
         </Card>
         <Card className="oriel-cards__wide">
-          <CardTitle component="h2">Disks</CardTitle>
+          <CardTitle component="h2">{words.disks}</CardTitle>
           <CardBody>
             <VmDisks vm={vm} me={me} />
           </CardBody>
         </Card>
         <Card className="oriel-cards__wide">
-          <CardTitle component="h2">What happened</CardTitle>
+          <CardTitle component="h2">{words.whatHappened}</CardTitle>
           <CardBody>
             <VmLog vmId={vm.id} />
           </CardBody>
@@ -111,31 +115,35 @@ function VmNext({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const act = useAction('vm.', 'desktop.');
   if (START.from.includes(vm.state)) {
     if (!holds(me, 'power')) return null;
-    return <Button onClick={() => void act(`${vm.name}: ${START.done}`, () => runPower(vm.id, 'start'))}>Start</Button>;
+    return (
+      <Button onClick={() => void act(`${vm.name}: ${START.done}`, () => runPower(vm.id, 'start'))}>
+        {words.start}
+      </Button>
+    );
   }
   if (!holds(me, 'open')) return null;
   return (
     <Link to={`/desktops/${encodeURIComponent(vm.id)}`} className="pf-v6-c-button pf-m-primary">
-      Open
+      {words.openIt}
     </Link>
   );
 }
 
-const ACCELERATORS = { kvm: 'KVM', tcg: 'TCG (emulated)', native: 'native' } as const;
+const ACCELERATORS = { kvm: 'KVM', tcg: words.tcgEmulated, native: 'native' } as const;
 
 function Facts({ vm }: { readonly vm: Vm }) {
   const { hardware, accelerator } = vm;
   const facts: readonly (readonly [string, string])[] = [
-    ['Description', vm.description === '' ? '–' : vm.description],
-    ['Host', vm.hostName],
+    [words.description, vm.description === '' ? '–' : vm.description],
+    [words.host, vm.hostName],
     ['CPUs', String(hardware.vcpus)],
-    ['Memory', `${hardware.memoryMiB} MiB`],
-    ['Firmware', hardware.firmware === 'uefi' ? 'UEFI' : 'BIOS'],
-    ['Accelerator', accelerator === null ? '–' : ACCELERATORS[accelerator]],
-    ['Session rules', describeRules(vm.sessionRules)],
-    ['Boots', String(vm.boots)],
-    ['Started', formatTime(vm.startedAt)],
-    ['Made', formatTime(vm.createdAt)],
+    [words.memory, `${hardware.memoryMiB} MiB`],
+    [words.firmware, hardware.firmware === 'uefi' ? 'UEFI' : 'BIOS'],
+    [words.accelerator, accelerator === null ? '–' : ACCELERATORS[accelerator]],
+    [words.sessionRules, describeRules(vm.sessionRules)],
+    [words.boots, String(vm.boots)],
+    [words.started, formatTime(vm.startedAt)],
+    [words.made, formatTime(vm.createdAt)],
   ];
   return (
     <DescriptionList isHorizontal isCompact>

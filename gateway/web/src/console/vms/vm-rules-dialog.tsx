@@ -8,8 +8,12 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { SelectField } from '../../shell/form/select-field.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
+import { text } from '../../text/text.ts';
 import { FreshVm } from './fresh-vm.tsx';
 import { formOf, type RulesForm, rulesOf } from './rules-form.ts';
+
+const words = text.console.vms.vmRulesDialog;
+const { common } = text;
 
 interface VmRulesDialogProps {
   readonly vmId: string;
@@ -21,11 +25,11 @@ export function VmRulesDialog({ vmId, onClose }: VmRulesDialogProps) {
 }
 
 const CLIPBOARDS: readonly { readonly value: Clipboard | ''; readonly label: string }[] = [
-  { value: '', label: 'Both ways (default)' },
-  { value: 'both', label: 'Both ways' },
-  { value: 'in', label: 'Only to the desktop' },
-  { value: 'out', label: 'Only from the desktop' },
-  { value: 'off', label: 'Off' },
+  { value: '', label: words.bothWaysDefault },
+  { value: 'both', label: words.bothWays },
+  { value: 'in', label: words.onlyDesktop },
+  { value: 'out', label: words.onlyFromDesktop },
+  { value: 'off', label: words.off },
 ];
 
 interface FieldsProps {
@@ -43,16 +47,16 @@ function Fields({ vm, etag, onClose }: FieldsProps) {
     void refetch(['vm.']);
   };
   return (
-    <FormDialog title={`Rules for sessions on ${vm.name}`} submitLabel="Save" onSubmit={save} onClose={onClose}>
+    <FormDialog title={words.rulesSessions(vm.name)} submitLabel={common.save} onSubmit={save} onClose={onClose}>
       <SelectField
-        label="Clipboard"
+        label={words.clipboard}
         value={form.clipboard}
         options={CLIPBOARDS}
         onChange={(clipboard) => set({ clipboard })}
       />
       <div className="oriel-form-pair">
         <TextField
-          label="Idle limit in minutes"
+          label={words.idleLimitMinutes}
           type="number"
           min={0}
           hint="Empty: 4 hours. 0: never."
@@ -60,7 +64,7 @@ function Fields({ vm, etag, onClose }: FieldsProps) {
           onChange={(idleMinutes) => set({ idleMinutes })}
         />
         <TextField
-          label="Time limit in hours"
+          label={words.timeLimitHours}
           type="number"
           min={0}
           hint="Empty: 24. 0: never."
@@ -69,26 +73,20 @@ function Fields({ vm, etag, onClose }: FieldsProps) {
         />
       </div>
       <TextField
-        label="Bandwidth of a session in Mbit/s"
+        label={words.bandwidthSessionMbitS}
         type="number"
         min={0}
-        hint="Empty: no limit."
+        hint={words.emptyNoLimit}
         value={form.mbit}
         onChange={(mbit) => set({ mbit })}
       />
       <TextField
-        label="Refused keys"
-        hint="Separated by commas, such as Control+Alt+Delete, Super+l"
+        label={words.refusedKeys}
+        hint={words.separatedByCommasSuchAs}
         value={form.refusedKeys}
         onChange={(refusedKeys) => set({ refusedKeys })}
       />
-      <Alert
-        component="p"
-        isInline
-        isPlain
-        variant="info"
-        title="They hold for sessions that are opened from now on."
-      />
+      <Alert component="p" isInline isPlain variant="info" title={words.theyHoldSessionsOpenedFrom} />
     </FormDialog>
   );
 }

@@ -13,19 +13,23 @@ import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { StateLabel } from '../../shell/list/state-label.tsx';
+import { text } from '../../text/text.ts';
 import { VmCreateDialog } from './vm-create-dialog.tsx';
 import { VmMenu } from './vm-menu.tsx';
+
+const words = text.console.vms.vmsPage;
+const { common } = text;
 
 const COLUMNS: readonly Column<Vm>[] = [
   {
     key: 'name',
-    label: 'Name',
+    label: common.name,
     isLong: true,
     cell: ({ id, name }) => <Link to={`/console/vms/${encodeURIComponent(id)}`}>{name}</Link>,
   },
   {
     key: 'state',
-    label: 'State',
+    label: common.state,
     cell: ({ state, reason }) => (
       <>
         <StateLabel state={state} />
@@ -33,13 +37,13 @@ const COLUMNS: readonly Column<Vm>[] = [
       </>
     ),
   },
-  { key: 'host', label: 'Host', cell: ({ hostName }) => hostName },
+  { key: 'host', label: words.host, cell: ({ hostName }) => hostName },
   {
     key: 'size',
-    label: 'CPUs, memory',
+    label: words.cpusMemory,
     cell: ({ hardware }) => `${hardware.vcpus} × CPU, ${hardware.memoryMiB} MiB`,
   },
-  { key: 'since', label: 'Started', cell: ({ startedAt }) => formatAgo(startedAt, Date.now()) },
+  { key: 'since', label: words.started, cell: ({ startedAt }) => formatAgo(startedAt, Date.now()) },
 ];
 
 export function VmsPage({ me }: { readonly me: Me }) {
@@ -48,12 +52,12 @@ export function VmsPage({ me }: { readonly me: Me }) {
   const query = useInfiniteQuery(apiPages(listVms, { query: name === '' ? {} : { name } }));
   return (
     <ListPage
-      title="Virtual machines"
-      actions={holds(me, 'manage') && <Button onClick={() => setCreating(true)}>New virtual machine</Button>}
+      title={common.virtualMachines}
+      actions={holds(me, 'manage') && <Button onClick={() => setCreating(true)}>{words.newVirtualMachine}</Button>}
       filters={
         <SearchInput
-          aria-label="Search by name"
-          placeholder="Name"
+          aria-label={words.searchByName}
+          placeholder={common.name}
           value={name}
           onChange={(_, value) => setName(value)}
           onClear={() => setName('')}
@@ -62,10 +66,10 @@ export function VmsPage({ me }: { readonly me: Me }) {
     >
       <PagedTable
         query={query}
-        label="Virtual machines"
+        label={common.virtualMachines}
         columns={COLUMNS}
-        empty={name === '' ? 'No virtual machines yet' : 'None has such a name'}
-        emptyHint={name === '' ? 'Make one from a template: it starts in a moment.' : ''}
+        empty={name === '' ? words.noVirtualMachinesYet : words.noneHasSuchName}
+        emptyHint={name === '' ? words.makeOneFromTemplateStarts : ''}
         actions={(vm) => <VmMenu vm={vm} me={me} />}
       />
       {isCreating && <VmCreateDialog onClose={() => setCreating(false)} />}

@@ -3,6 +3,9 @@ import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon
 import { useRef, useState } from 'react';
 import { useThumbnail } from './use-thumbnail.ts';
 import './card.css';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.card.thumbnail;
 
 interface ThumbnailProps {
   /** Whose screen it is. */
@@ -24,7 +27,7 @@ export function Thumbnail({ of, url, isLive }: ThumbnailProps) {
       ) : (
         <img
           src={picture}
-          alt={`Screen of ${of}`}
+          alt={words.screen(of)}
           className="oriel-thumbnail__picture"
           onError={() => setBroken(picture)}
         />

@@ -2,6 +2,9 @@
 import { Alert, Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { type FormEvent, type ReactNode, useId, useState } from 'react';
 import { describeError } from '../../api/client.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.form.formDialog;
 
 interface FormDialogProps {
   readonly title: string;
@@ -52,7 +55,7 @@ export function FormDialog(props: FormDialogProps) {
           {submitLabel}
         </Button>
         <Button variant="link" onClick={onClose}>
-          Cancel
+          {words.cancel}
         </Button>
       </ModalFooter>
     </Modal>

@@ -1,6 +1,9 @@
 /** Keeps a fault in one page from taking the whole application down. Also catches a chunk that a new version replaced. */
 import { Component, type ReactNode } from 'react';
+import { text } from '../../text/text.ts';
 import { Failure } from './failure.tsx';
+
+const words = text.shell.frame.errorBoundary;
 
 interface Props {
   readonly children: ReactNode;
@@ -26,7 +29,7 @@ export class ErrorBoundary extends Component<Props, State> {
   override render(): ReactNode {
     if (this.state.error === undefined) return this.props.children;
     return (
-      <Failure title="This page failed" error={this.state.error} onRetry={() => this.setState({ error: undefined })} />
+      <Failure title={words.pageFailed} error={this.state.error} onRetry={() => this.setState({ error: undefined })} />
     );
   }
 }

@@ -2,6 +2,9 @@
 import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core';
 import { ExclamationCircleIcon } from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { describeError } from '../../api/client.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.frame.failure;
 
 interface FailureProps {
   readonly title: string;
@@ -17,7 +20,7 @@ export function Failure({ title, error, onRetry }: FailureProps) {
         <EmptyStateFooter>
           <EmptyStateActions>
             <Button variant="primary" onClick={onRetry}>
-              Try again
+              {words.tryAgain}
             </Button>
           </EmptyStateActions>
         </EmptyStateFooter>

@@ -26,6 +26,10 @@ import { sectionsFor } from './sections.ts';
 import { ThemeToggle } from './theme-toggle.tsx';
 import { UserMenu } from './user-menu.tsx';
 import './frame.css';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.frame.frame;
+const { common } = text;
 
 const CONTENT_ID = 'content';
 
@@ -38,7 +42,7 @@ export function Frame({ me }: { readonly me: Me }) {
       isContentFilled
       mainContainerId={CONTENT_ID}
       isManagedSidebar={hasConsole}
-      skipToContent={<SkipToContent href={`#${CONTENT_ID}`}>Skip to content</SkipToContent>}
+      skipToContent={<SkipToContent href={`#${CONTENT_ID}`}>{words.skipContent}</SkipToContent>}
       masthead={<Top me={me} hasConsole={hasConsole} />}
       sidebar={hasConsole ? <Side paths={sections} current={pathname} /> : undefined}
     >
@@ -57,13 +61,13 @@ function Top({ me, hasConsole }: { readonly me: Me; readonly hasConsole: boolean
       <MastheadMain>
         {hasConsole && (
           <MastheadToggle>
-            <PageToggleButton variant="plain" aria-label="Navigation" icon={<BarsIcon />} />
+            <PageToggleButton variant="plain" aria-label={words.navigation} icon={<BarsIcon />} />
           </MastheadToggle>
         )}
         <MastheadBrand>
-          <Link to="/desktops" className="oriel-brand" aria-label="Oriel: desktops">
+          <Link to="/desktops" className="oriel-brand" aria-label={words.orielDesktops}>
             <Brand />
-            <span className="oriel-brand__name">Oriel</span>
+            <span className="oriel-brand__name">{common.oriel}</span>
           </Link>
         </MastheadBrand>
       </MastheadMain>
@@ -91,9 +95,9 @@ function Side({ paths, current }: SideProps) {
   return (
     <PageSidebar>
       <PageSidebarBody>
-        <Nav aria-label="Sections">
-          <NavList>{item('/desktops', 'My desktops')}</NavList>
-          <NavGroup title="Console">{paths.map(({ path, label }) => item(path, label))}</NavGroup>
+        <Nav aria-label={words.sections}>
+          <NavList>{item('/desktops', words.myDesktops)}</NavList>
+          <NavGroup title={words.console}>{paths.map(({ path, label }) => item(path, label))}</NavGroup>
         </Nav>
       </PageSidebarBody>
     </PageSidebar>

@@ -1,15 +1,18 @@
 /** An address that leads nowhere. */
 import { EmptyState, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core';
 import { Link } from 'react-router';
+import { text } from '../../text/text.ts';
 import { usePageTitle } from './page-title.ts';
 
+const words = text.shell.frame.notFoundPage;
+
 export function NotFoundPage() {
-  usePageTitle('Not found');
+  usePageTitle(words.notFound);
   return (
-    <EmptyState titleText="There is no such page" headingLevel="h1">
-      <EmptyStateBody>The address may have been mistyped, or what it led to is gone.</EmptyStateBody>
+    <EmptyState titleText={words.thereNoSuchPage} headingLevel="h1">
+      <EmptyStateBody>{words.addressMayHaveBeenMistyped}</EmptyStateBody>
       <EmptyStateFooter>
-        <Link to="/desktops">To the desktops</Link>
+        <Link to="/desktops">{words.desktops}</Link>
       </EmptyStateFooter>
     </EmptyState>
   );

@@ -2,6 +2,10 @@
 import { Alert, AlertActionCloseButton, AlertGroup } from '@patternfly/react-core';
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
 import { describeError } from '../../api/client.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.frame.notices;
+const { common } = text;
 
 export interface Notice {
   readonly id: number;
@@ -47,7 +51,7 @@ export function NoticesProvider({ children }: { readonly children: ReactNode }) 
   return (
     <NoticesContext.Provider value={value}>
       {children}
-      <AlertGroup isToast isLiveRegion aria-label="Messages">
+      <AlertGroup isToast isLiveRegion aria-label={words.messages}>
         {notices.map((notice) => (
           <Alert
             component="p"
@@ -56,7 +60,7 @@ export function NoticesProvider({ children }: { readonly children: ReactNode }) 
             title={notice.title}
             timeout={notice.variant === 'danger' ? 12_000 : 5_000}
             onTimeout={() => drop(notice.id)}
-            actionClose={<AlertActionCloseButton title="Close" onClose={() => drop(notice.id)} />}
+            actionClose={<AlertActionCloseButton title={common.close} onClose={() => drop(notice.id)} />}
           >
             {notice.detail}
           </Alert>

@@ -2,6 +2,10 @@
 import type { Me } from '../../../../api/auth.ts';
 import type { Right } from '../../../../api/rights.ts';
 import { holds } from '../../api/use-me.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.frame.sections;
+const { common } = text;
 
 export interface Section {
   readonly path: string;
@@ -10,13 +14,13 @@ export interface Section {
 }
 
 export const SECTIONS: readonly Section[] = [
-  { path: '/console/vms', label: 'Virtual machines', right: 'see' },
-  { path: '/console/images', label: 'Disks and images', right: 'settings' },
-  { path: '/console/hosts', label: 'Hosts', right: 'settings' },
-  { path: '/console/sessions', label: 'Sessions', right: 'watch' },
-  { path: '/console/tasks', label: 'Tasks', right: 'see' },
-  { path: '/console/people', label: 'People', right: 'people' },
-  { path: '/console/audit', label: 'Audit log', right: 'audit' },
+  { path: '/console/vms', label: common.virtualMachines, right: 'see' },
+  { path: '/console/images', label: words.disksImages, right: 'settings' },
+  { path: '/console/hosts', label: words.hosts, right: 'settings' },
+  { path: '/console/sessions', label: words.sessions, right: 'watch' },
+  { path: '/console/tasks', label: words.tasks, right: 'see' },
+  { path: '/console/people', label: words.people, right: 'people' },
+  { path: '/console/audit', label: words.auditLog, right: 'audit' },
 ];
 
 export function sectionsFor(me: Me): readonly Section[] {

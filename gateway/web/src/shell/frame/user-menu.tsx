@@ -13,7 +13,10 @@ import { useNavigate } from 'react-router';
 import { type Me, signOut } from '../../../../api/auth.ts';
 import { client, ME_KEY } from '../../api/client.ts';
 import { queryClient } from '../../api/query-client.ts';
+import { text } from '../../text/text.ts';
 import { useNotices } from './notices.tsx';
+
+const words = text.shell.frame.userMenu;
 
 export function UserMenu({ me }: { readonly me: Me }) {
   const [isOpen, setOpen] = useState(false);
@@ -26,7 +29,7 @@ export function UserMenu({ me }: { readonly me: Me }) {
       queryClient.setQueryData(ME_KEY, null);
       await navigate('/sign-in');
     } catch (error) {
-      notices.failed('Could not sign out', error);
+      notices.failed(words.couldNotSignOut, error);
     }
   };
   return (
@@ -42,7 +45,7 @@ export function UserMenu({ me }: { readonly me: Me }) {
           isExpanded={isOpen}
           onClick={() => setOpen(!isOpen)}
           icon={<UserCircleIcon />}
-          aria-label={`Account of ${me.displayName}`}
+          aria-label={words.account(me.displayName)}
         >
           <span className="oriel-user__name">{me.displayName}</span>
         </MenuToggle>
@@ -50,11 +53,11 @@ export function UserMenu({ me }: { readonly me: Me }) {
     >
       <DropdownList>
         <DropdownItem key="account" onClick={() => void navigate('/account')} description={me.name}>
-          My account
+          {words.myAccount}
         </DropdownItem>
         <Divider component="li" key="line" />
         <DropdownItem key="out" onClick={() => void leave()}>
-          Sign out
+          {words.signOut}
         </DropdownItem>
       </DropdownList>
     </Dropdown>

@@ -3,6 +3,9 @@ import { EmptyState, EmptyStateBody, Skeleton } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import type { ReactNode } from 'react';
 import './list.css';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.list.dataTable;
 
 export interface Column<T> {
   readonly key: string;
@@ -54,7 +57,7 @@ export function DataTable<T extends { readonly id: string }>(props: DataTablePro
               {text}
             </Th>
           ))}
-          {actions !== undefined && <Th screenReaderText="Actions" />}
+          {actions !== undefined && <Th screenReaderText={words.actions} />}
         </Tr>
       </Thead>
       <Tbody>
@@ -79,7 +82,7 @@ function SkeletonRows({ columns }: { readonly columns: number }) {
     <Tr key={row}>
       {Array.from({ length: columns }, (_unused, column) => (
         <Td key={column}>
-          <Skeleton screenreaderText={row === 0 && column === 0 ? 'Loading' : ''} />
+          <Skeleton screenreaderText={row === 0 && column === 0 ? words.loading : ''} />
         </Td>
       ))}
     </Tr>

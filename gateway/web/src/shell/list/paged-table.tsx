@@ -3,8 +3,11 @@ import { Button } from '@patternfly/react-core';
 import type { UseInfiniteQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import type { ListPage } from '../../api/query.ts';
+import { text } from '../../text/text.ts';
 import { Failure } from '../frame/failure.tsx';
 import { type Column, DataTable } from './data-table.tsx';
+
+const words = text.shell.list.pagedTable;
 
 interface PagedTableProps<T extends { readonly id: string }> {
   readonly query: UseInfiniteQueryResult<{ pages: readonly ListPage<T>[] }>;
@@ -18,7 +21,7 @@ interface PagedTableProps<T extends { readonly id: string }> {
 export function PagedTable<T extends { readonly id: string }>({ query, ...table }: PagedTableProps<T>) {
   const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
   if (query.isError && rows.length === 0) {
-    return <Failure title="This list could not be had" error={query.error} onRetry={() => void query.refetch()} />;
+    return <Failure title={words.listCouldNotBeHad} error={query.error} onRetry={() => void query.refetch()} />;
   }
   return (
     <>
@@ -30,7 +33,7 @@ export function PagedTable<T extends { readonly id: string }>({ query, ...table 
           isLoading={query.isFetchingNextPage}
           onClick={() => void query.fetchNextPage()}
         >
-          More
+          {words.more}
         </Button>
       )}
     </>

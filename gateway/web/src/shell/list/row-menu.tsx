@@ -2,6 +2,9 @@
 import { Dropdown, DropdownItem, DropdownList, MenuToggle, type MenuToggleElement } from '@patternfly/react-core';
 import { EllipsisVIcon } from '@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon';
 import { type Ref, useState } from 'react';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.list.rowMenu;
 
 export interface RowAction {
   readonly key: string;
@@ -34,7 +37,7 @@ export function RowMenu({ name, actions }: RowMenuProps) {
         <MenuToggle
           ref={ref}
           variant="plain"
-          aria-label={`Actions for ${name}`}
+          aria-label={words.actions(name)}
           isExpanded={isOpen}
           onClick={() => setOpen(!isOpen)}
           icon={<EllipsisVIcon />}

@@ -1,21 +1,25 @@
 /** The state of a VM or desktop as a word with a colour; never the colour alone. */
 import { Label } from '@patternfly/react-core';
 import type { VmState } from '../../../../api/vm.ts';
+import { text } from '../../text/text.ts';
+
+const words = text.shell.list.stateLabel;
+const { common } = text;
 
 type Colour = 'green' | 'grey' | 'blue' | 'orange' | 'red' | 'purple';
 
 const STATES: Readonly<Record<VmState, { readonly word: string; readonly color: Colour }>> = {
-  running: { word: 'Running', color: 'green' },
-  starting: { word: 'Starting', color: 'blue' },
-  stopping: { word: 'Stopping', color: 'blue' },
-  saving: { word: 'Saving', color: 'blue' },
-  deleting: { word: 'Deleting', color: 'blue' },
-  paused: { word: 'Paused', color: 'orange' },
-  blocked: { word: 'Blocked', color: 'orange' },
-  saved: { word: 'Saved', color: 'purple' },
-  stopped: { word: 'Stopped', color: 'grey' },
-  failed: { word: 'Failed', color: 'red' },
-  unknown: { word: 'Unknown', color: 'grey' },
+  running: { word: words.running, color: 'green' },
+  starting: { word: words.starting, color: 'blue' },
+  stopping: { word: words.stopping, color: 'blue' },
+  saving: { word: words.saving, color: 'blue' },
+  deleting: { word: words.deleting, color: 'blue' },
+  paused: { word: words.paused, color: 'orange' },
+  blocked: { word: words.blocked, color: 'orange' },
+  saved: { word: words.saved, color: 'purple' },
+  stopped: { word: words.stopped, color: 'grey' },
+  failed: { word: common.failed, color: 'red' },
+  unknown: { word: words.unknown, color: 'grey' },
 };
 
 export function StateLabel({ state }: { readonly state: VmState }) {

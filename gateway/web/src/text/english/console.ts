@@ -1,0 +1,10 @@
+/** The console, an area a file. */
+import { audit } from './console/audit.ts';
+import { hosts } from './console/hosts.ts';
+import { images } from './console/images.ts';
+import { people } from './console/people.ts';
+import { sessions } from './console/sessions.ts';
+import { tasks } from './console/tasks.ts';
+import { vms } from './console/vms.ts';
+
+export const consolePages = { audit, hosts, images, people, sessions, tasks, vms };

@@ -1,0 +1,86 @@
+/** The frame around every page, lists and forms. */
+
+export const shell = {
+  card: {
+    thumbnail: {
+      screen: (of: string) => `Screen of ${of}`,
+    },
+  },
+  form: {
+    formDialog: {
+      cancel: 'Cancel',
+    },
+  },
+  frame: {
+    errorBoundary: {
+      pageFailed: 'This page failed',
+    },
+    failure: {
+      tryAgain: 'Try again',
+    },
+    frame: {
+      skipContent: 'Skip to content',
+      navigation: 'Navigation',
+      orielDesktops: 'Oriel: desktops',
+      sections: 'Sections',
+      myDesktops: 'My desktops',
+      console: 'Console',
+    },
+    loading: {
+      loading: 'Loading',
+    },
+    notFoundPage: {
+      notFound: 'Not found',
+      thereNoSuchPage: 'There is no such page',
+      addressMayHaveBeenMistyped: 'The address may have been mistyped, or what it led to is gone.',
+      desktops: 'To the desktops',
+    },
+    notices: {
+      messages: 'Messages',
+    },
+    pageTitle: {},
+    sections: {
+      disksImages: 'Disks and images',
+      hosts: 'Hosts',
+      sessions: 'Sessions',
+      tasks: 'Tasks',
+      people: 'People',
+      auditLog: 'Audit log',
+    },
+    themeToggle: {
+      asSystem: 'as the system',
+      coloursChange: (choice: string, choice2: string) => `Colours: ${choice}. Change to ${choice2}`,
+    },
+    userMenu: {
+      couldNotSignOut: 'Could not sign out',
+      account: (displayName: string) => `Account of ${displayName}`,
+      myAccount: 'My account',
+      signOut: 'Sign out',
+    },
+  },
+  list: {
+    dataTable: {
+      actions: 'Actions',
+      loading: 'Loading',
+    },
+    pagedTable: {
+      listCouldNotBeHad: 'This list could not be had',
+      more: 'More',
+    },
+    rowMenu: {
+      actions: (name: string) => `Actions for ${name}`,
+    },
+    stateLabel: {
+      running: 'Running',
+      starting: 'Starting',
+      stopping: 'Stopping',
+      saving: 'Saving',
+      deleting: 'Deleting',
+      paused: 'Paused',
+      blocked: 'Blocked',
+      saved: 'Saved',
+      stopped: 'Stopped',
+      unknown: 'Unknown',
+    },
+  },
+};
