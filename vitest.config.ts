@@ -9,7 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['oriel-source'] } },
   test: {
     include: [
-      '{vhd,hosts}/src/**/*.test.ts',
+      '{machine,vhd,hosts}/src/**/*.test.ts',
       'gateway/{src,api,relay,web}/**/*.test.{ts,tsx}',
       'test/**/*.test.ts',
       'tools/**/*.test.ts',

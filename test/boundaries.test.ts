@@ -28,6 +28,13 @@ interface House {
 
 const HOUSES: readonly House[] = [
   {
+    at: 'machine/src/',
+    ranks: [
+      ['errors.ts', 'process-ref.ts', 'record-file.ts', 'unix-listener.ts', 'crew.ts', 'lock-holder.ts', 'owner-lock.ts'],
+      ['index.ts'],
+    ],
+  },
+  {
     at: 'vhd/src/',
     ranks: [
       ['errors.ts', 'units.ts', 'disk.ts', 'limits.ts'],
@@ -49,6 +56,7 @@ const HOUSES: readonly House[] = [
       ['cli/vhd', 'cli/disks'],
       ['cli'],
     ],
+    packages: ['@oriel/machine'],
     pure: ['formats/vhd/codec'],
   },
   {
@@ -59,13 +67,14 @@ const HOUSES: readonly House[] = [
       [['qemu', 'qemu/agent']],
       ['index.ts', 'contract.ts'],
     ],
+    packages: ['@oriel/machine'],
   },
   { at: 'gateway/api/', ranks: [['.']], pure: ['.'] },
   {
     at: 'gateway/relay/',
     ranks: [['tally.ts', 'stream'], ['conduit.ts'], ['rfb'], ['serial', 'workers']],
     below: ['gateway/api/'],
-    packages: ['@oriel/hosts'],
+    packages: ['@oriel/hosts', '@oriel/machine'],
   },
   {
     at: 'gateway/src/',
@@ -99,7 +108,7 @@ const HOUSES: readonly House[] = [
       ['cli'],
     ],
     below: ['gateway/api/', 'gateway/relay/'],
-    packages: ['@oriel/vhd', '@oriel/hosts'],
+    packages: ['@oriel/vhd', '@oriel/hosts', '@oriel/machine'],
   },
   {
     at: 'gateway/web/src/',

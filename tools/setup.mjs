@@ -94,7 +94,7 @@ function build() {
   const bin = (name) => join(ROOT, 'node_modules/.bin', name);
   run(
     bin('tsc'),
-    ['-b', 'vhd', 'hosts', 'gateway/api', 'gateway/relay', 'gateway'],
+    ['-b', 'machine', 'vhd', 'hosts', 'gateway/api', 'gateway/relay', 'gateway'],
     'the build failed: the compiler says where, above',
   );
   const page = join(ROOT, 'gateway/dist/web/index.html');
