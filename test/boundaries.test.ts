@@ -30,14 +30,22 @@ const HOUSES: readonly House[] = [
   {
     at: 'machine/src/',
     ranks: [
-      ['errors.ts', 'process-ref.ts', 'record-file.ts', 'unix-listener.ts', 'crew.ts', 'lock-holder.ts', 'owner-lock.ts'],
+      [
+        'errors.ts',
+        'process-ref.ts',
+        'record-file.ts',
+        'unix-listener.ts',
+        'crew.ts',
+        'lock-holder.ts',
+        'owner-lock.ts',
+      ],
       ['index.ts'],
     ],
   },
   {
     at: 'vhd/src/',
     ranks: [
-      ['errors.ts', 'units.ts', 'disk.ts', 'limits.ts'],
+      ['errors.ts', 'units.ts', 'disk.ts', 'limits.ts', 'unix-socket.ts'],
       ['storage', 'nbd'],
       [['image', 'formats/vhd/codec']],
       ['copy'],
@@ -62,9 +70,13 @@ const HOUSES: readonly House[] = [
   {
     at: 'hosts/src/',
     ranks: [
-      ['error.ts', 'guest-image.ts', 'ids.ts', 'spec.ts', 'spec-diff.ts', 'driver.ts', 'event-log.ts', 'task-book.ts'],
-      ['qemu/qmp', 'fake'],
-      [['qemu', 'qemu/agent']],
+      ['errors.ts', 'guest-image.ts', 'ids.ts', 'spec.ts', 'spec-diff.ts', 'driver.ts', 'event-log.ts', 'task-book.ts'],
+      ['qemu/qmp', 'qemu/process', 'fake'],
+      ['qemu/agent'],
+      ['qemu/vm'],
+      ['qemu/verbs'],
+      ['qemu/facets'],
+      ['qemu'],
       ['index.ts', 'contract.ts'],
     ],
     packages: ['@oriel/machine'],

@@ -1,9 +1,11 @@
-// The contract of HostDriver as a test suite. A driver is correct when `hostDriverContract(name, open)` passes against it:
-// its test file is one call. What a driver lacks by its capabilities is not asked of it.
+/**
+ * The contract of HostDriver as a test suite. A driver is correct when `hostDriverContract(name, open)` passes against it:
+ * its test file is one call. What a driver lacks by its capabilities is not asked of it.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FacetName, HostDriver, HostEvent, VmObservation } from './driver.ts';
-import { HostError } from './error.ts';
+import { HostError } from './errors.ts';
 import { type Cursor, deviceId, type VmId, vmId } from './ids.ts';
 import { type VmSpecInput, vmSpec } from './spec.ts';
 

@@ -1,8 +1,10 @@
-// The driver interface: what every hypervisor can do, in a core so small that a driver is an afternoon's work, and what
-// only some can do, as facets whose presence is data. docs/design/hosts.md tells why and how to write one.
+/**
+ * The driver interface: what every hypervisor can do, in a core so small that a driver is an afternoon's work, and what
+ * only some can do, as facets whose presence is data. docs/design/hosts.md tells why and how to write one.
+ */
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { HostErrorCode } from './error.ts';
+import type { HostErrorCode } from './errors.ts';
 import type { Cursor, DeviceId, TaskId, VmId } from './ids.ts';
 import type { DiskBus, DiskInput, Firmware, MachineFamily, NicSpec, VideoCard, VmSpec } from './spec.ts';
 

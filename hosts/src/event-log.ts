@@ -1,5 +1,7 @@
-// A driver's events: a ring that any number of watchers read at their own pace. BOUNDED: nothing is queued for a watcher;
-// one that falls off the ring, or comes with a cursor from before it, starts over with a resync.
+/**
+ * A driver's events: a ring that any number of watchers read at their own pace. BOUNDED: nothing is queued for a watcher;
+ * one that falls off the ring, or comes with a cursor from before it, starts over with a resync.
+ */
 import type { CallOptions, HostEvent, HostEventBody, VmObservation } from './driver.ts';
 import type { Cursor } from './ids.ts';
 

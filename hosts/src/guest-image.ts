@@ -1,8 +1,8 @@
-// Where the test guests of this package lie, and how those that are not in the repository are built.
+/** Where the test guests of this package lie, and how those that are not in the repository are built. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HostError } from './error.ts';
+import { HostError } from './errors.ts';
 
 /** A bootable raw image small enough for the repository: what `npm start` shows first. Its disk has to be 1 MiB or more. */
 export const TOY_IMAGE_PATH: string = fileURLToPath(new URL('../guests/toy/toy.bin', import.meta.url));

@@ -1,6 +1,8 @@
-// The names that cross the driver interface, branded so that two of them cannot be mixed up. Each has one constructor
-// that checks it; nothing else makes one.
-import { HostError } from './error.ts';
+/**
+ * The names that cross the driver interface, branded so that two of them cannot be mixed up. Each has one constructor
+ * that checks it; nothing else makes one.
+ */
+import { HostError } from './errors.ts';
 
 /** A VM on a host. Becomes a folder name and a QEMU id, so its alphabet is small. */
 export type VmId = string & { readonly __brand: 'VmId' };

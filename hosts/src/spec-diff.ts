@@ -1,5 +1,7 @@
-// The difference between the spec that a host holds and the one it is given. PURE. A driver acts on what it can change in
-// a running VM; the rest waits for the next start.
+/**
+ * The difference between the spec that a host holds and the one it is given. PURE. A driver acts on what it can change in
+ * a running VM; the rest waits for the next start.
+ */
 import type { SpecChange } from './driver.ts';
 import type { CdSpec, DiskSpec, VmSpec } from './spec.ts';
 

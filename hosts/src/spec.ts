@@ -1,6 +1,8 @@
-// What a VM shall be: plain data that survives JSON, the same for every hypervisor. `vmSpec` fills the defaults and
-// refuses what no driver could make; what one driver cannot make is refused by that driver from its capabilities.
-import { HostError } from './error.ts';
+/**
+ * What a VM shall be: plain data that survives JSON, the same for every hypervisor. `vmSpec` fills the defaults and
+ * refuses what no driver could make; what one driver cannot make is refused by that driver from its capabilities.
+ */
+import { HostError } from './errors.ts';
 import { type DeviceId, deviceId, type VmId, vmId } from './ids.ts';
 
 export type DiskBus = 'virtio-blk' | 'virtio-scsi' | 'ide';

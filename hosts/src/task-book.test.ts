@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Task } from './driver.ts';
-import { HostError } from './error.ts';
+import { HostError } from './errors.ts';
 import { vmId } from './ids.ts';
 import { TASK_LIMITS, TaskBook } from './task-book.ts';
 

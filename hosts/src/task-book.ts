@@ -1,8 +1,10 @@
-// Runs a driver's long verbs as Tasks: one at a time per VM, with progress, cancel and an outcome that stays readable for
-// a while. What makes a task survive a restart is the driver's own record; it starts it again here under the same id.
+/**
+ * Runs a driver's long verbs as Tasks: one at a time per VM, with progress, cancel and an outcome that stays readable for
+ * a while. What makes a task survive a restart is the driver's own record; it starts it again here under the same id.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Task, TaskStatus } from './driver.ts';
-import { HostError, toHostError } from './error.ts';
+import { HostError, toHostError } from './errors.ts';
 import { type TaskId, taskId, type VmId } from './ids.ts';
 
 export const TASK_LIMITS = { finished: 512, running: 4096 } as const;

@@ -55,14 +55,20 @@ export function parseHolder(text: string): Holder | undefined {
   const fields = parse(text);
   const pid = fields?.['pid'];
   const startTicks = Number(fields?.['startTicks'] ?? fields?.['processStart']);
-  if (fields === undefined || !Number.isSafeInteger(pid) || !Number.isSafeInteger(startTicks)) return undefined;
+  if (
+    fields === undefined ||
+    typeof pid !== 'number' ||
+    !Number.isSafeInteger(pid) ||
+    !Number.isSafeInteger(startTicks)
+  )
+    return undefined;
   const { machine, host, space, bootId } = ownPlace();
   const word = (name: string, otherwise: string): string => {
     const value = fields[name];
     return typeof value === 'string' ? value : otherwise;
   };
   return {
-    pid: pid as number,
+    pid,
     startTicks,
     bootId: word('bootId', bootId),
     machine: word('machine', machine),

@@ -77,21 +77,24 @@ afterEach(async () => {
 });
 
 describe('an owner lock', () => {
-  test.for(['linked', 'plain'])('of a killed owner goes to exactly one of six that want it at once (%s)', async (mode) => {
-    let rest = await crowd(8, mode);
-    let owner = rest.pop() as Contender;
-    expect(await owner.take()).toBe('got');
-    while (2 < rest.length) {
-      await owner.kill();
-      const words = await Promise.all(rest.map((one) => one.take()));
-      expect(words.filter((word) => word === 'got')).toHaveLength(1);
-      expect(words.filter((word) => word === 'held')).toHaveLength(rest.length - 1);
-      owner = rest[words.indexOf('got')] as Contender;
-      rest = rest.filter((one) => one !== owner);
-      expect((await ownerOf(file))?.pid).toBe(owner.child.pid);
-    }
-    expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
-  });
+  test.for(['linked', 'plain'])(
+    'of a killed owner goes to exactly one of six that want it at once (%s)',
+    async (mode) => {
+      let rest = await crowd(8, mode);
+      let owner = rest.pop() as Contender;
+      expect(await owner.take()).toBe('got');
+      while (2 < rest.length) {
+        await owner.kill();
+        const words = await Promise.all(rest.map((one) => one.take()));
+        expect(words.filter((word) => word === 'got')).toHaveLength(1);
+        expect(words.filter((word) => word === 'held')).toHaveLength(rest.length - 1);
+        owner = rest[words.indexOf('got')] as Contender;
+        rest = rest.filter((one) => one !== owner);
+        expect((await ownerOf(file))?.pid).toBe(owner.child.pid);
+      }
+      expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
+    },
+  );
 
   test('is never held by two while its owners are killed at any moment', async () => {
     let turns = 0;
@@ -117,7 +120,10 @@ describe('an owner lock', () => {
     const lock = await takeOwnerLock(file, { at: 'somewhere' });
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(await ownerOf(file)).toMatchObject({ pid: process.pid, note: { at: 'somewhere' } });
-    await expect(takeOwnerLock(file)).rejects.toMatchObject({ code: 'HELD', message: expect.stringContaining(`${process.pid}`) });
+    await expect(takeOwnerLock(file)).rejects.toMatchObject({
+      code: 'HELD',
+      message: expect.stringContaining(`${process.pid}`),
+    });
     lock.release();
     lock.release();
     expect(await ownerOf(file)).toBeUndefined();

@@ -29,6 +29,11 @@ describe('a process reference', () => {
 
   test('is read behind a program name that holds anything', () => {
     const after = `S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 1 0 4711 0 25 0`;
-    expect(parseStat(`12 (a) b) R (c) ${after}`)).toEqual({ state: 'S', startTicks: 4711, cpuTicks: 15, residentPages: 25 });
+    expect(parseStat(`12 (a) b) R (c) ${after}`)).toEqual({
+      state: 'S',
+      startTicks: 4711,
+      cpuTicks: 15,
+      residentPages: 25,
+    });
   });
 });

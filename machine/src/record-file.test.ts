@@ -11,22 +11,23 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a record file', () => {
-  test.for([true, false])('is replaced as a whole, for its owner alone (synced: %s)', (isSynced) => {
+  test.for([true, false])('is replaced as a whole, for its owner alone (synced: %s)', async (isSynced) => {
     const path = join(folder, 'a.json');
     writeFileSync(path, 'x', { mode: 0o644 });
-    writeRecord(path, { a: 1 }, { isSynced });
-    expect(readRecord(path)).toEqual({ a: 1 });
+    await writeRecord(path, { a: 1 }, { isSynced });
+    expect(await readRecord(path)).toEqual({ a: 1 });
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['a.json']);
   });
 
-  test('that cannot be written stays as it was, with nothing beside it', () => {
+  test('that cannot be written stays as it was, with nothing beside it', async () => {
     const path = join(folder, 'a.json');
-    writeRecord(path, { a: 1 });
+    await writeRecord(path, { a: 1 });
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
-    expect(() => writeRecord(path, circle)).toThrow('circular');
-    expect(readRecord(path)).toEqual({ a: 1 });
+    await expect(writeRecord(path, circle)).rejects.toThrow('circular');
+    await expect(writeRecord(join(folder, 'a.json', 'b'), 1)).rejects.toMatchObject({ code: 'ENOTDIR' });
+    expect(await readRecord(path)).toEqual({ a: 1 });
     expect(readdirSync(folder)).toEqual(['a.json']);
   });
 
@@ -35,10 +36,10 @@ describe('a record file', () => {
     { it: 'empty', text: '', code: 'DAMAGED' },
     { it: 'cut off', text: '{"a":', code: 'DAMAGED' },
     { it: 'too large', text: `"${'x'.repeat(1 << 20)}"`, code: 'DAMAGED' },
-  ])('that is $it is $code', ({ text, code }) => {
+  ])('that is $it is $code', async ({ text, code }) => {
     const path = join(folder, 'b.json');
     if (text !== undefined) writeFileSync(path, text);
-    if (code === undefined) expect(readRecord(path)).toBeUndefined();
-    else expect(() => readRecord(path)).toThrow(expect.objectContaining({ code }));
+    if (code === undefined) expect(await readRecord(path)).toBeUndefined();
+    else await expect(readRecord(path)).rejects.toMatchObject({ code });
   });
 });

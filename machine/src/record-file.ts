@@ -3,7 +3,7 @@
  * renamed, and the name synced. For their owner's eyes only (mode 0600).
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, MachineError } from './errors.ts';
 
@@ -14,37 +14,44 @@ export interface WriteRecordOptions {
   readonly isSynced?: boolean;
 }
 
-/** Replaces the record. Errors: those of the operating system, and nothing has changed then. */
-export function writeRecord(path: string, value: unknown, { isSynced = true }: WriteRecordOptions = {}): void {
+/**
+ * Replaces the record. Of two calls for one file that are under way, either may be last. Errors: those of the operating
+ * system, and nothing has changed then.
+ */
+export async function writeRecord(
+  path: string,
+  value: unknown,
+  { isSynced = true }: WriteRecordOptions = {},
+): Promise<void> {
+  const text = `${JSON.stringify(value)}\n`;
   const beside = `${path}.${randomBytes(4).toString('hex')}.new`;
-  const file = openSync(beside, 'wx', 0o600);
   try {
+    const file = await open(beside, 'wx', 0o600);
     try {
-      writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
-      if (isSynced) fsyncSync(file);
+      await file.writeFile(text);
+      if (isSynced) await file.sync();
     } finally {
-      closeSync(file);
+      await file.close();
     }
-    renameSync(beside, path);
+    await rename(beside, path);
   } catch (error) {
-    rmSync(beside, { force: true });
+    await rm(beside, { force: true });
     throw error;
   }
-  if (isSynced) syncFolder(dirname(path));
+  if (isSynced) await syncFolder(dirname(path));
 }
 
 /** Undefined where there is no such file. Errors: DAMAGED where it is no JSON or too large, those of the operating system. */
-export function readRecord(path: string): unknown {
+export async function readRecord(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = await readFile(path, 'utf8');
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
     throw cause;
   }
-  if (RECORD_BYTES < text.length)
-    throw new MachineError('DAMAGED', `${path} is damaged: ${text.length} bytes, at most ${RECORD_BYTES}`);
   try {
+    if (RECORD_BYTES < text.length) throw new Error(`${text.length} bytes, at most ${RECORD_BYTES}`);
     return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new MachineError('DAMAGED', `${path} is damaged: ${(cause as Error).message}`, { cause });
@@ -52,11 +59,11 @@ export function readRecord(path: string): unknown {
 }
 
 /** Makes the names in a folder durable. */
-export function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
   try {
-    fsyncSync(handle);
+    await handle.sync();
   } finally {
-    closeSync(handle);
+    await handle.close();
   }
 }

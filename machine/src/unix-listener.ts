@@ -46,10 +46,18 @@ async function publish(server: Server, bound: string, path: string): Promise<voi
     if (errnoOf(cause) === 'EEXIST') throw inUse(path, cause);
     renameSync(bound, path); // A file system without hard links.
   }
+  removeAtClose(server, path);
+}
+
+/** As Node does with the name that a socket was bound to: at once, while the number of the file can be nobody else's. */
+function removeAtClose(server: Server, path: string): void {
   const { ino } = lstatSync(path);
-  server.once('close', () => {
+  const close = server.close.bind(server);
+  server.close = (onClosed) => {
+    server.close = close;
     if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
-  });
+    return close(onClosed);
+  };
 }
 
 function requireShort(path: string): void {

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ArgvHost, qemuArgv } from '../../hosts/src/qemu/argv.ts';
-import { vmPaths } from '../../hosts/src/qemu/paths.ts';
+import { type ArgvHost, qemuArgv } from '../../hosts/src/qemu/vm/argv.ts';
+import { vmPaths } from '../../hosts/src/qemu/vm/paths.ts';
 import { vmSpec } from '../../hosts/src/spec.ts';
 import { ROUTES } from './route-table.ts';
 
@@ -23,9 +23,15 @@ function* sources(folder: string): Generator<string> {
     else if (/\.(ts|mjs)$/.test(name) && !/\.(test|d)\.ts$/.test(name)) yield name;
   }
 }
-const FILES = ['vhd/src', 'hosts/src', 'gateway/src', 'gateway/bin', 'gateway/api', 'gateway/relay'].flatMap(
-  (folder) => [...sources(folder)],
-);
+const FILES = [
+  'machine/src',
+  'vhd/src',
+  'hosts/src',
+  'gateway/src',
+  'gateway/relay',
+  'gateway/bin',
+  'gateway/api',
+].flatMap((folder) => [...sources(folder)]);
 const textOf = (file: string): string =>
   readFileSync(path.join(ROOT, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 const filesWith = (pattern: RegExp): string[] => FILES.filter((file) => pattern.test(textOf(file)));

@@ -4,10 +4,10 @@
  * keyboard of the VM is known there), else the one with the fewest sessions. A worker that dies takes its sockets with it;
  * their sessions are parked, and the pages come back to another.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { DisplayEndpoint } from '@oriel/hosts';
+import { Crew, type CrewMember } from '@oriel/machine';
 import type { SessionPolicy } from '../../api/session.ts';
 import type { Conduit, ConduitEnd, ConduitEvents } from '../conduit.ts';
 import { encodeClose } from '../stream/frame.ts';
@@ -26,13 +26,15 @@ export interface HandOver {
   readonly events: ConduitEvents;
 }
 
-interface Worker {
-  readonly child: ChildProcess;
+/** What is known about a worker. */
+interface Work {
   readonly conduits: Map<number, RemoteConduit>;
   /** Sessions of each desktop. */
   readonly desktops: Tally;
   isUp: boolean;
 }
+
+type Worker = CrewMember<Work>;
 
 /**
  * A relay makes little garbage and dies young with it; with the 16 MiB that V8 would let it pile up first, a worker is
@@ -44,23 +46,31 @@ export const WORKER_FLAGS: readonly string[] = ['--max-semi-space-size=1'];
 const ENTRY = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 export class WorkerPool {
-  readonly #entry: string;
-  readonly #workers = new Set<Worker>();
+  readonly #crew: Crew<Work, FromWorker>;
   #nextId = 1;
-  #isClosed = false;
 
   constructor(count: number, entry: string = ENTRY) {
-    this.#entry = entry;
-    for (let i = 0; i < count; i += 1) this.#start();
+    this.#crew = new Crew<Work, FromWorker>({
+      count,
+      entry,
+      flags: WORKER_FLAGS,
+      restartMs: WORKER_LIMITS.restartMs,
+      newState: () => ({ conduits: new Map(), desktops: new Tally(), isUp: false }),
+      onMessage: ({ state }, message) => onMessage(state, message),
+      onEnd: ({ state: { conduits } }) => {
+        for (const conduit of conduits.values()) conduit.ended({ by: 'viewer', isGoodbye: false });
+        conduits.clear();
+      },
+    });
   }
 
   /** The workers that take sessions, by process id. */
   get readyPids(): readonly number[] {
-    return [...this.#workers].flatMap(({ child, isUp }) => (isUp && child.pid !== undefined ? [child.pid] : []));
+    return this.#crew.members.flatMap(({ pid, state }) => (state.isUp && pid !== undefined ? [pid] : []));
   }
 
   countOf(pid: number): number {
-    return [...this.#workers].find(({ child }) => child.pid === pid)?.conduits.size ?? 0;
+    return this.#crew.members.find((one) => one.pid === pid)?.state.conduits.size ?? 0;
   }
 
   /** Undefined: no worker is up. */
@@ -70,49 +80,28 @@ export class WorkerPool {
     const id = this.#nextId;
     this.#nextId += 1;
     const conduit = new RemoteConduit(id, worker, options);
-    worker.conduits.set(id, conduit);
-    worker.desktops.add(options.desktopId, 1);
+    worker.state.conduits.set(id, conduit);
+    worker.state.desktops.add(options.desktopId, 1);
     return conduit;
   }
 
   #workerFor(desktopId: string): Worker | undefined {
     let found: Worker | undefined;
-    for (const worker of this.#workers) {
-      if (!worker.isUp) continue;
-      if (0 < worker.desktops.of(desktopId)) return worker;
-      if (found === undefined || worker.conduits.size < found.conduits.size) found = worker;
+    for (const worker of this.#crew.members) {
+      const { isUp, desktops, conduits } = worker.state;
+      if (!isUp) continue;
+      if (0 < desktops.of(desktopId)) return worker;
+      if (found === undefined || conduits.size < found.state.conduits.size) found = worker;
     }
     return found;
   }
 
   close(): void {
-    this.#isClosed = true;
-    for (const { child } of this.#workers) {
-      if (child.connected) child.disconnect();
-      setTimeout(() => child.kill('SIGKILL'), WORKER_LIMITS.restartMs).unref();
-    }
-  }
-
-  #start(): void {
-    const child = fork(this.#entry, [], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      serialization: 'json',
-      execArgv: [...process.execArgv, ...WORKER_FLAGS],
-    });
-    const worker: Worker = { child, conduits: new Map(), desktops: new Tally(), isUp: false };
-    this.#workers.add(worker);
-    child.on('message', (message: FromWorker) => onMessage(worker, message));
-    child.on('error', () => {}); // 'exit' or 'disconnect' follows.
-    child.once('exit', () => {
-      this.#workers.delete(worker);
-      for (const conduit of worker.conduits.values()) conduit.ended({ by: 'viewer', isGoodbye: false });
-      worker.conduits.clear();
-      if (!this.#isClosed) setTimeout(() => this.#start(), WORKER_LIMITS.restartMs).unref();
-    });
+    void this.#crew.close();
   }
 }
 
-function onMessage(worker: Worker, message: FromWorker): void {
+function onMessage(worker: Work, message: FromWorker): void {
   switch (message.kind) {
     case 'up':
       worker.isUp = true;
@@ -181,7 +170,8 @@ class RemoteConduit implements Conduit {
 
   /** The worker has nothing of it any more. */
   forget(): void {
-    if (this.#worker.conduits.delete(this.#id)) this.#worker.desktops.add(this.#options.desktopId, -1);
+    const { conduits, desktops } = this.#worker.state;
+    if (conduits.delete(this.#id)) desktops.add(this.#options.desktopId, -1);
   }
 
   async #handOver(): Promise<void> {
@@ -195,8 +185,6 @@ class RemoteConduit implements Conduit {
       const early = Buffer.concat([head, (viewer.read() as Buffer | null) ?? Buffer.alloc(0)]);
       const { oneTimeSecret: secret, userName, tls } = found;
       this.#isHandedOver = true;
-      // Else Node has the server ask its workers for their sockets when it closes, and wait for ever where one has died.
-      Object.assign(viewer, { server: undefined });
       this.#say(
         {
           kind: 'viewer',
@@ -219,9 +207,7 @@ class RemoteConduit implements Conduit {
   }
 
   #say(message: ToWorker, socket?: Socket): void {
-    if (!this.#worker.child.connected) return;
-    // What is left of the socket here has no handle any more: it only has to be counted out.
-    this.#worker.child.send(message, socket, { keepOpen: false }, () => socket?.destroy());
+    this.#worker.send(message, socket);
   }
 }
 

@@ -1,5 +1,6 @@
-// What a fake VM shows: a small grey screen over RFB 3.8 (RFC 6143) and a serial console that echoes. In memory, no socket.
-
+/**
+ * What a fake VM shows: a small grey screen over RFB 3.8 (RFC 6143) and a serial console that echoes. In memory, no socket.
+ */
 import { Duplex } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 

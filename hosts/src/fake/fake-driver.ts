@@ -1,7 +1,9 @@
-// HostDriver over a FakeHost: the second implementation that keeps the interface honest, and what the gateway's tests and
-// benchmarks run whole fleets on.
+/**
+ * HostDriver over a FakeHost: the second implementation that keeps the interface honest, and what the gateway's tests and
+ * benchmarks run whole fleets on.
+ */
 import type * as api from '../driver.ts';
-import { HostError } from '../error.ts';
+import { HostError } from '../errors.ts';
 import type { Cursor, VmId } from '../ids.ts';
 import { type VmSpec, vmSpec } from '../spec.ts';
 import { diffSpecs } from '../spec-diff.ts';

@@ -1,6 +1,8 @@
-// The block and agent facets of the fake: disks that come and go, a guest that answers and has a file system in a Map.
+/**
+ * The block and agent facets of the fake: disks that come and go, a guest that answers and has a file system in a Map.
+ */
 import type { AgentFacet, BlockFacet, Freeze, Task } from '../driver.ts';
-import { HostError } from '../error.ts';
+import { HostError } from '../errors.ts';
 import type { VmId } from '../ids.ts';
 import { type VmSpec, vmSpec } from '../spec.ts';
 import type { FakeHost, FakeVm } from './fake-host.ts';

@@ -1,4 +1,6 @@
-// A fleet of fake hosts, the same every time: by default the 86 hosts with 1,224 VMs that the benchmarks are measured on.
+/**
+ * A fleet of fake hosts, the same every time: by default the 86 hosts with 1,224 VMs that the benchmarks are measured on.
+ */
 import { FakeHost, type FakeHostOptions } from './fake-host.ts';
 
 export const FLEET = { hosts: 86, vms: 1224 } as const;

@@ -1,7 +1,9 @@
-// A host that does not exist: VMs that start, stop, save and crash in memory, with latencies and with failures on demand.
-// It outlives its drivers as a real host does, so a restart of the gateway can be played. PURE of input and output.
+/**
+ * A host that does not exist: VMs that start, stop, save and crash in memory, with latencies and with failures on demand.
+ * It outlives its drivers as a real host does, so a restart of the gateway can be played. PURE of input and output.
+ */
 import type { HostEventBody, PauseReason, PowerVerb, Sample, StopReason, VmObservation, VmState } from '../driver.ts';
-import { HostError, type HostErrorCode } from '../error.ts';
+import { HostError, type HostErrorCode } from '../errors.ts';
 import { EventLog } from '../event-log.ts';
 import type { TaskId, VmId } from '../ids.ts';
 import { type VmSpec, type VmSpecInput, vmSpec } from '../spec.ts';

@@ -1,13 +1,13 @@
-// What this host can do, found out once: QEMU's version and machine types, processors, memory, firmware, swtpm.
+/** What this host can do, found out once: QEMU's version and machine types, processors, memory, firmware, swtpm. */
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Capabilities, FacetName } from '../driver.ts';
-import { HostError } from '../error.ts';
+import { HostError } from '../errors.ts';
 import type { MachineFamily } from '../spec.ts';
-import { QEMU_LIMITS, type QemuOptions } from './host.ts';
-import { SWTPM } from './tpm.ts';
+import { SWTPM } from './verbs/tpm.ts';
+import { QEMU_LIMITS, type QemuOptions } from './vm/host.ts';
 
 const run = promisify(execFile);
 const RUN_LIMITS = { timeoutMs: 10_000, outputBytes: 1_048_576 } as const;

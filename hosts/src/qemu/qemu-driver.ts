@@ -1,33 +1,35 @@
-// The QEMU driver: HostDriver over QEMU processes on this machine. This file wires; what each verb does is beside it.
-
+/**
+ * The QEMU driver: HostDriver over QEMU processes on this machine. This file wires; what each verb does is beside it.
+ */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cpus, hostname, totalmem } from 'node:os';
+import type { OwnerLock } from '@oriel/machine';
 import type * as api from '../driver.ts';
-import { HostError } from '../error.ts';
+import { HostError } from '../errors.ts';
 import { EventLog } from '../event-log.ts';
 import { type Cursor, type TaskId, taskId, type VmId } from '../ids.ts';
 import { type VmSpec, vmSpec } from '../spec.ts';
 import { TaskBook, type TaskControl } from '../task-book.ts';
-import { type Adopted, adoptAll } from './adopt.ts';
-import { agentFacet } from './agent/agent-facet.ts';
-import { thawGuest } from './agent/freeze.ts';
-import { applySpec } from './apply.ts';
-import { attachHeldDisk, changeHeldCd, detachHeldDisk, swapHeldDisk } from './block.ts';
 import { capabilitiesOf, findInstalled, type Installed } from './capabilities.ts';
-import { Displays } from './display.ts';
-import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './host.ts';
-import { resizeDisk } from './hotplug.ts';
-import { type Engine, probeKvm } from './kvm-probe.ts';
-import { readLog, trimLog } from './log-trim.ts';
-import { sampleVms } from './metrics.ts';
-import { killVm, pauseVm, resetVm, resumeVm, stopVm } from './power.ts';
-import { type TaskRecord, writeRecord } from './record.ts';
-import { discardSaved, saveVm } from './save.ts';
-import { pressKeys, resizeScreen, Screens } from './screen.ts';
-import { startVm } from './start.ts';
-import { QemuVm, sweepRunFolder } from './vm.ts';
+import { agentFacet } from './facets/agent-facet.ts';
+import { attachHeldDisk, changeHeldCd, detachHeldDisk, swapHeldDisk } from './facets/block.ts';
+import { Displays } from './facets/display.ts';
+import { thawGuest } from './facets/freeze.ts';
+import { sampleVms } from './facets/metrics.ts';
+import { pressKeys, resizeScreen, Screens } from './facets/screen.ts';
+import { lockFolder } from './process/folder-lock.ts';
+import { type Engine, probeKvm } from './process/kvm-probe.ts';
+import { LOG_BYTES, readLog, trimLog } from './process/log-trim.ts';
+import { type Adopted, adoptAll } from './verbs/adopt.ts';
+import { applySpec } from './verbs/apply.ts';
+import { resizeDisk } from './verbs/hotplug.ts';
+import { killVm, pauseVm, resetVm, resumeVm, stopVm } from './verbs/power.ts';
+import { discardSaved, saveVm } from './verbs/save.ts';
+import { startVm } from './verbs/start.ts';
+import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './vm/host.ts';
+import { saveRecord, type TaskRecord } from './vm/record.ts';
+import { QemuVm, sweepRunFolder } from './vm/vm.ts';
 
 const FACETS: readonly api.FacetName[] = ['block', 'agent', 'screen', 'logs'];
 
@@ -52,7 +54,7 @@ class QemuDriver implements api.HostDriver {
   #installed: Installed | undefined;
   #caps: api.Capabilities | undefined;
   #host: QemuHost | undefined;
-  #lock: FolderLock | undefined;
+  #lock: OwnerLock | undefined;
   #trimmer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -72,7 +74,7 @@ class QemuDriver implements api.HostDriver {
     this.logs = {
       read: async (id, log, maxBytes = 65_536) => {
         const { paths } = this.#vm(id);
-        return readLog(log === 'serial' ? paths.serialLog : paths.hostLog, Math.min(maxBytes, QEMU_LIMITS.logBytes));
+        return readLog(log === 'serial' ? paths.serialLog : paths.hostLog, Math.min(maxBytes, LOG_BYTES));
       },
     };
   }
@@ -179,7 +181,7 @@ class QemuDriver implements api.HostDriver {
     this.#displays.close();
     await Promise.all([...this.#vms.values()].map((vm) => vm.letGo()));
     this.#events.close();
-    await this.#lock?.release();
+    this.#lock?.release();
     this.#lock = undefined;
   }
 
@@ -262,7 +264,7 @@ class QemuDriver implements api.HostDriver {
         startedAt: known.startedAt ?? Date.now(),
       };
       const durable = verb === 'start' || verb === 'stop' || verb === 'save';
-      if (durable) await writeRecord(vm.paths.task, record);
+      if (durable) await saveRecord(vm.paths.task, record);
       try {
         await this.#perform(vm, verb, record, control, known.id !== undefined);
       } finally {

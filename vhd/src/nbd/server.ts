@@ -2,10 +2,10 @@
  * The NBD server: listens on a unix socket or a TCP port and serves exports. `serveNbd` is the short way, for one disk.
  * Spec: NBD proto.md; URIs: NBD doc/uri.md.
  */
-import { chmodSync, rmSync, statSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
+import { listenOnUnix } from '../unix-socket.ts';
 import { acceptConnection } from './accept.ts';
 import type { Connection, ConnectionContext, ExportSource } from './connection.ts';
 import { type MetaContext, NbdExport, type NbdStats } from './export.ts';
@@ -42,9 +42,6 @@ export interface NbdServer {
   /** Ends every connection and stops listening. Settles when no request reaches a disk any more. Idempotent. */
   close(): Promise<void>;
 }
-
-/** `sun_path` holds 108 bytes with its NUL. */
-const SOCKET_PATH_BYTES = 107;
 
 // All connections of a thread share the pools: between two ticks nothing of theirs is in use but what is in flight.
 const slabs = new SlabPool();
@@ -143,40 +140,22 @@ async function securing(tls: NbdTls): Promise<NonNullable<ConnectionContext['sec
 }
 
 async function listen(server: Server, options: NbdListenOptions): Promise<void> {
-  const { socketPath, port } = options;
+  const { socketPath, port, host = '127.0.0.1' } = options;
   if ((socketPath === undefined) === (port === undefined)) throw new VhdError('USAGE', 'give a socket path or a port');
-  if (socketPath !== undefined) await clearSocket(socketPath);
+  if (socketPath !== undefined) await listenOnUnix(server, socketPath);
+  else await listenOnTcp(server, port ?? 0, host);
+  server.on('error', () => {}); // Out of descriptors while accepting: the client sees its connection fail.
+}
+
+async function listenOnTcp(server: Server, port: number, host: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const code = cause.code === 'EADDRINUSE' ? 'EXISTS' : 'IO';
-      reject(new VhdError(code, `cannot listen on ${socketPath ?? `port ${port}`}`, { cause }));
+      reject(new VhdError(code, `cannot listen on port ${port}`, { cause }));
     });
-    if (socketPath !== undefined) server.listen(socketPath, resolve);
-    else server.listen(port, options.host ?? '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   server.removeAllListeners('error');
-  server.on('error', () => {}); // Out of descriptors while accepting: the client sees its connection fail.
-  if (socketPath !== undefined) chmodSync(socketPath, 0o600);
-}
-
-/** Removes the socket of a dead server; a live one keeps it. */
-async function clearSocket(path: string): Promise<void> {
-  if (SOCKET_PATH_BYTES < Buffer.byteLength(path)) {
-    throw new VhdError(
-      'USAGE',
-      `socket path of ${Buffer.byteLength(path)} bytes, at most ${SOCKET_PATH_BYTES} fit: ${path}`,
-    );
-  }
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return;
-  if (!stat.isSocket()) throw new VhdError('EXISTS', `${path} is there and is no socket`);
-  const isAlive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => resolve(true));
-    probe.once('error', () => resolve(false));
-    probe.once('connect', () => probe.destroy());
-  });
-  if (isAlive) throw new VhdError('EXISTS', `another server listens on ${path}`);
-  rmSync(path, { force: true });
 }
 
 function uriOf(name: string, options: NbdListenOptions, port: number | undefined): string {

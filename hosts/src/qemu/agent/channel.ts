@@ -1,6 +1,8 @@
-// The guest agent's channel: JSON lines over a serial port that nobody resets. What an earlier conversation left in it is
-// skipped by `guest-sync-delimited`, whose answer comes after a 0xff byte. Spec: QEMU qga/qapi-schema.json. PURE.
-import { HostError } from '../../error.ts';
+/**
+ * The guest agent's channel: JSON lines over a serial port that nobody resets. What an earlier conversation left in it is
+ * skipped by `guest-sync-delimited`, whose answer comes after a 0xff byte. Spec: QEMU qga/qapi-schema.json. PURE.
+ */
+import { HostError } from '../../errors.ts';
 import { type JsonObject, LineFraming } from '../qmp/framing.ts';
 
 export const AGENT_LIMITS = {

@@ -1,4 +1,6 @@
-// The agent's answers are the guest's making: late, half, endless, nonsense or somebody else's. The guest here is a socket.
+/**
+ * The agent's answers are the guest's making: late, half, endless, nonsense or somebody else's. The guest here is a socket.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';

@@ -1,8 +1,10 @@
-// One conversation with a guest agent at a time, over a connection that stays open. Everything in it is answered by the
-// guest: each wait has an end, each answer a size, and after any trouble the channel is synchronized again.
+/**
+ * One conversation with a guest agent at a time, over a connection that stays open. Everything in it is answered by the
+ * guest: each wait has an end, each answer a size, and after any trouble the channel is synchronized again.
+ */
 import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { HostError } from '../../error.ts';
+import { HostError } from '../../errors.ts';
 import { dialUnix } from '../qmp/client.ts';
 import { encodeLine, type Json, type JsonObject } from '../qmp/framing.ts';
 import { object, text } from '../qmp/message.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectQmp, QMP_LIMITS, type QmpClient } from './client.ts';
-import { type FakeQmp, type FakeQmpScript, fakeQmpServer, GREETING } from './fake-qmp-server.ts';
+import { type FakeQmp, type FakeQmpScript, fakeQmpServer, GREETING } from './testing/fake-qmp-server.ts';
 
 let folder: string;
 let server: FakeQmp | undefined;

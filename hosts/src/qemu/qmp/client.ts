@@ -1,7 +1,9 @@
-// A QMP connection: greeting, capabilities, then typed commands and events over one unix socket. Knows nothing of VMs.
-// Every wait has an end: a server that hangs, answers half or talks garbage ends the connection with a code.
+/**
+ * A QMP connection: greeting, capabilities, then typed commands and events over one unix socket. Knows nothing of VMs.
+ * Every wait has an end: a server that hangs, answers half or talks garbage ends the connection with a code.
+ */
 import { connect as connectSocket, type OnReadOpts, type Socket } from 'node:net';
-import { HostError } from '../../error.ts';
+import { HostError } from '../../errors.ts';
 import { encodeLine, type JsonObject, LineFraming } from './framing.ts';
 import { classify, type QmpMessage } from './message.ts';
 import type { QmpCommand, QmpCommands, QmpEventName, QmpEvents } from './schema.ts';

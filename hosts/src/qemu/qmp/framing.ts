@@ -1,6 +1,8 @@
-// QMP framing: a stream of JSON objects, one per line. Spec: QEMU docs/interop/qmp-spec, "General definitions". PURE:
-// bytes in, messages out, at any chunking. Also the framing of the guest agent, which resets it with a 0xff byte.
-import { HostError } from '../../error.ts';
+/**
+ * QMP framing: a stream of JSON objects, one per line. Spec: QEMU docs/interop/qmp-spec, "General definitions". PURE:
+ * bytes in, messages out, at any chunking. Also the framing of the guest agent, which resets it with a 0xff byte.
+ */
+import { HostError } from '../../errors.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };

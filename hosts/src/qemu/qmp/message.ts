@@ -1,6 +1,8 @@
-// The four kinds of message a QMP server sends. Spec: QEMU docs/interop/qmp-spec, sections "Server Greeting",
-// "Commands Responses" and "Asynchronous events". PURE.
-import { HostError } from '../../error.ts';
+/**
+ * The four kinds of message a QMP server sends. Spec: QEMU docs/interop/qmp-spec, sections "Server Greeting",
+ * "Commands Responses" and "Asynchronous events". PURE.
+ */
+import { HostError } from '../../errors.ts';
 import type { Json, JsonObject } from './framing.ts';
 
 export type QmpMessage =

@@ -1,5 +1,7 @@
-// The QMP commands and events that the driver uses, with the parts of their answers that it reads. Spec: QEMU
-// qapi/*.json. A command that is not here cannot be sent.
+/**
+ * The QMP commands and events that the driver uses, with the parts of their answers that it reads. Spec: QEMU
+ * qapi/*.json. A command that is not here cannot be sent.
+ */
 import type { Json, JsonObject } from './framing.ts';
 
 export type RunState =
