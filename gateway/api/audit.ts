@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { pageOf, pageQuery } from './page.ts';
 import { route } from './route.ts';
 
-export const auditLineSchema = z.object({
+export const AuditLine = z.object({
   /** Counts up from 1 without a gap. */
   seq: z.int(),
   at: z.iso.datetime(),
@@ -20,7 +20,7 @@ export const auditLineSchema = z.object({
   /** SHA-256 over the previous line's hash and this line. */
   hash: z.string(),
 });
-export type AuditLine = z.infer<typeof auditLineSchema>;
+export type AuditLine = z.infer<typeof AuditLine>;
 
 const access = { right: 'audit' } as const;
 const filters = {
@@ -39,7 +39,7 @@ export const listAudit = route({
   summary: 'Lists audit lines, newest first. To follow: the topic `audit` of the live events',
   access,
   query: pageQuery.extend(filters),
-  reply: pageOf(auditLineSchema),
+  reply: pageOf(AuditLine),
 });
 export const exportAudit = route({
   id: 'audit.export',

@@ -1,6 +1,6 @@
 /** Signing in and out, and what people do with their own account. */
 import { z } from 'zod';
-import { desktopRightSchema, rightSchema, roleSchema } from './rights.ts';
+import { DesktopRight, Right, Role } from './rights.ts';
 import { route } from './route.ts';
 
 export const AUTH_LIMITS = {
@@ -25,15 +25,15 @@ export const newPassword = z.string().min(AUTH_LIMITS.passwordMinChars).max(AUTH
 const secondFactor = z.string().min(6).max(32);
 const noContent = { status: 204 } as const;
 
-export const meSchema = z.object({
+export const Me = z.object({
   id: z.string(),
   name: z.string(),
   displayName: z.string(),
-  roles: z.array(roleSchema),
+  roles: z.array(Role),
   /** Held on everything. */
-  rights: z.array(rightSchema),
+  rights: z.array(Right),
   /** Held on one desktop, by assignment. */
-  desktops: z.array(z.object({ desktopId: z.string(), rights: z.array(desktopRightSchema) })),
+  desktops: z.array(z.object({ desktopId: z.string(), rights: z.array(DesktopRight) })),
   /** `local` accounts have a password here; others sign in at their source. */
   source: z.enum(['local', 'oidc', 'ldap']),
   hasPassword: z.boolean(),
@@ -43,7 +43,7 @@ export const meSchema = z.object({
   /** Absent with a token. */
   session: z.object({ id: z.string(), method: z.string(), expiresAt: z.iso.datetime() }).optional(),
 });
-export type Me = z.infer<typeof meSchema>;
+export type Me = z.infer<typeof Me>;
 
 export const signInMethods = route({
   id: 'sign-in.methods',
@@ -67,7 +67,7 @@ export const signInWithLink = route({
   summary: 'Signs in with a one-time link',
   access: 'public',
   body: z.object({ link: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
-  reply: meSchema,
+  reply: Me,
   errors: ['SIGN_IN_FAILED', 'LOCKED_OUT'],
 });
 
@@ -79,7 +79,7 @@ export const signInWithPassword = route({
   summary: 'Signs in with a password, and a second factor where the account has one',
   access: 'public',
   body: z.object({ name: typedName, password: typedPassword, code: secondFactor.optional() }),
-  reply: meSchema,
+  reply: Me,
   errors: ['SIGN_IN_FAILED', 'SECOND_FACTOR_NEEDED', 'LOCKED_OUT', 'UNAVAILABLE'],
 });
 
@@ -104,7 +104,7 @@ export const signInWithPasskey = route({
   summary: 'Signs in with a passkey',
   access: 'public',
   body: z.object({ ceremonyId: z.string().max(64), response: webAuthnJson }),
-  reply: meSchema,
+  reply: Me,
   errors: ['SIGN_IN_FAILED', 'LOCKED_OUT'],
 });
 
@@ -146,7 +146,7 @@ export const getMe = route({
   path: '/me',
   summary: 'Who am I and what may I do',
   access: 'signed-in',
-  reply: meSchema,
+  reply: Me,
 });
 
 export const setPassword = route({
@@ -195,13 +195,13 @@ export const stopTotp = route({
   ...noContent,
 });
 
-export const passkeySchema = z.object({
+export const Passkey = z.object({
   id: z.string(),
   name: z.string(),
   createdAt: z.iso.datetime(),
   usedAt: z.iso.datetime().nullable(),
 });
-export type Passkey = z.infer<typeof passkeySchema>;
+export type Passkey = z.infer<typeof Passkey>;
 const passkeyParams = z.object({ passkeyId: z.string().max(1024) });
 
 export const listPasskeys = route({
@@ -211,7 +211,7 @@ export const listPasskeys = route({
   summary: 'My passkeys',
   access: 'signed-in',
   noToken: true,
-  reply: z.object({ items: z.array(passkeySchema) }),
+  reply: z.object({ items: z.array(Passkey) }),
 });
 export const passkeyOptions = route({
   id: 'passkey.options',
@@ -232,7 +232,7 @@ export const addPasskey = route({
   access: 'signed-in',
   noToken: true,
   body: z.object({ ceremonyId: z.string().max(64), name: z.string().min(1).max(64), response: webAuthnJson }),
-  reply: passkeySchema,
+  reply: Passkey,
   status: 201,
   errors: ['UNPROCESSABLE', 'ALREADY_EXISTS'],
 });
@@ -247,7 +247,7 @@ export const deletePasskey = route({
   ...noContent,
 });
 
-export const browserSessionSchema = z.object({
+export const BrowserSession = z.object({
   id: z.string(),
   userId: z.string(),
   createdAt: z.iso.datetime(),
@@ -259,7 +259,7 @@ export const browserSessionSchema = z.object({
   /** The one that this request came with. */
   isThis: z.boolean(),
 });
-export type BrowserSession = z.infer<typeof browserSessionSchema>;
+export type BrowserSession = z.infer<typeof BrowserSession>;
 
 export const listBrowserSessions = route({
   id: 'browser-session.list',
@@ -268,7 +268,7 @@ export const listBrowserSessions = route({
   summary: 'Where I am signed in',
   access: 'signed-in',
   noToken: true,
-  reply: z.object({ items: z.array(browserSessionSchema) }),
+  reply: z.object({ items: z.array(BrowserSession) }),
 });
 export const endBrowserSession = route({
   id: 'browser-session.end',
@@ -281,24 +281,24 @@ export const endBrowserSession = route({
   ...noContent,
 });
 
-export const tokenSchema = z.object({
+export const ApiToken = z.object({
   id: z.string(),
   userId: z.string(),
   name: z.string(),
-  scopes: z.array(rightSchema),
+  scopes: z.array(Right),
   createdAt: z.iso.datetime(),
   expiresAt: z.iso.datetime(),
   usedAt: z.iso.datetime().nullable(),
 });
-export type ApiToken = z.infer<typeof tokenSchema>;
+export type ApiToken = z.infer<typeof ApiToken>;
 export const tokenRequest = z.object({
   name: z.string().min(1).max(AUTH_LIMITS.nameChars),
   /** It never has more than its user. */
-  scopes: z.array(rightSchema).min(1),
+  scopes: z.array(Right).min(1),
   expiresInDays: z.int().min(1).max(AUTH_LIMITS.tokenMaxDays).default(90),
 });
 /** `token` is shown this once. */
-export const newTokenSchema = tokenSchema.extend({ token: z.string() });
+export const NewApiToken = ApiToken.extend({ token: z.string() });
 
 export const listTokens = route({
   id: 'token.list',
@@ -307,7 +307,7 @@ export const listTokens = route({
   summary: 'My API tokens',
   access: 'signed-in',
   noToken: true,
-  reply: z.object({ items: z.array(tokenSchema) }),
+  reply: z.object({ items: z.array(ApiToken) }),
 });
 export const createToken = route({
   id: 'token.create',
@@ -317,7 +317,7 @@ export const createToken = route({
   access: 'signed-in',
   noToken: true,
   body: tokenRequest,
-  reply: newTokenSchema,
+  reply: NewApiToken,
   status: 201,
   errors: ['TOO_MANY'],
 });

@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { ApiError, type Problem } from './errors.ts';
-import { problemSchema } from './problem.ts';
+import { ProblemDocument } from './problem.ts';
 import type { Route } from './route.ts';
 
 export interface FetchInit {
@@ -100,7 +100,7 @@ export function createClient(baseUrl: string, options: ClientOptions): Client {
 
 function problemOf(status: number, text: string): Problem {
   try {
-    return problemSchema.parse(JSON.parse(text));
+    return ProblemDocument.parse(JSON.parse(text));
   } catch {
     const code = status === 401 ? 'NOT_SIGNED_IN' : 'UNAVAILABLE';
     return {

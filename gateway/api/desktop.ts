@@ -1,7 +1,7 @@
 /** Desktops: what a user may open. A VM for now; applications and terminals join the same list. */
 import { z } from 'zod';
 import { pageOf, pageQuery } from './page.ts';
-import { desktopRightSchema } from './rights.ts';
+import { DesktopRight } from './rights.ts';
 import { route } from './route.ts';
 import { VmState } from './vm.ts';
 
@@ -19,7 +19,7 @@ export const Desktop = z.object({
   reason: z.string().nullable(),
   views: z.array(DesktopView),
   /** What the caller may do with it. */
-  rights: z.array(desktopRightSchema),
+  rights: z.array(DesktopRight),
   /** A PNG behind the same sign-in, with an ETag; null while there is no screen. */
   thumbnailUrl: z.string().nullable(),
 });

@@ -7,13 +7,13 @@ import { z } from 'zod';
 import { route } from './route.ts';
 
 /** `vm`, `task`, `session`, … or one object's own: `session:<id>`. Each feature names its topics beside its routes. */
-export const topicSchema = z
+export const EventTopic = z
   .string()
   .max(80)
   .regex(/^[a-z-]+(:[A-Za-z0-9_-]+)?$/);
 
-export const eventSchema = z.object({
-  topic: topicSchema,
+export const ApiEvent = z.object({
+  topic: EventTopic,
   /** What happened: `changed`, `removed`, `progress`, `message`, … */
   kind: z.string(),
   /** The object it is about. */
@@ -21,7 +21,7 @@ export const eventSchema = z.object({
   /** What the topic's feature says; small. Often absent: fetch the object. */
   data: z.unknown().optional(),
 });
-export type ApiEvent = z.infer<typeof eventSchema>;
+export type ApiEvent = z.infer<typeof ApiEvent>;
 
 export const eventStream = route({
   id: 'event.follow',

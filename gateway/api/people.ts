@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { newPassword, userName } from './auth.ts';
 import { pageOf, pageQuery } from './page.ts';
-import { desktopRightSchema, roleSchema } from './rights.ts';
+import { DesktopRight, Role } from './rights.ts';
 import { route } from './route.ts';
 
 export const PEOPLE_LIMITS = { displayNameChars: 128, idChars: 64, assignmentsPerDesktop: 5_000 } as const;
@@ -12,11 +12,11 @@ const id = z.string().max(PEOPLE_LIMITS.idChars);
 const displayName = z.string().trim().min(1).max(PEOPLE_LIMITS.displayNameChars);
 const noContent = { status: 204 } as const;
 
-export const userSchema = z.object({
+export const User = z.object({
   id: z.string(),
   name: z.string(),
   displayName: z.string(),
-  roles: z.array(roleSchema),
+  roles: z.array(Role),
   groups: z.array(z.object({ id: z.string(), name: z.string() })),
   source: z.enum(['local', 'oidc', 'ldap']),
   isDisabled: z.boolean(),
@@ -27,9 +27,9 @@ export const userSchema = z.object({
   passkeys: z.int(),
   createdAt: z.iso.datetime(),
 });
-export type User = z.infer<typeof userSchema>;
+export type User = z.infer<typeof User>;
 const userParams = z.object({ userId: id });
-const roles = z.array(roleSchema).max(4);
+const roles = z.array(Role).max(4);
 
 export const listUsers = route({
   id: 'user.list',
@@ -39,10 +39,10 @@ export const listUsers = route({
   access,
   query: pageQuery.extend({
     search: z.string().max(64).optional(),
-    role: roleSchema.optional(),
+    role: Role.optional(),
     groupId: id.optional(),
   }),
-  reply: pageOf(userSchema),
+  reply: pageOf(User),
 });
 /** Without a password the account waits for a one-time link (`user.link`). */
 export const createUser = route({
@@ -57,7 +57,7 @@ export const createUser = route({
     roles: roles.default(['user']),
     password: newPassword.optional(),
   }),
-  reply: userSchema,
+  reply: User,
   status: 201,
   creates: true,
   errors: ['ALREADY_EXISTS', 'UNPROCESSABLE'],
@@ -69,7 +69,7 @@ export const getUser = route({
   summary: 'Shows one account',
   access,
   params: userParams,
-  reply: userSchema,
+  reply: User,
 });
 export const editUser = route({
   id: 'user.edit',
@@ -79,7 +79,7 @@ export const editUser = route({
   access,
   params: userParams,
   body: z.object({ displayName: displayName.optional(), roles: roles.optional(), isDisabled: z.boolean().optional() }),
-  reply: userSchema,
+  reply: User,
   errors: ['CHANGED_MEANWHILE', 'CONFLICT'],
 });
 export const deleteUser = route({
@@ -122,7 +122,7 @@ export const resetSecondFactor = route({
   ...noContent,
 });
 
-export const groupSchema = z.object({
+export const Group = z.object({
   id: z.string(),
   name: z.string(),
   /** Filled by the directory or the single sign-on at each sign-in; null: by hand. */
@@ -130,7 +130,7 @@ export const groupSchema = z.object({
   members: z.int(),
   createdAt: z.iso.datetime(),
 });
-export type Group = z.infer<typeof groupSchema>;
+export type Group = z.infer<typeof Group>;
 const groupParams = z.object({ groupId: id });
 const groupName = z.string().trim().min(1).max(64);
 const externalName = z.string().min(1).max(256).nullable();
@@ -142,7 +142,7 @@ export const listGroups = route({
   summary: 'Lists groups, by name',
   access,
   query: pageQuery.extend({ search: z.string().max(64).optional() }),
-  reply: pageOf(groupSchema),
+  reply: pageOf(Group),
 });
 export const createGroup = route({
   id: 'group.create',
@@ -151,7 +151,7 @@ export const createGroup = route({
   summary: 'Makes a group',
   access,
   body: z.object({ name: groupName, external: externalName.default(null) }),
-  reply: groupSchema,
+  reply: Group,
   status: 201,
   creates: true,
   errors: ['ALREADY_EXISTS'],
@@ -163,7 +163,7 @@ export const getGroup = route({
   summary: 'Shows one group',
   access,
   params: groupParams,
-  reply: groupSchema,
+  reply: Group,
 });
 export const editGroup = route({
   id: 'group.edit',
@@ -173,7 +173,7 @@ export const editGroup = route({
   access,
   params: groupParams,
   body: z.object({ name: groupName.optional(), external: externalName.optional() }),
-  reply: groupSchema,
+  reply: Group,
   errors: ['ALREADY_EXISTS', 'CHANGED_MEANWHILE'],
 });
 export const deleteGroup = route({
@@ -205,16 +205,16 @@ export const removeMember = route({
   ...noContent,
 });
 
-export const assignmentSchema = z.object({
+export const Assignment = z.object({
   id: z.string(),
   desktopId: z.string(),
   /** Exactly one of the two. */
   userId: z.string().nullable(),
   groupId: z.string().nullable(),
-  rights: z.array(desktopRightSchema),
+  rights: z.array(DesktopRight),
   createdAt: z.iso.datetime(),
 });
-export type Assignment = z.infer<typeof assignmentSchema>;
+export type Assignment = z.infer<typeof Assignment>;
 
 export const listAssignments = route({
   id: 'assignment.list',
@@ -223,7 +223,7 @@ export const listAssignments = route({
   summary: 'Lists who holds what on which desktop',
   access,
   query: pageQuery.extend({ desktopId: id.optional(), userId: id.optional(), groupId: id.optional() }),
-  reply: pageOf(assignmentSchema),
+  reply: pageOf(Assignment),
 });
 export const createAssignment = route({
   id: 'assignment.create',
@@ -236,12 +236,12 @@ export const createAssignment = route({
       desktopId: id,
       userId: id.optional(),
       groupId: id.optional(),
-      rights: z.array(desktopRightSchema).min(1).default(['open', 'power']),
+      rights: z.array(DesktopRight).min(1).default(['open', 'power']),
     })
     .refine((body) => (body.userId === undefined) !== (body.groupId === undefined), {
       error: 'give either userId or groupId',
     }),
-  reply: assignmentSchema,
+  reply: Assignment,
   status: 201,
   creates: true,
   errors: ['ALREADY_EXISTS'],

@@ -5,7 +5,7 @@ import { ERRORS, type ErrorCode, type Problem } from './errors.ts';
 const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 
 /** The schema of a `Problem`, which says what each member is. */
-export const problemSchema: z.ZodType<Problem> = z.object({
+export const ProblemDocument: z.ZodType<Problem> = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),

@@ -57,6 +57,6 @@ export const ROLE_RIGHTS: Readonly<Record<Role, readonly Right[]>> = {
   backup: ['see', 'backup', 'restore'],
 };
 
-export const rightSchema = z.enum(RIGHTS);
-export const desktopRightSchema = z.enum(DESKTOP_RIGHTS);
-export const roleSchema = z.enum(ROLES);
+export const Right = z.enum(RIGHTS);
+export const DesktopRight = z.enum(DESKTOP_RIGHTS);
+export const Role = z.enum(ROLES);

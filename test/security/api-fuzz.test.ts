@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { problemSchema } from '../../gateway/api/problem.ts';
+import { ProblemDocument } from '../../gateway/api/problem.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { fitting, type JsonSchema, nearly, odd } from './json-schema-arbitrary.ts';
 
@@ -102,7 +102,7 @@ async function shoot(one: Case, shot: Shot, headers: Record<string, string>): Pr
   const where = `${one.method} ${shot.path.slice(0, 200)} ${JSON.stringify(shot.body)?.slice(0, 300)} → ${answer.status} ${text.slice(0, 300)}`;
   expect(answer.status, where).not.toBe(500);
   if (400 <= answer.status) {
-    const problem = problemSchema.safeParse(JSON.parse(text));
+    const problem = ProblemDocument.safeParse(JSON.parse(text));
     expect(problem.success, where).toBe(true);
     expect(problem.data?.status, where).toBe(answer.status);
   }

@@ -1,6 +1,6 @@
 /** Live events as text/event-stream, resumable by Last-Event-ID (HTML, "Server-sent events"). */
 import type { ServerResponse } from 'node:http';
-import { eventStream, topicSchema } from '../../../api/events.ts';
+import { EventTopic, eventStream } from '../../../api/events.ts';
 import { LIMITS } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
@@ -96,7 +96,7 @@ function topicsOf(text: string | undefined): ReadonlySet<string> | undefined {
   if (text === undefined || text === '') return undefined;
   const topics = text.split(',');
   for (const topic of topics) {
-    if (!topicSchema.safeParse(topic).success) throw new GatewayError('BAD_REQUEST', `"${topic}" is not a topic`);
+    if (!EventTopic.safeParse(topic).success) throw new GatewayError('BAD_REQUEST', `"${topic}" is not a topic`);
   }
   return new Set(topics);
 }

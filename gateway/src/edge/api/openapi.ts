@@ -1,7 +1,7 @@
 /** OpenAPI 3.1 out of the route descriptions: nothing is written twice. Pure. */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../../api/errors.ts';
-import { problemSchema } from '../../../api/problem.ts';
+import { ProblemDocument } from '../../../api/problem.ts';
 import type { Route } from '../../../api/route.ts';
 import { COOKIE } from '../../identity/sign-in/cookies.ts';
 
@@ -38,7 +38,7 @@ export function openApiOf(routes: readonly Route[], version: string): OpenApi {
     servers: [{ url: '/' }],
     security: [{ token: [] }, { cookie: [] }, { plainCookie: [] }],
     components: {
-      schemas: { Problem: schemaOf(problemSchema, 'output') },
+      schemas: { Problem: schemaOf(ProblemDocument, 'output') },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'An API token' },
         cookie: { type: 'apiKey', in: 'cookie', name: COOKIE.secure },

@@ -7,7 +7,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
-import { RIGHTS, type Right, rightSchema } from '../../../api/rights.ts';
+import { RIGHTS, Right } from '../../../api/rights.ts';
 import { asGatewayError, GatewayError, StartError } from '../../errors.ts';
 import { LINK_LIMITS, linkUrl } from '../../identity/credentials/one-time-links.ts';
 import type { Account } from '../../identity/people/accounts.ts';
@@ -38,7 +38,7 @@ const adminRequest = z.discriminatedUnion('verb', [
     verb: z.literal('token.create'),
     user: userName,
     name: z.string().min(1).max(AUTH_LIMITS.nameChars),
-    scopes: z.array(rightSchema).min(1),
+    scopes: z.array(Right).min(1),
     expiresInDays: z.int().min(1).max(AUTH_LIMITS.tokenMaxDays),
   }),
   /** Forgets failed sign-ins: of one account, or of everybody and every address. */

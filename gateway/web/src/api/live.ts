@@ -2,7 +2,7 @@
  * Live events: one EventSource for the whole page. It resumes by itself after a gap (Last-Event-ID); when the gap was too
  * long the gateway says `reset` and everything shown is fetched again.
  */
-import { type ApiEvent, eventSchema, eventStream } from '../../../api/events.ts';
+import { ApiEvent, eventStream } from '../../../api/events.ts';
 import { client } from './client.ts';
 import { queryClient } from './query-client.ts';
 
@@ -78,7 +78,7 @@ function open(): void {
 }
 
 function handle(data: string): void {
-  const parsed = eventSchema.safeParse(parseJson(data));
+  const parsed = ApiEvent.safeParse(parseJson(data));
   if (!parsed.success) return;
   refresh(parsed.data);
   for (const listener of listeners) listener(parsed.data);
