@@ -8,10 +8,7 @@ import { CliError, EXIT, exitStatusOf } from './base/exit.ts';
 import { program } from './program.ts';
 
 export async function main(argv: readonly string[]): Promise<number> {
-  // A pipe that closes early (`oriel vm list | head`) is no failure of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  });
+  const settled = watchOutput();
   const cli: Cli = {
     terminal: {
       out: (text) => void process.stdout.write(text),
@@ -23,7 +20,31 @@ export async function main(argv: readonly string[]): Promise<number> {
     input: process.stdin,
     localAccess,
   };
-  return await run(cli, argv);
+  const status = await run(cli, argv);
+  return (await settled()) || status !== EXIT.ok ? status : EXIT.failed;
+}
+
+/** What work that nobody listens to has left to end by itself. */
+const CLOSED_PIPE_MS = 500;
+
+/**
+ * What could not be written was not told: never a status of success. A pipe that closes early (`oriel vm list | head`) ends
+ * the command without a word, as a signal would end others; a full disk is said. The result tells whether all is written.
+ */
+function watchOutput(): () => Promise<boolean> {
+  let isWhole = true;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (isWhole && error.code !== 'EPIPE')
+      process.stderr.write(`oriel: cannot write to standard output: ${error.code ?? error.message}\n`);
+    isWhole = false;
+    // Not before the work has heard of it, so that it can say what it did not get through.
+    if (error.code === 'EPIPE') setTimeout(() => process.exit(EXIT.failed), CLOSED_PIPE_MS).unref();
+  });
+  process.stderr.on('error', () => undefined); // A terminal that was closed.
+  return async () => {
+    await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+    return isWhole;
+  };
 }
 
 /** The account that owns the data folder needs no profile on the gateway's own machine: its local socket lets it in. */
@@ -45,28 +66,35 @@ export async function run(cli: Cli, argv: readonly string[]): Promise<number> {
   let status: number | undefined;
   try {
     const root = await program({ cli, version: versionOf(), exitWith: (asked) => (status = asked) }, argv);
-    quiet(root, cli);
+    quiet(root, cli, argv.includes('--json'));
     await root.parseAsync([...argv]);
     return status ?? Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
-    return report(cli, error);
+    return report(cli, error, argv.includes('--json'));
   }
 }
 
-function report(cli: Cli, error: unknown): number {
+/** An error as scripts read it, who asked for JSON. */
+function errorLine(code: string, message: string, errors?: unknown): string {
+  return `${JSON.stringify({ error: { code, message, ...(errors === undefined ? {} : { errors }) } })}\n`;
+}
+
+function report(cli: Cli, error: unknown, isJson: boolean): number {
   // It has printed its own line, and the help that was asked for or was missing a verb.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof ApiError) {
     const details = (error.problem.errors ?? []).map((one) => `\n  ${one.path}: ${one.message}`).join('');
-    cli.terminal.err(`oriel: ${error.message}${details}\n`);
+    if (isJson) cli.terminal.err(errorLine(error.code, error.message, error.problem.errors));
+    else cli.terminal.err(`oriel: ${error.message}${details}\n`);
     return exitStatusOf(error.code);
   }
   if (error instanceof GatewayError) {
-    cli.terminal.err(`oriel: ${error.message}\n`);
+    cli.terminal.err(isJson ? errorLine(error.code, error.message) : `oriel: ${error.message}\n`);
     return exitStatusOf(error.code);
   }
   if (error instanceof CliError || error instanceof StartError) {
-    cli.terminal.err(`oriel: ${error.message}\n`);
+    const code = error instanceof CliError && error.status === EXIT.usage ? 'USAGE' : 'FAILED';
+    cli.terminal.err(isJson ? errorLine(code, error.message) : `oriel: ${error.message}\n`);
     return error instanceof CliError ? error.status : EXIT.failed;
   }
   cli.terminal.err(`oriel: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -74,10 +102,14 @@ function report(cli: Cli, error: unknown): number {
 }
 
 /** Every command, also those inside groups, ends by throwing and writes to our terminal. */
-function quiet(command: Command, cli: Cli): void {
+function quiet(command: Command, cli: Cli, isJson: boolean): void {
   command.exitOverride();
-  command.configureOutput({ writeOut: (text) => cli.terminal.out(text), writeErr: (text) => cli.terminal.err(text) });
-  for (const child of command.commands) quiet(child, cli);
+  command.configureOutput({
+    writeOut: (text) => cli.terminal.out(text),
+    writeErr: (text) => cli.terminal.err(text),
+    outputError: (text, write) => write(isJson ? errorLine('USAGE', text.trim().replace(/^error: /, '')) : text),
+  });
+  for (const child of command.commands) quiet(child, cli, isJson);
 }
 
 function versionOf(): string {

@@ -61,27 +61,28 @@ export type Journal =
 
 /** True where an operation on the image was cut off. */
 export function hasJournal(image: string, storage: Storage): boolean {
-  return storage.stat(journalName(image)) !== undefined;
+  return storage.stat(journalName(image, storage)) !== undefined;
 }
 
 /** Writes the journal of an image, in place of one that is there. Errors: NO_SPACE, IO. */
 export async function writeJournal(image: string, journal: Journal, storage: Storage): Promise<void> {
   const body = JSON.stringify(toJson(journal, journalFolder(image, storage)));
   const bytes = Buffer.from(`${body}\n${sumOf(body)}\n`);
-  await writeNewFile(journalName(image), { storage, isReplacing: true }, (file) =>
+  await writeNewFile(journalName(image, storage), { storage, isReplacing: true }, (file) =>
     file.write(bytes, 0, bytes.byteLength, 0),
   );
 }
 
 /** Removes the journal of an image: the operation is through. */
 export async function removeJournal(image: string, storage: Storage): Promise<void> {
-  storage.remove(journalName(image));
-  await storage.syncFolder(folderOf(image));
+  const name = journalName(image, storage);
+  storage.remove(name);
+  await storage.syncFolder(folderOf(name));
 }
 
 /** Reads the journal of an image; `undefined` where there is none. Errors: JOURNAL. */
 export function readJournal(image: string, storage: Storage, policy: ChainPolicy = {}): Journal | undefined {
-  const name = journalName(image);
+  const name = journalName(image, storage);
   const stat = storage.stat(name);
   if (stat === undefined) return undefined;
   if (MAX_JOURNAL_BYTES < stat.sizeBytes)
@@ -195,7 +196,7 @@ function assertAllowed(file: string, folders: readonly string[], journal: string
 }
 
 function journalFolder(image: string, storage: Storage): string {
-  return storage.resolve(folderOf(image));
+  return storage.resolve(folderOf(journalName(image, storage)));
 }
 
 function sumOf(body: string): string {

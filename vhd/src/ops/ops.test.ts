@@ -244,7 +244,7 @@ describe('journals', () => {
     const storage = new MemoryStorage();
     await createImage('/d/a.vhd', { storage, sizeBytes: MIB });
     const text = Buffer.from('{"version":1,"steps":[]}\n0000\n');
-    storage.open(journalName('/d/a.vhd'), 'create').writeSync(text, 0, text.length, 0);
+    storage.open(journalName('/d/a.vhd', storage), 'create').writeSync(text, 0, text.length, 0);
     await expect(finishPending('/d/a.vhd', { storage })).rejects.toMatchObject({ code: 'JOURNAL' });
   });
   test('a journal that names a file outside is JOURNAL, and the file stays', async () => {

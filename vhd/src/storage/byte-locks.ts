@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import { VhdError } from '../errors.ts';
 import { areBytesLocked, lockBytes } from './libc.ts';
+import { openersOf } from './open-files.ts';
 
 /** The byte of a permission that is held: this, and the number of the permission. */
 const HELD = 100;
@@ -53,20 +54,8 @@ function refuseOthers(name: string, fd: number): void {
 
 /** The processes that hold locks of the same file, as far as they may be looked at: `qemu-nbd (process 42)`. */
 function holdersOf(fd: number): readonly string[] {
-  const own = fs.fstatSync(fd);
-  const holders = new Set<string>();
-  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      for (const number of fs.readdirSync(`/proc/${pid}/fd`)) {
-        if (pid === String(process.pid) && number === String(fd)) continue;
-        const stat = fs.statSync(`/proc/${pid}/fd/${number}`, { throwIfNoEntry: false });
-        if (stat?.ino !== own.ino || stat.dev !== own.dev) continue;
-        if (!fs.readFileSync(`/proc/${pid}/fdinfo/${number}`, 'utf8').includes('OFDLCK')) continue;
-        holders.add(`${fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (process ${pid})`);
-      }
-    } catch {
-      // Of another user, or gone meanwhile.
-    }
-  }
-  return [...holders];
+  const others = openersOf(fs.fstatSync(fd)).filter(
+    ({ pid, descriptor, hasLock }) => hasLock && (pid !== process.pid || descriptor !== fd),
+  );
+  return [...new Set(others.map(({ pid, program }) => `${program} (process ${pid})`))];
 }

@@ -20,12 +20,23 @@ export interface RandomAccessFile {
   /** Stores `length` bytes of `from` from `fromOffset` on; grows the file. Errors: NO_SPACE, READ_ONLY, IO. */
   writeSync(from: Uint8Array, fromOffset: number, length: number, position: number): void;
   write(from: Uint8Array, fromOffset: number, length: number, position: number): Promise<void>;
+  /**
+   * The next bytes at or behind `position` that are stored, what lies between being a hole; `undefined` where there are
+   * none up to the end of the file. A file that cannot say it lacks this, or counts everything as stored.
+   */
+  nextStored?(position: number): StoredBytes | undefined;
   /** Cuts off or appends zeros. Errors: NO_SPACE, READ_ONLY, IO. */
   truncate(sizeBytes: number): Promise<void>;
   /** Everything written before the call is on stable storage when this settles. Errors: IO, NO_SPACE. */
   sync(): Promise<void>;
   /** Lets go of the file without a sync. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A stretch of a file. */
+export interface StoredBytes {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Reads `length` bytes into a new buffer. Errors: IO. */

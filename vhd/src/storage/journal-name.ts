@@ -5,15 +5,17 @@
 import path from 'node:path';
 import { VhdError } from '../errors.ts';
 import { folderOf, type Storage } from './storage.ts';
+import { shortName } from './temporary.ts';
 
-/** The journal of an image: a hidden file beside it. */
-export function journalName(image: string): string {
-  return path.join(folderOf(image), `.oriel-${path.basename(image)}.journal`);
+/** The journal of an image: a hidden file beside it, wherever links to the image lie. */
+export function journalName(image: string, storage: Storage): string {
+  const name = storage.stat(image) === undefined ? image : storage.resolve(image);
+  return path.join(folderOf(name), `.oriel-${shortName(path.basename(name))}.journal`);
 }
 
 /** Errors: IN_PROGRESS where an operation on the image was cut off, or is under way. */
 export function refuseInterrupted(image: string, storage: Storage): void {
-  if (storage.stat(journalName(image)) === undefined) return;
+  if (storage.stat(journalName(image, storage)) === undefined) return;
   throw new VhdError(
     'IN_PROGRESS',
     `an operation on ${image} is under way or was cut off; oriel vhd check --repair finishes it`,

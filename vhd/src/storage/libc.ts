@@ -1,5 +1,5 @@
 /**
- * The calls of the C library that Node lacks: locks of byte ranges, and a rename that replaces nothing. The binding
+ * The calls of the C library that Node lacks: locks of byte ranges, holes, and a rename that replaces nothing. The binding
  * is loaded at the first call, since commands that only read have no need of it. Linux numbers, 64 bits.
  */
 import { createRequire } from 'node:module';
@@ -24,14 +24,16 @@ const FLOCK = {
 const LOCK_TYPE = { read: 0, write: 1, none: 2 } as const;
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
+const SEEK = { data: 3, hole: 4 } as const;
 const AT_FDCWD = -100;
 const RENAME_NOREPLACE = 1;
 
 /** Error numbers that callers tell apart. */
-export const ERRNO = { EEXIST: 17 } as const;
+export const ERRNO = { ENXIO: 6, EEXIST: 17 } as const;
 
 interface Calls {
   readonly fcntl: (fd: number, command: number, lock: Uint8Array) => number;
+  readonly lseek: (fd: number, offset: number, whence: number) => number;
   readonly renameat2: (fromFolder: number, from: string, toFolder: number, to: string, flags: number) => number;
   readonly errno: () => number;
 }
@@ -54,6 +56,7 @@ function libc(): Calls | null {
     const lib = koffi.load(null);
     calls = {
       fcntl: lib.func('int fcntl(int fd, int command, _Inout_ uint8_t *lock)') as Calls['fcntl'],
+      lseek: lib.func('int64_t lseek(int fd, int64_t offset, int whence)') as Calls['lseek'],
       renameat2: lib.func(
         'int renameat2(int fromFolder, const char *from, int toFolder, const char *to, unsigned int flags)',
       ) as Calls['renameat2'],
@@ -92,6 +95,12 @@ function flock(type: number, start: number, length: number): Uint8Array {
   view.setBigInt64(FLOCK.start, BigInt(start), true);
   view.setBigInt64(FLOCK.length, BigInt(length), true);
   return bytes;
+}
+
+/** Where data, or a hole, begins at or behind `offset` in bytes. `undefined`: cannot be said. The end of the file counts as a hole. */
+export function seek(fd: number, offset: number, what: keyof typeof SEEK): CallResult | undefined {
+  const c = libc();
+  return c === null ? undefined : resultOf(Number(c.lseek(fd, offset, SEEK[what])), c);
 }
 
 /** Renames where the new name is free: EEXIST where it is not. `undefined`: cannot be said. */

@@ -14,6 +14,7 @@ import { VhdError } from '../errors.ts';
 import { lockForWriting } from './byte-locks.ts';
 import { errnoOf, fileError } from './file.ts';
 import { linkOrMoveLater } from './free-name.ts';
+import { shortName } from './temporary.ts';
 
 /** Who writes to an image. */
 export interface LockHolder {
@@ -70,13 +71,15 @@ export async function lockRealFile(image: string, options: LockOptions = {}): Pr
 /** Beside the file itself, wherever links to it lie. Errors: NOT_FOUND (the folder), IO. */
 function lockFileOf(image: string): string {
   const name = path.resolve(image);
+  const lockOf = (folder: string, file: string): string => path.join(folder, `${shortName(file)}${SUFFIX}`);
   try {
-    return `${fs.realpathSync.native(name)}${SUFFIX}`;
+    const real = fs.realpathSync.native(name);
+    return lockOf(path.dirname(real), path.basename(real));
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOENT') throw fileError(cause, `cannot lock ${image}`);
   }
   try {
-    return path.join(fs.realpathSync.native(path.dirname(name)), `${path.basename(name)}${SUFFIX}`);
+    return lockOf(fs.realpathSync.native(path.dirname(name)), path.basename(name));
   } catch (cause) {
     throw fileError(cause, `cannot lock ${image}`);
   }

@@ -42,6 +42,7 @@ export class MemoryStorage implements Storage {
     const node = this.nodes.get(path.resolve(name));
     if (node === undefined) return undefined;
     return {
+      kind: 'file',
       sizeBytes: node.content.sizeBytes,
       storedBytes: node.content.sizeBytes,
       modifiedAt: new Date(0),

@@ -1,7 +1,8 @@
 /** A file of the operating system as a `RandomAccessFile`: short reads and writes are continued, errors get our codes. */
 import fs from 'node:fs';
 import { VhdError } from '../errors.ts';
-import { endOfFile, fileError, type RandomAccessFile } from './file.ts';
+import { endOfFile, errnoOf, fileError, type RandomAccessFile, type StoredBytes } from './file.ts';
+import { ERRNO, seek } from './libc.ts';
 
 /** How a file is opened. `create` makes a new, empty one and fails with EXISTS where there is one. */
 export type OpenMode = 'read' | 'write' | 'create';
@@ -12,22 +13,41 @@ const MODES = {
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 } as const;
 
-/** Opens a regular file; anything else (a device, a pipe, a folder) is refused. Errors: NOT_FOUND, EXISTS, READ_ONLY, IO, UNSUPPORTED. */
+/**
+ * Opens a regular file or a block device; anything else (a pipe, a folder) is refused. A device that is mounted, or
+ * otherwise in use, is not opened for writing.
+ * Errors: NOT_FOUND, EXISTS, READ_ONLY, LOCKED (a device in use), IO, UNSUPPORTED.
+ */
 export function openRealFile(path: string, mode: OpenMode): RandomAccessFile {
   let fd: number;
   try {
     fd = fs.openSync(path, MODES[mode] | fs.constants.O_NONBLOCK, 0o644); // NONBLOCK: a pipe must not hang the open.
+    if (mode === 'write' && fs.fstatSync(fd).isBlockDevice()) {
+      fs.closeSync(fd);
+      fd = fs.openSync(path, MODES.write | fs.constants.O_EXCL); // Of a device it means: nobody else uses it.
+    }
   } catch (cause) {
+    if (errnoOf(cause) === 'EBUSY')
+      throw new VhdError('LOCKED', `${path} is in use: it is mounted, or a part of something that is`, { cause });
     throw fileError(cause, `cannot open ${path}`);
   }
   try {
     const stat = fs.fstatSync(fd);
+    if (stat.isBlockDevice()) return new RealFile(path, fd, deviceBytes(stat.rdev), mode === 'read');
     if (!stat.isFile()) throw new VhdError('UNSUPPORTED', `${path} is not a regular file`);
     return new RealFile(path, fd, stat.size, mode === 'read');
   } catch (cause) {
     fs.closeSync(fd);
     throw fileError(cause, `cannot open ${path}`);
   }
+}
+
+/** The size of a block device, which its `stat` does not tell. Errors: IO. */
+export function deviceBytes(device: number): number {
+  // Linux packs the two numbers so: 12 bits of the major one above 8 of the minor one, the rest of that above both.
+  const [major, minor] = [(device >>> 8) & 0xfff, (device & 0xff) | ((device >>> 12) & 0xfff00)];
+  const sectors = Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'utf8'));
+  return sectors * 512;
 }
 
 class RealFile implements RandomAccessFile {
@@ -100,6 +120,14 @@ class RealFile implements RandomAccessFile {
       };
       next();
     });
+  }
+
+  nextStored(position: number): StoredBytes | undefined {
+    const data = seek(this.#fd, position, 'data');
+    if (data?.errno === ERRNO.ENXIO) return undefined;
+    if (data?.errno !== 0) return position < this.sizeBytes ? { start: position, end: this.sizeBytes } : undefined;
+    const hole = seek(this.#fd, data.value, 'hole');
+    return { start: data.value, end: hole?.errno === 0 ? hole.value : this.sizeBytes };
   }
 
   truncate(sizeBytes: number): Promise<void> {

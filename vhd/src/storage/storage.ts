@@ -7,12 +7,16 @@ import path from 'node:path';
 import { errnoOf, fileError, type RandomAccessFile } from './file.ts';
 import { linkOrMove } from './free-name.ts';
 import { type ImageLock, type LockOptions, lockRealFile } from './lock.ts';
-import { type OpenMode, openRealFile } from './real-file.ts';
+import { deviceBytes, type OpenMode, openRealFile } from './real-file.ts';
 
 export type { OpenMode } from './real-file.ts';
 
+/** What a name leads to. A `stream` is read or written from its start to its end: a pipe, a socket, a terminal. */
+export type FileKind = 'file' | 'folder' | 'device' | 'stream';
+
 /** What is known about a file without opening it. */
 export interface FileStat {
+  readonly kind: FileKind;
   readonly sizeBytes: number;
   /** Bytes the file takes on its storage; less than its size where it has holes. */
   readonly storedBytes: number;
@@ -55,7 +59,8 @@ export const fileSystem: Storage = {
       const stat = fs.statSync(name, { throwIfNoEntry: false });
       if (stat === undefined) return undefined;
       return {
-        sizeBytes: stat.size,
+        kind: kindOf(stat),
+        sizeBytes: stat.isBlockDevice() ? deviceBytes(stat.rdev) : stat.size,
         storedBytes: stat.blocks * 512,
         modifiedAt: stat.mtime,
         isWritable: (stat.mode & 0o222) !== 0,
@@ -74,6 +79,12 @@ export const fileSystem: Storage = {
   syncFolder,
   lock: lockRealFile,
 };
+
+function kindOf(stat: fs.Stats): FileKind {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'folder';
+  return stat.isBlockDevice() ? 'device' : 'stream';
+}
 
 /** The folder a file is in, in the form that `syncFolder` and `list` take. */
 export const folderOf = (name: string): string => path.dirname(name);

@@ -2,11 +2,14 @@
  * What every verb of `oriel vhd` and `oriel disks` has in common: where it writes, how it ends, how it shows progress.
  * Exit status: 0 done, 1 failed, 2 the image has problems (or the disks differ), 64 wrong usage.
  */
+import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { OperationOptions, Progress } from '../../copy/options.ts';
 import { VhdError } from '../../errors.ts';
 import type { ChainPolicy } from '../../image/chain-policy.ts';
+import { findLeftovers } from '../../storage/temporary.ts';
 import { formatSize, parseSize } from '../../units.ts';
+import { Stopped, stopOnSignals } from './signals.ts';
 
 /** What the verbs need from outside; a test gives its own. */
 export interface VhdCli {
@@ -43,9 +46,27 @@ export interface CommonFlags {
 
 /** A command whose complaints about its arguments end with status 64. */
 export class Verb extends Command {
+  constructor(name?: string) {
+    super(name);
+    this.configureOutput({
+      outputError: (text, write) => write(isJsonAskedOf(this) ? errorLine('USAGE', text.trim()) : text),
+    });
+  }
+
   override error(message: string, options?: { readonly exitCode?: number; readonly code?: string }): never {
     super.error(message, { ...options, exitCode: STATUS.usage });
   }
+}
+
+/** True where `--json` is on the line: also when its arguments are so wrong that they were not read to their end. */
+function isJsonAskedOf(command: Command): boolean {
+  const { rawArgs } = command as Command & { readonly rawArgs?: readonly string[] };
+  return rawArgs?.includes('--json') === true || (command.parent !== null && isJsonAskedOf(command.parent));
+}
+
+/** An error as scripts read it. */
+function errorLine(code: string, message: string): string {
+  return `${JSON.stringify({ error: { code, message: message.replace(/^error: /, '') } })}\n`;
 }
 
 /** A verb of `oriel vhd`. */
@@ -93,8 +114,7 @@ export function action<Flags extends CommonFlags>(
   return command.action(async () => {
     const flags = command.optsWithGlobals<Flags>();
     const abort = new AbortController();
-    const stop = (): void => abort.abort();
-    process.once('SIGINT', stop);
+    const forget = stopOnSignals(abort);
     const progress = new ProgressLine(cli, flags.progress === 'json');
     const isJson = flags.json === true;
     try {
@@ -119,16 +139,28 @@ export function action<Flags extends CommonFlags>(
       report(cli, error, isJson);
     } finally {
       progress.clear();
-      process.removeListener('SIGINT', stop);
+      forget();
+      tellLeftovers(cli, command.processedArgs, isJson);
     }
   });
 }
 
 function report(cli: VhdCli, error: unknown, isJson: boolean): void {
   if (!(error instanceof VhdError)) throw error;
-  const { code, message } = error;
-  cli.err(isJson ? `${JSON.stringify({ error: { code, message } })}\n` : `oriel: ${message} (${code})\n`);
+  const { code, cause } = error;
+  const message = code === 'CANCELLED' && cause instanceof Stopped ? cause.message : error.message;
+  cli.err(isJson ? errorLine(code, message) : `oriel: ${message} (${code})\n`);
   cli.setStatus(code === 'USAGE' ? STATUS.usage : STATUS.failed);
+}
+
+/** What killed runs left beside the files that this one was about: named, and left to people to remove. */
+function tellLeftovers(cli: VhdCli, args: readonly unknown[], isJson: boolean): void {
+  const names = args.filter((arg): arg is string => typeof arg === 'string' && arg !== '' && arg !== '-');
+  const folders = new Set(names.map((name) => path.dirname(path.resolve(name))));
+  for (const leftover of [...folders].flatMap(findLeftovers)) {
+    const text = `${leftover.path} (${formatSize(leftover.storedBytes)}) was left by a run that was killed: remove it`;
+    cli.err(isJson ? `${JSON.stringify({ leftover })}\n` : `oriel: ${text}\n`);
+  }
 }
 
 /** Progress: after a second, on a terminal; or as lines of JSON for jobs. */

@@ -50,12 +50,10 @@ export function serveVerb(cli: DisksCli, storage: string): Command {
       log,
     });
     const close = (): void => void running.close();
-    process.once('SIGTERM', close);
     options.signal.addEventListener('abort', close, { once: true });
     if (options.signal.aborted) close();
     log('service.started', { storage: flags.storage, socket: flags.socket, pid: process.pid });
     await running.stopped;
-    process.removeListener('SIGTERM', close);
     log('service.stopped', {});
   });
 }

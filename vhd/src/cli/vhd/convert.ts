@@ -15,7 +15,7 @@ import {
 } from '../../ops/foreign/foreign.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
-import { temporaryName } from '../../storage/new-file.ts';
+import { temporaryName } from '../../storage/temporary.ts';
 import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
 
 type Format = NativeFormat | ForeignFormat;

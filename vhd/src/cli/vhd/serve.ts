@@ -86,6 +86,5 @@ function tlsOf({ tlsCert, tlsKey, tlsCa }: Flags): NbdTls | undefined {
 function interrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
-    process.once('SIGTERM', () => resolve());
   });
 }

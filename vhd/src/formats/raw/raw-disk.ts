@@ -1,12 +1,10 @@
 /** A raw file as a read-only `Disk`: its bytes are the virtual bytes. */
 
-import type { Range } from '../../copy/pieces.ts';
 import type { Disk, Extent } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
-import type { RandomAccessFile } from '../../storage/file.ts';
-import { fileSystem, type Storage } from '../../storage/storage.ts';
+import type { RandomAccessFile, StoredBytes } from '../../storage/file.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { alignDown, alignUp, SECTOR_BYTES } from '../../units.ts';
-import { storedRanges } from './holes.ts';
 
 /**
  * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero.
@@ -15,8 +13,7 @@ import { storedRanges } from './holes.ts';
 export async function openRawDisk(name: string, storage: Storage): Promise<Disk> {
   const file = storage.open(name, 'read');
   const isSparse = (storage.stat(name)?.storedBytes ?? 0) < alignDown(file.sizeBytes, STORED_GRAIN_BYTES);
-  const stored = isSparse && storage === fileSystem ? await storedRanges(name) : undefined;
-  return new RawDisk(file, stored);
+  return new RawDisk(file, isSparse);
 }
 
 /** File systems count what they store in units up to this. */
@@ -27,14 +24,14 @@ class RawDisk implements Disk {
   readonly sizeBytes: number;
   readonly isReadOnly = true;
   readonly #file: RandomAccessFile;
-  /** What is stored, in order; all of it where that is not known. */
-  readonly #stored: readonly Range[];
+  /** False where all of the file is stored, so that nobody needs to be asked. */
+  readonly #isSparse: boolean;
 
-  constructor(file: RandomAccessFile, stored: readonly Range[] | undefined) {
+  constructor(file: RandomAccessFile, isSparse: boolean) {
     this.name = file.path;
     this.sizeBytes = alignUp(file.sizeBytes, SECTOR_BYTES);
     this.#file = file;
-    this.#stored = stored ?? [{ offset: 0, length: this.sizeBytes }];
+    this.#isSparse = isSparse && file.nextStored !== undefined;
   }
 
   async read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): Promise<void> {
@@ -62,31 +59,28 @@ class RawDisk implements Disk {
       isAllocated: false,
       isZero: true,
     });
-    let at = offset;
-    for (let i = this.#firstBehind(offset); at < end && extents.length < limit; i++) {
-      const range = this.#stored[i];
-      const start = Math.min(end, range?.offset ?? end);
+    for (let at = offset; at < end && extents.length < limit; ) {
+      const stored = this.#nextStored(at);
+      const start = Math.min(end, stored?.start ?? end);
       if (at < start) extents.push(hole(at, start));
       at = Math.max(at, start);
-      if (range === undefined || end <= at) break;
-      const stop = Math.min(end, range.offset + range.length);
+      if (stored === undefined || end <= at || limit <= extents.length) continue;
+      const stop = Math.min(end, stored.end);
       extents.push(data(at, stop));
       at = stop;
     }
     return extents;
   }
 
-  /** Index of the first stored range that ends behind `offset`. */
-  #firstBehind(offset: number): number {
-    let low = 0;
-    let high = this.#stored.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.#stored[middle];
-      if (range !== undefined && range.offset + range.length <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** In whole sectors, so that a last one that the file has only a part of is among it. */
+  #nextStored(at: number): StoredBytes | undefined {
+    if (!this.#isSparse) return { start: at, end: this.sizeBytes };
+    const stored = this.#file.nextStored?.(at);
+    if (stored === undefined) return undefined;
+    return {
+      start: Math.max(at, alignDown(stored.start, SECTOR_BYTES)),
+      end: Math.min(this.sizeBytes, alignUp(stored.end, SECTOR_BYTES)),
+    };
   }
 
   async write(): Promise<void> {

@@ -11,8 +11,8 @@ import { openChain } from '../../chain/open.ts';
 import type { OperationOptions } from '../../copy/options.ts';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
-import { temporaryName } from '../../storage/new-file.ts';
 import { fileSystem, folderOf } from '../../storage/storage.ts';
+import { temporaryName } from '../../storage/temporary.ts';
 import { alignUp, SECTOR_BYTES } from '../../units.ts';
 import { createImage } from '../create.ts';
 
