@@ -167,13 +167,22 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     discFolder: folder.discs,
     holderOf: (diskId) => vmStore.holderOf(diskId),
   });
-  const vms = new Vms({ store: vmStore, hosts, disks: library, hub: events, log, now });
-  cleanup.add(() => vms.close());
-  const desktops = new Desktops({ vms, hub: events });
-  cleanup.add(() => desktops.close());
   const taskStore = new TaskStore(store.db);
   const tasks = new Tasks({ store: taskStore, hub: events, log, now });
   cleanup.add(() => tasks.close());
+  const vms = new Vms({
+    store: vmStore,
+    hosts,
+    disks: library,
+    tasks,
+    forgets: [(desktopId) => auth.assignments.forgetDesktop(desktopId)],
+    hub: events,
+    log,
+    now,
+  });
+  cleanup.add(() => vms.close());
+  const desktops = new Desktops({ vms, hub: events });
+  cleanup.add(() => desktops.close());
   const work = diskWork({
     client: diskService,
     library,
@@ -199,11 +208,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
 
   const thumbnails = new Thumbnails(hosts, now);
   vms.subscribe((desktopId, view) => {
-    if (view !== undefined) return;
-    thumbnails.forget(desktopId);
-    auth.assignments
-      .forgetDesktop(desktopId)
-      .catch((error: unknown) => log.error({ err: error, desktopId }, 'assignments-kept'));
+    if (view === undefined) thumbnails.forget(desktopId);
   });
 
   const server = await listen({

@@ -77,6 +77,7 @@ export {
   type StartDiskServiceOptions,
   startDiskService,
 } from './service/start.ts';
+export { idFrom } from './service/state/records.ts';
 export { type ImageLock, type LockHolder, type LockOptions, lockHolder } from './storage/lock.ts';
 export { MemoryStorage } from './storage/memory-storage.ts';
 export { fileSystem, type Storage } from './storage/storage.ts';

@@ -27,6 +27,7 @@ export function linuxDemoKind(deps: LinuxDemoDeps): TaskKind<Record<string, neve
   const { client, library, vms, hosts, cacheFolder } = deps;
   return {
     kind: 'demo.linux',
+    lane: 'compute',
     canCancel: true,
     onRestart: 'resume',
     run: async (_, { signal, progress }) => {
@@ -49,7 +50,7 @@ export function linuxDemoKind(deps: LinuxDemoDeps): TaskKind<Record<string, neve
         hardware: { memoryMiB: 128, nics: [{ kind: 'user' }] },
         wanted: 'running',
       };
-      await vms.create(VmCreate.parse(asked), signal);
+      await vms.create(VmCreate.parse(asked));
     },
   };
 }

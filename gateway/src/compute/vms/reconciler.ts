@@ -23,6 +23,7 @@ export interface ReconcilerOptions {
   readonly log: Logger;
   readonly now: () => number;
   readonly stopGraceMs?: number;
+  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
 }
 
 /** What is remembered of one VM between two looks. */

@@ -39,8 +39,8 @@ export function vmRoutes(vms: Vms): BoundRoute[] {
       etag(versionOf(vm));
       return vm;
     }),
-    bind(createVm, async ({ body, signal, note, header }) => {
-      const vm = await vms.create(body, signal);
+    bind(createVm, async ({ body, principal, note, header }) => {
+      const vm = await vms.create(body, principal.userId);
       note({ vm: vm.id, name: vm.name });
       header('Location', `/api/v1/vms/${vm.id}`);
       return vm;

@@ -3,7 +3,7 @@ import type { HostDriver, VmId, VmObservation } from '@oriel/hosts';
 import { GatewayError } from '../../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import type { Action } from './decide.ts';
-import type { VmDisks } from './ports.ts';
+import { ownerOf, type VmDisks } from './ports.ts';
 import { Slots } from './slots.ts';
 import { specOf } from './spec.ts';
 import type { StoredVm, VmStore } from './vm-store.ts';
@@ -21,6 +21,8 @@ export interface StepsOptions {
   readonly hosts: Hosts;
   readonly disks: VmDisks;
   readonly stopGraceMs?: number;
+  /** What else is taken away with a VM, before its row goes. */
+  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
   /** What was done, for the VM's own log. */
   readonly note: (vmId: string, level: 'info', event: string, message: string) => Promise<void>;
 }
@@ -42,24 +44,32 @@ export class Steps {
   }
 
   async take(vm: StoredVm, served: Served, action: Action): Promise<void> {
-    const { store, hosts, disks } = this.#options;
+    const { store, hosts } = this.#options;
     switch (action.do) {
       case 'accept':
         await store.want(vm.id, action.wanted);
         await this.#options.note(vm.id, 'info', 'accepted', action.why);
         return;
       case 'forget':
-        for (const disk of vm.disks) {
-          await disks.release(disk.diskId);
-          if (vm.deleting === 'delete') await disks.remove(disk.diskId);
-        }
-        await store.remove(vm.id);
+        await this.#forget(vm);
         return;
       case 'apply':
       case 'power':
       case 'remove':
         await this.#onHost(vm, served, action, hosts.requireDriver(vm.hostId));
     }
+  }
+
+  /** Each step may find its work done, by a gateway that was killed before the row was gone; the row goes last. */
+  async #forget(vm: StoredVm): Promise<void> {
+    const { store, disks, forgets } = this.#options;
+    for (const { diskId } of vm.disks) {
+      await disks.release(diskId);
+      if (vm.deleting === 'delete') await disks.remove(diskId, ownerOf(vm.id));
+      else await disks.disown(diskId, ownerOf(vm.id));
+    }
+    for (const forget of forgets ?? []) await forget(vm.id);
+    await store.remove(vm.id);
   }
 
   async serve(vm: StoredVm, served: Served, fresh: boolean): Promise<Map<string, string>> {

@@ -94,6 +94,18 @@ export class VmStore {
       .executeTakeFirst();
   }
 
+  async count(): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('vms')
+      .select((e) => e.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  }
+
+  async hasName(name: string): Promise<boolean> {
+    return (await this.#db.selectFrom('vms').select('id').where('name', '=', name).executeTakeFirst()) !== undefined;
+  }
+
   async add(vm: NewVm, disks: readonly VmDisk[]): Promise<StoredVm> {
     const at = this.#now();
     await this.#db.transaction().execute(async (trx) => {

@@ -8,33 +8,12 @@ import { type Vm, VmCreate, VmHardware } from '../../../api/vm.ts';
 import { openLog } from '../../log.ts';
 import { EventHub } from '../../platform/events/hub.ts';
 import { openStore, type Store } from '../../platform/store/store.ts';
+import { TaskStore } from '../../platform/tasks/task-store.ts';
+import { Tasks } from '../../platform/tasks/tasks.ts';
 import { Hosts } from '../hosts/hosts.ts';
-import type { VmDisks } from './ports.ts';
+import { NamedDisks } from './testing/named-disks.ts';
 import { VmStore } from './vm-store.ts';
 import { Vms } from './vms.ts';
-
-/** Disks that are only names, and remember what was asked of them. */
-class NamedDisks implements VmDisks {
-  readonly said: string[] = [];
-  #count = 0;
-  async checkUsable(): Promise<void> {}
-  async create(name: string): Promise<{ id: string }> {
-    return { id: `${name}-${++this.#count}` };
-  }
-  async serve(diskId: string, { fresh }: { fresh: boolean }): Promise<string> {
-    this.said.push(`${fresh ? 'lease' : 'keep'} ${diskId}`);
-    return `nbd+unix:///${diskId}?socket=/run/disks`;
-  }
-  async release(diskId: string): Promise<void> {
-    this.said.push(`release ${diskId}`);
-  }
-  async remove(diskId: string): Promise<void> {
-    this.said.push(`remove ${diskId}`);
-  }
-  async cdUri(): Promise<string> {
-    return 'file:///disc.iso';
-  }
-}
 
 let folder: string;
 let store: Store;
@@ -42,6 +21,7 @@ let hub: EventHub;
 let disks: NamedDisks;
 let hosts: Hosts;
 let vms: Vms;
+let tasks: Tasks;
 const fakes = new Map<string, FakeHost>();
 
 beforeEach(async () => {
@@ -63,12 +43,15 @@ async function open(): Promise<void> {
   const log = openLog({ level: 'silent' });
   const openFake = async ({ name }: { name: string }) => fakeDriver(fakeOf(name));
   hosts = new Hosts({ db: store.db, hub, log, now: Date.now, kinds: { fake: openFake }, retryFirstMs: 20 });
-  vms = new Vms({ store: new VmStore(store.db, Date.now), hosts, disks, hub, log, now: Date.now, stopGraceMs: 60_000 });
+  tasks = new Tasks({ store: new TaskStore(store.db), hub, log, now: Date.now });
+  const options = { store: new VmStore(store.db, Date.now), hosts, disks, tasks, hub, log, now: Date.now };
+  vms = new Vms({ ...options, stopGraceMs: 60_000 });
   await hosts.open();
   vms.open();
   await hosts.tried();
 }
 async function close(): Promise<void> {
+  await tasks.close();
   await vms.close();
   await hosts.close();
 }

@@ -14,8 +14,11 @@ import {
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
+import { type PlanPayload, type PlanStep, planKind, planned } from '../../platform/tasks/plan.ts';
+import type { TaskKind, Tasks } from '../../platform/tasks/tasks.ts';
 import type { Hosts } from '../hosts/hosts.ts';
-import type { VmDisks } from './ports.ts';
+import { type CreationState, creationSteps, refuseCreation } from './creation.ts';
+import { ownerOf, type VmDisks } from './ports.ts';
 import { Reconciler } from './reconciler.ts';
 import { vmView } from './view.ts';
 import type { StoredVm, VmStore } from './vm-store.ts';
@@ -24,6 +27,11 @@ export interface VmsOptions {
   readonly store: VmStore;
   readonly hosts: Hosts;
   readonly disks: VmDisks;
+  readonly tasks: Tasks;
+  /** What else is made with a VM, by whoever owns it. */
+  readonly alongside?: readonly PlanStep<CreationState>[];
+  /** What else is taken away with a VM, before its row goes. Each is called again where a kill came between. */
+  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
   readonly hub: EventHub;
   readonly log: Logger;
   readonly now: () => number;
@@ -39,6 +47,9 @@ const VM_BOUNDS = { vms: 10_000, resetMs: 10_000, resizeMs: 30_000, serialBytes:
 export class Vms {
   readonly #options: VmsOptions;
   readonly #reconciler: Reconciler;
+  readonly #creation: TaskKind<PlanPayload<CreationState>>;
+  /** The steps that make a VM, for plans that a VM is a part of. */
+  readonly creationSteps: readonly PlanStep<CreationState>[];
   readonly #listeners = new Set<VmListener>();
   /** What was last published of each VM, so that only changes are. */
   readonly #published = new Map<string, string>();
@@ -46,6 +57,10 @@ export class Vms {
   constructor(options: VmsOptions) {
     this.#options = options;
     this.#reconciler = new Reconciler({ ...options, events: { changed: (id) => void this.#changed(id) } });
+    const made = (vmId: string): void => this.#reconciler.wanted(vmId);
+    this.creationSteps = creationSteps({ ...options, alongside: options.alongside ?? [], made });
+    this.#creation = planKind({ kind: 'vm.create', lane: 'compute', canCancel: true, steps: this.creationSteps });
+    options.tasks.register(this.#creation);
   }
 
   /** Starts to keep the VMs as they are wanted. */
@@ -98,44 +113,28 @@ export class Vms {
     return await this.#options.store.holderOf(diskId);
   }
 
-  /** Makes the VM and its first disk. Where the second half fails, the first is taken back. */
-  async create(asked: VmCreate, signal?: AbortSignal): Promise<Vm> {
-    const { store, disks } = this.#options;
-    const hostId = this.#placeOn(asked.hostId);
-    const existing = await store.all();
-    if (VM_BOUNDS.vms <= existing.length)
-      throw new GatewayError('TOO_MANY', `there are ${existing.length} VMs already`);
-    if (existing.some((vm) => vm.name === asked.name)) {
-      throw new GatewayError('ALREADY_EXISTS', `there is a VM ${asked.name} already`);
-    }
-    if (asked.cdImageId !== null) await disks.cdUri(asked.cdImageId);
-    const made = await this.#firstDisk(asked, signal);
-    try {
-      const vm = await store.add(
-        {
-          id: randomUUID(),
-          name: asked.name,
-          description: asked.description,
-          hostId,
-          wanted: asked.wanted,
-          hardware: asked.hardware,
-          cdImageId: asked.cdImageId,
-          sessionRules: asked.sessionRules,
-        },
-        made === undefined ? [] : [{ diskId: made.id, bus: asked.bus }],
-      );
-      await store.log(
-        vm.id,
-        'info',
-        'created',
-        `created with ${asked.source.from === 'none' ? 'no disk' : `a disk from ${asked.source.from}`}`,
-      );
-      this.#reconciler.wanted(vm.id);
-      return await this.#publish(vm);
-    } catch (error) {
-      if (made?.isNew === true) await disks.remove(made.id).catch(() => undefined);
-      throw error;
-    }
+  /** Makes the VM with its first disk, or neither: a plan, which goes on when the gateway is killed. */
+  async create(asked: VmCreate, startedBy: string | null = null): Promise<Vm> {
+    const { store, disks, tasks } = this.#options;
+    const state = this.planCreation(randomUUID(), this.#placeOn(asked.hostId), asked);
+    await refuseCreation(store, disks, asked, VM_BOUNDS.vms);
+    await tasks.run({
+      kind: this.#creation,
+      title: `create VM ${asked.name}`,
+      target: { type: 'vm', id: state.vmId },
+      startedBy,
+      payload: planned(state),
+    });
+    return await this.#publish(await store.require(state.vmId));
+  }
+
+  /** Where a VM is made as a part of something larger: what `creationSteps` go by. */
+  planCreation(vmId: string, hostId: string, asked: VmCreate): CreationState {
+    const { source } = asked;
+    const { disks } = this.#options;
+    const isNew = source.from !== 'none' && source.from !== 'disk';
+    const existing = source.from === 'disk' ? source.diskId : null;
+    return { vmId, hostId, asked, diskId: isNew ? disks.newId(asked.name, source) : existing };
   }
 
   async edit(id: string, change: VmEdit): Promise<Vm> {
@@ -143,14 +142,36 @@ export class Vms {
     if (this.#view(before).state === 'saved' && (change.hardware !== undefined || change.disks !== undefined)) {
       throw new GatewayError('CONFLICT', `VM ${before.name} is saved: start it or throw the saved state away first`);
     }
-    for (const disk of change.disks ?? []) {
-      if (before.disks.some((one) => one.diskId === disk.diskId)) continue;
-      await this.#options.disks.checkUsable(disk.diskId);
-    }
-    if (typeof change.cdImageId === 'string') await this.#options.disks.cdUri(change.cdImageId);
-    const vm = await this.#options.store.edit(id, change);
+    const { disks, store } = this.#options;
+    const had = new Set(before.disks.map((disk) => disk.diskId));
+    const added = (change.disks ?? []).filter(({ diskId }) => !had.has(diskId));
+    for (const { diskId } of added) await disks.checkUsable(diskId);
+    if (typeof change.cdImageId === 'string') await disks.cdUri(change.cdImageId);
+    const vm = await this.#owning(
+      id,
+      added.map(({ diskId }) => diskId),
+      () => store.edit(id, change),
+    );
+    const has = new Set(vm.disks.map((disk) => disk.diskId));
+    for (const diskId of had) if (!has.has(diskId)) await disks.disown(diskId, ownerOf(id));
     this.#reconciler.wanted(id);
     return await this.#publish(vm);
+  }
+
+  /** The disks are the VM's before its row says so, and nobody's again where the row does not come to say so. */
+  async #owning<T>(vmId: string, diskIds: readonly string[], work: () => Promise<T>): Promise<T> {
+    const { disks } = this.#options;
+    const owned: string[] = [];
+    try {
+      for (const diskId of diskIds) {
+        await disks.own(diskId, ownerOf(vmId));
+        owned.push(diskId);
+      }
+      return await work();
+    } catch (error) {
+      for (const diskId of owned) await disks.disown(diskId, ownerOf(vmId)).catch(() => undefined);
+      throw error;
+    }
   }
 
   async delete(id: string, disks: 'keep' | 'delete'): Promise<Vm> {
@@ -235,28 +256,6 @@ export class Vms {
     if (only === undefined) throw new GatewayError('UNPROCESSABLE', 'there is no host that takes VMs');
     if (0 < others.length) throw new GatewayError('UNPROCESSABLE', 'there are several hosts: say which in hostId');
     return only.id;
-  }
-
-  async #firstDisk(asked: VmCreate, signal?: AbortSignal): Promise<{ id: string; isNew: boolean } | undefined> {
-    const { disks } = this.#options;
-    const { source } = asked;
-    switch (source.from) {
-      case 'none':
-        return undefined;
-      case 'disk': {
-        await disks.checkUsable(source.diskId);
-        const holder = await this.holderOf(source.diskId);
-        if (holder !== undefined)
-          throw new GatewayError('CONFLICT', `disk ${source.diskId} is in use by VM ${holder.name}`);
-        return { id: source.diskId, isNew: false };
-      }
-      case 'template':
-      case 'image':
-      case 'blank': {
-        const { id } = await disks.create(asked.name, source, signal);
-        return { id, isNew: true };
-      }
-    }
   }
 
   async #alive(id: string): Promise<StoredVm> {

@@ -8,6 +8,8 @@ import { vmRoutes } from '../../compute/vms/routes.ts';
 import { VmStore } from '../../compute/vms/vm-store.ts';
 import { Vms } from '../../compute/vms/vms.ts';
 import { startTestGateway, type TestGateway, type TestPerson } from '../../edge/testing/gateway.ts';
+import { TaskStore } from '../../platform/tasks/task-store.ts';
+import { Tasks } from '../../platform/tasks/tasks.ts';
 import { Desktops, desktopLookup } from './desktops.ts';
 import { desktopRoutes } from './routes.ts';
 import { Thumbnails } from './thumbnails.ts';
@@ -28,7 +30,8 @@ beforeEach(async () => {
       const now = (): number => clock;
       hosts = new Hosts({ db: store.db, hub: events, log, now, kinds: { fake: async () => fakeDriver(fake) } });
       const noDisks = undefined as never; // No VM of this test has a disk.
-      vms = new Vms({ store: new VmStore(store.db, now), hosts, disks: noDisks, hub: events, log, now });
+      const tasks = new Tasks({ store: new TaskStore(store.db), hub: events, log, now });
+      vms = new Vms({ store: new VmStore(store.db, now), hosts, disks: noDisks, tasks, hub: events, log, now });
       desktops = new Desktops({ vms, hub: events });
       return {
         routes: [...vmRoutes(vms), ...desktopRoutes(desktops, new Thumbnails(hosts, now), vms)],

@@ -38,7 +38,14 @@ function kindOf(
   run: (payload: Payload, context: TaskContext<Payload>) => Promise<void>,
   more: Partial<TaskKind<Payload>> = {},
 ) {
-  return { kind: 'test', canCancel: true, onRestart: 'resume', run, ...more } satisfies TaskKind<Payload>;
+  return {
+    kind: 'test',
+    lane: 'storage',
+    canCancel: true,
+    onRestart: 'resume',
+    run,
+    ...more,
+  } satisfies TaskKind<Payload>;
 }
 const asked = (kind: TaskKind<Payload>) => ({ kind, title: 'a test', startedBy: 'user-1', payload: { step: 1 } });
 const untilAborted = (signal: AbortSignal): Promise<void> =>
@@ -122,5 +129,15 @@ describe('tasks', () => {
     for (let at = 0; at < 204; at++) await tasks.start(asked(kind));
     await expect(tasks.start(asked(kind))).rejects.toMatchObject({ code: 'TOO_MANY' });
     expect(most).toBe(4);
+  });
+
+  // Seen to fail with one count for all lanes.
+  test('a lane that is full holds up no other', async () => {
+    const copying = kindOf((_, { signal }) => untilAborted(signal));
+    const quick = { ...kindOf(async () => undefined), kind: 'quick', lane: 'compute' } satisfies TaskKind<Payload>;
+    tasks.register(copying);
+    tasks.register(quick);
+    for (let at = 0; at < 20; at++) await tasks.start(asked(copying));
+    await tasks.run(asked(quick));
   });
 });

@@ -9,10 +9,10 @@ import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { TaskRow } from '../store/tables/tasks.ts';
+import { type Lane, Lanes } from './lanes.ts';
 import { type TaskStore, taskOf } from './task-store.ts';
 
 export const TASK_LIMITS = {
-  running: 4,
   queued: 200,
   keptEnded: 1_000,
   progressEveryMs: 250,
@@ -31,11 +31,16 @@ export interface TaskContext<Payload> {
 
 export interface TaskKind<Payload> {
   readonly kind: string;
+  /** Work of one lane never waits for work of another. */
+  readonly lane: Lane;
   readonly canCancel: boolean;
   /** `resume`: run is called again with the saved payload. `fail`: what is half done is cleaned up by `abandon`. */
   readonly onRestart: 'resume' | 'fail';
   run(payload: Payload, context: TaskContext<Payload>): Promise<void>;
-  /** Takes away what a task left half done: after a failure, a cancel, or a restart where it does not resume. */
+  /**
+   * Takes away what a task left half done: after a failure, a cancel, or a restart where it does not resume. Called again
+   * where a restart cut it off. What it throws is added to the task's error: somebody has to know what was left.
+   */
   abandon?(payload: Payload): Promise<void>;
 }
 
@@ -54,6 +59,11 @@ export interface TasksOptions {
   readonly now: () => number;
 }
 
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 interface Running {
   readonly abort: AbortController;
   readonly ended: Promise<void>;
@@ -62,8 +72,10 @@ interface Running {
 export class Tasks {
   readonly #options: TasksOptions;
   readonly #kinds = new Map<string, TaskKind<never>>();
-  readonly #queue: string[] = [];
+  readonly #lanes = new Lanes();
   readonly #running = new Map<string, Running>();
+  /** Who waits for the outcome of a task that was asked for with `run`. */
+  readonly #waiting = new Map<string, Waiting>();
   #isClosing = false;
 
   constructor(options: TasksOptions) {
@@ -77,9 +89,23 @@ export class Tasks {
   }
 
   async start<Payload>(asked: NewTask<Payload>): Promise<Task> {
+    const row = await this.#add(asked);
+    this.#enqueue(row.id, asked.kind.lane);
+    return taskOf(row);
+  }
+
+  /** The same for who waits for it: settles when it has ended. Errors: what the work failed with; CONFLICT where cancelled. */
+  async run<Payload>(asked: NewTask<Payload>): Promise<void> {
+    const { id } = await this.#add(asked);
+    const outcome = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#enqueue(id, asked.kind.lane);
+    await outcome;
+  }
+
+  async #add<Payload>(asked: NewTask<Payload>): Promise<TaskRow> {
     if (this.#isClosing) throw new GatewayError('STOPPING', 'the gateway is stopping');
-    if (TASK_LIMITS.queued <= this.#queue.length) {
-      throw new GatewayError('TOO_MANY', `${this.#queue.length} tasks are waiting already`, { retryAfterSeconds: 30 });
+    if (TASK_LIMITS.queued <= this.#lanes.waiting) {
+      throw new GatewayError('TOO_MANY', `${this.#lanes.waiting} tasks are waiting already`, { retryAfterSeconds: 30 });
     }
     const row: TaskRow = {
       id: randomUUID(),
@@ -101,22 +127,23 @@ export class Tasks {
     };
     await this.#options.store.add(row);
     this.#publish(row);
-    this.#enqueue(row.id);
-    return taskOf(row);
+    return row;
   }
 
   /** Takes up what an earlier gateway left. */
   async resume(): Promise<void> {
     for (const row of await this.#options.store.open()) {
       const kind = this.#kinds.get(row.kind);
-      if (kind?.onRestart === 'resume' && row.cancelling === 0) {
+      const wasFailing = row.error_code !== null;
+      if (kind?.onRestart === 'resume' && row.cancelling === 0 && !wasFailing) {
         await this.#options.store.set(row.id, { state: 'queued', step: 'waiting' });
-        this.#enqueue(row.id);
+        this.#enqueue(row.id, kind.lane);
         continue;
       }
-      await this.#abandon(row);
-      if (row.cancelling === 1) await this.#end(row.id, { state: 'cancelled' });
-      else await this.#end(row.id, failure('INTERNAL', 'the gateway was restarted while it ran'));
+      const why = wasFailing
+        ? { code: row.error_code ?? 'INTERNAL', message: row.error_message ?? '' }
+        : { code: 'INTERNAL', message: 'the gateway was restarted while it ran' };
+      await this.#endAbandoned(row, why);
     }
   }
 
@@ -126,13 +153,12 @@ export class Tasks {
     if (!taskOf(row).canCancel)
       throw new GatewayError('CONFLICT', `task ${id} cannot be cancelled: it is ${row.state}`);
     await store.set(id, { cancelling: 1 });
-    const waiting = this.#queue.indexOf(id);
-    if (0 <= waiting) {
-      this.#queue.splice(waiting, 1);
-      await this.#abandon(row);
-      await this.#end(id, { state: 'cancelled' });
+    const why = new GatewayError('CONFLICT', 'the task was cancelled');
+    if (this.#lanes.drop(id)) {
+      await this.#endAbandoned(await store.require(id), { code: why.code, message: why.message });
+      this.#settle(id, why);
     } else {
-      this.#running.get(id)?.abort.abort(new GatewayError('CONFLICT', 'the task was cancelled'));
+      this.#running.get(id)?.abort.abort(why);
     }
     const after = await store.require(id);
     this.#publish(after);
@@ -144,7 +170,7 @@ export class Tasks {
     for (;;) {
       const running = this.#running.get(id);
       if (running !== undefined) await running.ended;
-      else if (!this.#queue.includes(id)) return taskOf(await this.#options.store.require(id));
+      else if (!this.#lanes.holds(id)) return taskOf(await this.#options.store.require(id));
       else await Promise.race([...this.#running.values()].map((one) => one.ended));
     }
   }
@@ -152,39 +178,57 @@ export class Tasks {
   /** Interrupts what runs; those tasks stay open in the store and are taken up again. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#queue.length = 0;
-    for (const { abort } of this.#running.values())
-      abort.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
+    this.#lanes.clear();
+    const why = new GatewayError('STOPPING', 'the gateway is stopping');
+    for (const { abort } of this.#running.values()) abort.abort(why);
     await Promise.all([...this.#running.values()].map((one) => one.ended));
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, why);
   }
 
-  #enqueue(id: string): void {
-    this.#queue.push(id);
+  #enqueue(id: string, lane: Lane): void {
+    this.#lanes.add(id, lane);
     this.#pump();
   }
 
   #pump(): void {
-    while (!this.#isClosing && this.#running.size < TASK_LIMITS.running) {
-      const id = this.#queue.shift();
-      if (id === undefined) return;
+    while (!this.#isClosing) {
+      const next = this.#lanes.take();
+      if (next === undefined) return;
+      const { id, free } = next;
       const abort = new AbortController();
       const ended = this.#run(id, abort.signal)
-        .catch((error: unknown) => this.#options.log.error({ err: error, task: id }, 'task-lost'))
+        .then(
+          (error) => this.#settle(id, error),
+          (error: unknown) => {
+            this.#options.log.error({ err: error, task: id }, 'task-lost');
+            this.#settle(id, error);
+          },
+        )
         .finally(() => {
           this.#running.delete(id);
+          free();
           this.#pump();
         });
       this.#running.set(id, { abort, ended });
     }
   }
 
-  async #run(id: string, signal: AbortSignal): Promise<void> {
+  #settle(id: string, error: unknown): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined || !this.#waiting.delete(id)) return;
+    if (error === undefined) waiting.resolve();
+    else waiting.reject(error);
+  }
+
+  /** Gives what it failed with, or undefined where it did not. */
+  async #run(id: string, signal: AbortSignal): Promise<unknown> {
     const { store, log } = this.#options;
     const row = await store.require(id);
     const kind = this.#kinds.get(row.kind);
     if (kind === undefined) {
-      await this.#end(id, failure('NOT_SUPPORTED', `this gateway knows no task of kind ${row.kind}`));
-      return;
+      const unknown = new GatewayError('NOT_SUPPORTED', `this gateway knows no task of kind ${row.kind}`);
+      await this.#end(id, failureOf(unknown));
+      return unknown;
     }
     await store.set(id, { state: 'running', step: 'starting' });
     this.#publish({ ...row, state: 'running', step: 'starting' });
@@ -199,21 +243,33 @@ export class Tasks {
       });
       progress.stop();
       await this.#end(id, { state: 'done', progress: 1, step: 'done' });
+      return undefined;
     } catch (error) {
       progress.stop();
-      if (this.#isClosing && signal.aborted) return; // Stays open: the next gateway takes it up.
-      await this.#abandon(await store.require(id));
-      const wasCancelled = (await store.require(id)).cancelling === 1;
-      if (!wasCancelled) log.warn({ err: error, task: id, kind: row.kind }, 'task-failed');
-      await this.#end(id, wasCancelled ? { state: 'cancelled' } : failureOf(error));
+      if (this.#isClosing && signal.aborted) return signal.reason; // Stays open: the next gateway takes it up.
+      // Kept before the clean-up: one that a kill cuts off goes on cleaning up, it does not begin again.
+      const why = failureFacts(error);
+      await store.set(id, { error_code: why.code, error_message: why.message, step: 'cleaning up' });
+      const failed = await store.require(id);
+      if (failed.cancelling === 0) log.warn({ err: error, task: id, kind: row.kind }, 'task-failed');
+      await this.#endAbandoned(failed, why);
+      return error;
     }
   }
 
-  async #abandon(row: TaskRow): Promise<void> {
+  /** Takes away what it left, and ends it as cancelled or failed. What cannot be taken away is said in its error. */
+  async #endAbandoned(row: TaskRow, why: { readonly code: string; readonly message: string }): Promise<void> {
+    const isCancelled = row.cancelling === 1;
     try {
       await this.#kinds.get(row.kind)?.abandon?.(JSON.parse(row.payload) as never);
+      await this.#end(row.id, isCancelled ? CANCELLED : failure(why.code, why.message));
     } catch (error) {
       this.#options.log.error({ err: error, task: row.id, kind: row.kind }, 'task-cleanup-failed');
+      const left = `what it had begun could not be taken away: ${failureFacts(error).message}`;
+      await this.#end(
+        row.id,
+        failure(why.code, isCancelled ? `it was cancelled, but ${left}` : `${why.message}; ${left}`),
+      );
     }
   }
 
@@ -224,14 +280,16 @@ export class Tasks {
     await store.prune(TASK_LIMITS.keptEnded);
   }
 
-  /** Reports at most every `progressEveryMs`, and only one write is on its way at a time. */
+  /** A new step at once, progress within one at most every `progressEveryMs`. */
   #progressOf(row: TaskRow): { report: TaskContext<never>['progress']; stop: () => void } {
     let last = 0;
+    let lastStep = '';
     let isStopped = false;
     const report = (fraction: number | undefined, step: string): void => {
       const now = this.#options.now();
-      if (isStopped || now - last < TASK_LIMITS.progressEveryMs) return;
+      if (isStopped || (step === lastStep && now - last < TASK_LIMITS.progressEveryMs)) return;
       last = now;
+      lastStep = step;
       const change = { progress: fraction === undefined ? null : Math.min(1, Math.max(0, fraction)), step };
       this.#publish({ ...row, state: 'running', ...change });
       void this.#options.store.set(row.id, change).catch(() => undefined);
@@ -248,12 +306,20 @@ export class Tasks {
   }
 }
 
+/** One that was cancelled did not fail. */
+const CANCELLED: Partial<TaskRow> = { state: 'cancelled', error_code: null, error_message: null };
+
 function failure(code: string, message: string): Partial<TaskRow> {
   return { state: 'failed', error_code: code, error_message: message.slice(0, TASK_LIMITS.messageChars) };
 }
 
 function failureOf(error: unknown): Partial<TaskRow> {
+  const { code, message } = failureFacts(error);
+  return failure(code, message);
+}
+
+function failureFacts(error: unknown): { readonly code: string; readonly message: string } {
   const code = (error as { code?: unknown }).code;
   const message = error instanceof Error ? error.message : String(error);
-  return failure(typeof code === 'string' ? code : 'INTERNAL', message);
+  return { code: typeof code === 'string' ? code : 'INTERNAL', message: message.slice(0, TASK_LIMITS.messageChars) };
 }

@@ -4,7 +4,14 @@
  */
 import { lstatSync } from 'node:fs';
 import path from 'node:path';
-import type { DiskInfo, DiskServiceClient, ImageInfo, SnapshotInfo } from '@oriel/vhd';
+import {
+  type DiskInfo,
+  type DiskServiceClient,
+  type ImageInfo,
+  idFrom,
+  type DiskSource as ServiceSource,
+  type SnapshotInfo,
+} from '@oriel/vhd';
 import { LIVE_TOPICS } from '../../../api/desktop.ts';
 import type { Disk, DiskKind, DiskSource } from '../../../api/disk.ts';
 import type { VmDisks } from '../../compute/vms/ports.ts';
@@ -51,15 +58,30 @@ export class Library implements VmDisks {
     return disk.snapshots.map((snapshot, at) => snapshotView(disk, snapshot, at)).toReversed();
   }
 
-  async create(name: string, source: DiskSource): Promise<Disk> {
-    const { client } = this.#options;
-    const from =
-      source.from === 'blank'
-        ? ({ from: 'blank', sizeBytes: source.sizeBytes } as const)
-        : ({ from: 'image', imageId: source.from === 'template' ? source.templateId : source.imageId } as const);
-    if (from.from === 'image') await this.#requireUsableImage(from.imageId, source.from === 'template');
-    const made = await asking(`disk ${name}`, client.createDisk({ name, source: from }));
+  /** A disk that is nobody's yet. */
+  async make(name: string, source: DiskSource): Promise<Disk> {
+    const from = await this.#usable(source);
+    const made = await asking(`disk ${name}`, this.#options.client.createDisk({ name, source: from }));
     return this.#changed(diskView(made, undefined));
+  }
+
+  async create(diskId: string, name: string, source: DiskSource): Promise<void> {
+    const { client } = this.#options;
+    const from = await this.#usable(source);
+    try {
+      const made = await asking(`disk ${name}`, client.createDisk({ id: diskId, name, source: from }));
+      this.#changed(diskView(made, undefined));
+    } catch (error) {
+      if (!(error instanceof GatewayError && error.code === 'ALREADY_EXISTS')) throw error;
+      // Made by a gateway that was killed before it could note it down.
+    }
+  }
+
+  async #usable(source: DiskSource): Promise<ServiceSource> {
+    if (source.from === 'blank') return { from: 'blank', sizeBytes: source.sizeBytes };
+    const imageId = source.from === 'template' ? source.templateId : source.imageId;
+    await this.#requireUsableImage(imageId, source.from === 'template');
+    return { from: 'image', imageId };
   }
 
   /** Seals what the disk holds now and puts a new leaf on it; settles when it is on stable storage. A VM writes on. */
@@ -131,6 +153,16 @@ export class Library implements VmDisks {
       if (!(error instanceof GatewayError && error.code === 'NOT_FOUND')) throw error;
     }
   }
+
+  newId(name: string): string {
+    return idFrom(name);
+  }
+
+  async own(diskId: string): Promise<void> {
+    await this.checkUsable(diskId);
+  }
+
+  async disown(): Promise<void> {}
 
   async remove(diskId: string): Promise<void> {
     try {

@@ -25,7 +25,7 @@ export function diskRoutes(library: Library, work: DiskWork): BoundRoute[] {
     }),
     bind(getDisk, async ({ params }) => await library.get(params.diskId)),
     bind(createDisk, async ({ body, note, header }) => {
-      const disk = await library.create(body.name, body.source);
+      const disk = await library.make(body.name, body.source);
       note({ disk: disk.id, name: disk.name });
       header('Location', `/api/v1/disks/${disk.id}`);
       return disk;

@@ -34,6 +34,7 @@ export function serviceTaskKind<Payload extends object>(
 ): TaskKind<Payload & Begun> {
   return {
     kind: work.kind,
+    lane: 'storage',
     canCancel: true,
     onRestart: 'resume',
     run: async (payload, { signal, progress, save }) => {
