@@ -136,7 +136,7 @@ describe('a plan', () => {
 });
 
 describe('a plan whose gateway is killed', () => {
-  // Seen to fail with the step saved before its work, and with `undo` that leaves the step it failed at.
+  // Seen to fail with the step saved before its work.
   test.for(killPoints(three, 'do'))('$when step $step goes on and is whole', async (point) => {
     const { steps, isDead } = killedAt(three, point);
     const first = runner(steps);
@@ -159,17 +159,16 @@ describe('a plan whose gateway is killed', () => {
     expect([...world]).toEqual([]);
   });
 
-  // Seen to fail when what failed was not kept before the clean-up: the next gateway then did it all again.
+  // Seen to fail when the failure was not kept before the clean-up: the next gateway then called the rest of it done.
   test.for(killPoints(three, 'undo'))('$when it undid step $step goes on undoing', async (point) => {
     const { steps, isDead } = killedAt([...three, failing], point);
     const first = runner(steps);
     const { id } = await first.tasks.start(first.start());
     await isDead;
-    const done: string[] = [];
-    const next = living([...three.map((one) => ({ ...one, do: async () => void done.push(one.name) })), failing]);
+    // What failed would work by now: but of the steps before it some are undone already.
+    const next = living([...three, step('session')]);
     await next.tasks.resume();
     expect(await next.tasks.settled(id)).toMatchObject({ state: 'failed', error: { message: 'no seat is free' } });
     expect([...world]).toEqual([]);
-    expect(done).toEqual([]);
   });
 });
