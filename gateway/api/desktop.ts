@@ -62,4 +62,11 @@ export const getThumbnail = route({
  * `changed`, whose `data` is the whole new object (a Desktop without its rights: they are the listener's own), and
  * `removed`, without data.
  */
-export const LIVE_TOPICS = { vm: 'vm', desktop: 'desktop', host: 'host', disk: 'disk', task: 'task' } as const;
+export const LIVE_TOPICS = {
+  vm: 'vm',
+  desktop: 'desktop',
+  host: 'host',
+  disk: 'disk',
+  storage: 'storage',
+  task: 'task',
+} as const;

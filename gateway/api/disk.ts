@@ -20,7 +20,9 @@ export const DiskName = z
   .regex(/^[^\p{Cc}/\\]+$/u, 'must not hold control characters or slashes');
 
 export const Disk = z.object({
+  /** Of the first storage its own id there, of another `<storage>:<id>`. */
   id: z.string(),
+  storageId: z.string(),
   name: z.string(),
   kind: DiskKind,
   /** What a guest sees. */
@@ -35,10 +37,16 @@ export const Disk = z.object({
   isSealed: z.boolean(),
   /** The VM that has the disk. One disk is never two VMs'. */
   vm: z.object({ id: z.string(), name: z.string() }).nullable(),
-  /** A corrupt file is listed with what is wrong, and is never opened for writing. */
+  /** `vm:…`, `job:…`, `pool:…`: whose it is; null: nobody's. */
+  owner: z.string().nullable(),
+  /**
+   * broken: a corrupt file, listed with what is wrong and never opened for writing. faulted: it is open, and its storage
+   * fails, since when is said; its VM waits.
+   */
   health: z.discriminatedUnion('state', [
     z.object({ state: z.literal('ok') }),
     z.object({ state: z.literal('broken'), code: z.string(), message: z.string() }),
+    z.object({ state: z.literal('faulted'), code: z.string(), message: z.string(), since: z.iso.datetime() }),
   ]),
   createdAt: z.iso.datetime(),
 });
@@ -55,7 +63,12 @@ export const DiskSource = z.discriminatedUnion('from', [
 ]);
 export type DiskSource = z.infer<typeof DiskSource>;
 
-export const DiskCreate = z.object({ name: DiskName, source: DiskSource });
+export const DiskCreate = z.object({
+  name: DiskName,
+  source: DiskSource,
+  /** For a blank one; a clone lies where its template does. The first storage where not given. */
+  storageId: z.string().max(64).optional(),
+});
 export type DiskCreate = z.infer<typeof DiskCreate>;
 
 /** `file` is a name in the data folder's `import` folder: no other path of the machine can be read. */
@@ -67,6 +80,8 @@ export const ImageImport = z.object({
     .max(255)
     .regex(/^[^\p{Cc}/\\]+$/u, 'must be a file name without a path'),
   kind: z.enum(['image', 'template']).default('image'),
+  /** The storage that takes it; the first where not given. */
+  storageId: z.string().max(64).optional(),
 });
 export type ImageImport = z.infer<typeof ImageImport>;
 
@@ -83,8 +98,13 @@ export const listDisks = route({
   path: '/disks',
   summary: 'Lists images, templates, disks and snapshots',
   access,
-  query: pageQuery.extend({ kind: DiskKind.optional(), vm: z.string().max(64).optional() }),
-  reply: pageOf(Disk),
+  query: pageQuery.extend({
+    kind: DiskKind.optional(),
+    vm: z.string().max(64).optional(),
+    storage: z.string().max(64).optional(),
+  }),
+  /** `unreachable`: names of storages that do not answer, so that what lies there is left out. */
+  reply: pageOf(Disk).extend({ unreachable: z.array(z.string()) }),
 });
 export const getDisk = route({
   id: 'disk.get',

@@ -19,8 +19,8 @@ import { vmRoutes } from './compute/vms/routes.ts';
 import { VmStore } from './compute/vms/vm-store.ts';
 import { Vms } from './compute/vms/vms.ts';
 import { type Config, parseConfig } from './config.ts';
-import { isFirstRun, makeDemo } from './demo/demo.ts';
-import { linuxDemoKind } from './demo/demo-linux.ts';
+import { demoKind, makeDemo } from './demo/demo.ts';
+import { linuxDemo, linuxDemoKind } from './demo/demo-linux.ts';
 import { Desktops, desktopLookup } from './desktops/desktops/desktops.ts';
 import { desktopRoutes } from './desktops/desktops/routes.ts';
 import { Thumbnails } from './desktops/desktops/thumbnails.ts';
@@ -54,7 +54,12 @@ import { Tasks } from './platform/tasks/tasks.ts';
 import { Library } from './storage/library/library.ts';
 import { diskRoutes } from './storage/library/routes.ts';
 import { requireSoundLibrary } from './storage/library/sound.ts';
+import { StoredVmDisks } from './storage/library/vm-disks.ts';
 import { diskWork } from './storage/library/work.ts';
+import { FIRST_STORAGE } from './storage/storages/reference.ts';
+import { storageRoutes } from './storage/storages/routes.ts';
+import { type OpenStorage, Storages } from './storage/storages/storages.ts';
+import { Sweeper } from './storage/storages/sweeper.ts';
 
 export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -146,11 +151,14 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const auth = new Auth({ store, audit, events, log, now, oidc: config.oidc, ldap: config.ldap });
   cleanup.add(() => auth.close());
 
-  const diskService = await openDiskService(folder, undo);
-  cleanup.add(() => diskService.disconnect());
-  if (!given.isDegradedOk) await requireSoundLibrary(diskService);
-  const isFirst = await isFirstRun(store.db);
-  if (isFirst) await makeDemo({ db: store.db, disks: diskService, folder, now });
+  const first = await openDiskService(folder, undo);
+  cleanup.add(() => first.disconnect());
+  if (!given.isDegradedOk) await requireSoundLibrary(first);
+  const open: OpenStorage = async ({ socketPath }) => connectDiskService(socketPath ?? folder.diskSocket);
+  const storages = new Storages({ db: store.db, hub: events, log, now, open });
+  cleanup.add(() => storages.close());
+  await storages.open();
+  await storages.tried();
 
   const hosts = new Hosts({
     db: store.db,
@@ -162,18 +170,19 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   cleanup.add(() => hosts.close());
   const vmStore = new VmStore(store.db, now);
   const library = new Library({
-    client: diskService,
+    storages,
     hub: events,
-    discFolder: folder.discs,
-    holderOf: (diskId) => vmStore.holderOf(diskId),
+    holderOf: (reference) => vmStore.holderOf(reference),
+    holders: () => vmStore.holders(),
   });
+  cleanup.add(() => library.close());
   const taskStore = new TaskStore(store.db);
   const tasks = new Tasks({ store: taskStore, hub: events, log, now });
   cleanup.add(() => tasks.close());
   const vms = new Vms({
     store: vmStore,
     hosts,
-    disks: library,
+    disks: new StoredVmDisks({ storages, library, discFolder: folder.discs }),
     tasks,
     forgets: [(desktopId) => auth.assignments.forgetDesktop(desktopId)],
     hub: events,
@@ -184,14 +193,18 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const desktops = new Desktops({ vms, hub: events });
   cleanup.add(() => desktops.close());
   const work = diskWork({
-    client: diskService,
+    storages,
     library,
     tasks,
     importFolder: folder.imports,
     onGrown: (diskId, sizeBytes) => vms.diskGrown(diskId, sizeBytes),
   });
-  const linuxDemo = linuxDemoKind({ client: diskService, library, vms, hosts, cacheFolder: given.cacheFolder });
-  tasks.register(linuxDemo);
+  const sweeper = new Sweeper({ vms: vmStore, tasks: taskStore, storages, log });
+  cleanup.add(() => sweeper.close());
+  const demo = demoKind({ storages, hosts, vms, runFolder: folder.run });
+  tasks.register(demo);
+  const linux = linuxDemoKind({ storages, library, vms, cacheFolder: given.cacheFolder });
+  tasks.register(linux);
   const sessions = sessionFeature({
     auth,
     audit,
@@ -227,13 +240,14 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...vmRoutes(vms),
       ...desktopRoutes(desktops, thumbnails, vms),
       ...diskRoutes(library, work),
+      ...storageRoutes(storages, sweeper),
       ...taskRoutes(tasks, taskStore),
       ...sessions.routes,
     ],
     lookups: { ...authLookups(auth), desktop: desktopLookup(vms), task: taskLookup(taskStore), ...sessions.lookups },
     upgrades: sessions.upgrades,
     registry,
-    ready: { 'disk-service': async () => 0 < (await diskService.health()).pid },
+    ready: { 'disk-service': async () => storages.client(FIRST_STORAGE) !== undefined },
     version: VERSION,
   });
   cleanup.add(() => Promise.race([server.close(), sleep(CLOSE_MS, undefined, { ref: false })]));
@@ -249,9 +263,9 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   vms.open();
   monitor.start();
   await tasks.resume();
-  if (isFirst && given.demo === 'linux') {
-    await tasks.start({ kind: linuxDemo, title: 'make the Linux demo', startedBy: null, payload: {} });
-  }
+  const demoHost = await makeDemo(demo, hosts, tasks, taskStore);
+  if (demoHost !== undefined && given.demo === 'linux') await tasks.start(linuxDemo(linux, vms, demoHost));
+  sweeper.start();
   const token = await auth.firstLink();
   return {
     origin: server.origin,

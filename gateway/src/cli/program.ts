@@ -24,6 +24,7 @@ const GROUPS: Readonly<Record<string, Load>> = {
   vm: async ({ cli }) => (await import('./api-verbs/vm.ts')).vmCommand(cli),
   desktop: async ({ cli }) => (await import('./api-verbs/desktop.ts')).desktopCommand(cli),
   host: async ({ cli }) => (await import('./api-verbs/host.ts')).hostCommand(cli),
+  storage: async ({ cli }) => (await import('./api-verbs/storage.ts')).storageCommand(cli),
   image: async ({ cli }) => (await import('./api-verbs/library.ts')).imageCommand(cli),
   template: async ({ cli }) => (await import('./api-verbs/library.ts')).templateCommand(cli),
   disk: async ({ cli }) => (await import('./api-verbs/library.ts')).diskCommand(cli),

@@ -144,8 +144,17 @@ function libraryCommand(cli: Cli, kind: DiskKind, description: string): Command 
     .alias('ls')
     .description(`list ${kind}s`)
     .action(async (_: unknown, command: Command) => {
-      const disks = await listAll(await clientFor(cli, command), listDisks, { kind });
+      const missing = new Set<string>();
+      const client = await clientFor(cli, command);
+      const disks = await listAll(client, listDisks, { kind }, ({ unreachable }) => {
+        for (const name of unreachable) missing.add(name);
+      });
       show(cli, command, disks, (rows) => diskTable(rows, cli.terminal.columns));
+      if (0 < missing.size) {
+        throw new CliError(
+          `not listed, because their storage does not answer: what lies in ${[...missing].join(', ')}`,
+        );
+      }
     });
   library
     .command('show')

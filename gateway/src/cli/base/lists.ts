@@ -10,11 +10,12 @@ interface Page<T> {
   readonly next?: string | undefined;
 }
 
-/** Every page of a list. */
-export async function listAll<T, Q extends z.ZodType>(
+/** Every page of a list; `seen` hears of what a page says beside its items. */
+export async function listAll<T, Q extends z.ZodType, P extends Page<T> = Page<T>>(
   client: Client,
-  route: Route<z.ZodUndefined, Q, z.ZodUndefined, z.ZodType<Page<T>>>,
+  route: Route<z.ZodUndefined, Q, z.ZodUndefined, z.ZodType<P & Page<T>>>,
   query: Readonly<Record<string, unknown>> = {},
+  seen: (page: P) => void = () => undefined,
 ): Promise<T[]> {
   const all: T[] = [];
   let cursor: string | undefined;
@@ -25,6 +26,7 @@ export async function listAll<T, Q extends z.ZodType>(
       z.ZodUndefined
     >;
     const page = await client.call(route, input);
+    seen(page);
     all.push(...page.items);
     cursor = page.next;
   } while (cursor !== undefined);

@@ -2,11 +2,11 @@
  * One host, kept connected: opens a driver, follows its events, and when it is lost opens another after a while. What it
  * last saw of each VM is the gateway's picture of the host; nobody else asks the driver for it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cursor, HostDriver, HostInfo, VmId, VmObservation } from '@oriel/hosts';
 import type { Logger } from '../../log.ts';
+import { keepConnected } from '../../platform/process/keep-connected.ts';
 
-export const CONNECTION = { connectMs: 30_000, retryFirstMs: 500, retryMaxMs: 30_000 } as const;
+export const CONNECTION = { connectMs: 30_000 } as const;
 
 export type ConnectionState =
   | { readonly state: 'connecting' }
@@ -53,7 +53,17 @@ export class HostConnection {
 
   /** Starts to connect; returns at once. */
   start(): void {
-    this.#settled ??= this.#keepConnected();
+    const { log, retryFirstMs } = this.#options;
+    this.#settled ??= keepConnected({
+      connect: (isUp) => this.#connectAndFollow(isUp),
+      lost: (error) => {
+        log.warn({ err: error }, 'host-lost');
+        this.#become({ state: 'unreachable', reason: error instanceof Error ? error.message : String(error) });
+        this.#firstTry.resolve();
+      },
+      signal: this.#closing.signal,
+      ...(retryFirstMs === undefined ? {} : { firstMs: retryFirstMs }),
+    });
   }
 
   /** Resolves when the first try has ended, in whatever way. */
@@ -75,25 +85,6 @@ export class HostConnection {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#settled;
-  }
-
-  async #keepConnected(): Promise<void> {
-    const { signal } = this.#closing;
-    const firstMs = this.#options.retryFirstMs ?? CONNECTION.retryFirstMs;
-    let waitMs = firstMs;
-    while (!signal.aborted) {
-      try {
-        await this.#connectAndFollow(() => (waitMs = firstMs));
-      } catch (error) {
-        if (signal.aborted) return;
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#options.log.warn({ err: error }, 'host-lost');
-        this.#become({ state: 'unreachable', reason });
-      }
-      this.#firstTry.resolve();
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
-      waitMs = Math.min(2 * waitMs, CONNECTION.retryMaxMs);
-    }
   }
 
   /** Returns or throws when the host is lost. */

@@ -103,14 +103,15 @@ export class Hosts {
     return this.#entries.get(hostId)?.connection.vms.get(vm as VmId);
   }
 
-  async create(asked: HostCreate): Promise<Host> {
+  /** `id`: chosen before, by a plan that may come here twice. */
+  async create(asked: HostCreate, id: string = randomUUID()): Promise<Host> {
     if (HOST_LIMITS.hosts <= this.#entries.size)
       throw new GatewayError('TOO_MANY', `there are ${this.#entries.size} hosts already`);
     if (this.#options.kinds[asked.kind] === undefined) {
       throw new GatewayError('NOT_SUPPORTED', `this gateway has no driver of kind ${asked.kind}`);
     }
     const row: HostRow = {
-      id: randomUUID(),
+      id,
       name: asked.name,
       kind: asked.kind,
       config: JSON.stringify(asked.config),

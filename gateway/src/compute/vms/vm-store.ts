@@ -106,6 +106,20 @@ export class VmStore {
     return (await this.#db.selectFrom('vms').select('id').where('name', '=', name).executeTakeFirst()) !== undefined;
   }
 
+  /** By disk: the VM that has it. */
+  async holders(): Promise<Map<string, { readonly id: string; readonly name: string }>> {
+    const rows = await this.#db
+      .selectFrom('vm_disks')
+      .innerJoin('vms', 'vms.id', 'vm_disks.vm_id')
+      .select(['disk_id', 'vms.id', 'vms.name'])
+      .execute();
+    return new Map(rows.map(({ disk_id, id, name }) => [disk_id, { id, name }]));
+  }
+
+  async ids(): Promise<string[]> {
+    return (await this.#db.selectFrom('vms').select('id').execute()).map(({ id }) => id);
+  }
+
   async add(vm: NewVm, disks: readonly VmDisk[]): Promise<StoredVm> {
     const at = this.#now();
     await this.#db.transaction().execute(async (trx) => {

@@ -3,7 +3,15 @@ import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
 import type { HostTables } from './tables/hosts.ts';
 import type { SessionTables } from './tables/sessions.ts';
+import type { StorageTables } from './tables/storages.ts';
 import type { TaskTables } from './tables/tasks.ts';
 import type { VmTables } from './tables/vms.ts';
 
-export interface Database extends AuthTables, AuditTables, HostTables, VmTables, TaskTables, SessionTables {}
+export interface Database
+  extends AuthTables,
+    AuditTables,
+    HostTables,
+    VmTables,
+    TaskTables,
+    SessionTables,
+    StorageTables {}

@@ -52,6 +52,17 @@ export class TaskStore {
       .execute();
   }
 
+  /** What work under way is about: `vm:…`, `disk:…`. */
+  async openTargets(): Promise<Set<string>> {
+    const rows = await this.#db
+      .selectFrom('tasks')
+      .select(['target_type', 'target_id'])
+      .where('state', 'in', OPEN_STATES)
+      .where('target_id', 'is not', null)
+      .execute();
+    return new Set(rows.map(({ target_type, target_id }) => `${target_type}:${target_id}`));
+  }
+
   /** Newest first. `before` is the cursor of a page: the last row of the page before. */
   async list(filter: TaskFilter, limit: number, before: TimePlace | undefined): Promise<TaskRow[]> {
     let query = this.#db.selectFrom('tasks').selectAll();

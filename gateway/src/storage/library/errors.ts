@@ -17,6 +17,7 @@ const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {
   UNSUPPORTED: ['UNPROCESSABLE', 'is of a kind that is not supported'],
   TOOL_MISSING: ['NOT_SUPPORTED', 'needs qemu-img, which is not installed'],
   TOOL_FAILED: ['UNPROCESSABLE', 'could not be read'],
+  NOT_OWNER: ['CONFLICT', "is another's"],
   LEASE_LOST: ['CONFLICT', 'was taken over by another host'],
   CANCELLED: ['CONFLICT', 'was cancelled'],
   SERVICE: ['UNAVAILABLE', 'cannot be reached: the disk service does not answer'],
@@ -27,6 +28,11 @@ export function diskError(what: string, cause: unknown): unknown {
   if (!isVhdError(cause)) return cause;
   const [code, text] = CODES[cause.code] ?? ['UNPROCESSABLE', `is damaged (${cause.code})`];
   return new GatewayError(code, `${what} ${text}`, { cause });
+}
+
+/** Whether an error is a refusal with one of these codes. */
+export function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
+  return error instanceof GatewayError && codes.includes(error.code);
 }
 
 /** Runs a call to the disk service, its errors in our words. */

@@ -20,12 +20,13 @@ import type { DiskWork } from './work.ts';
 export function diskRoutes(library: Library, work: DiskWork): BoundRoute[] {
   return [
     bind(listDisks, async ({ query }) => {
-      const all = await library.list(query.kind);
-      return pageByName(query.vm === undefined ? all : all.filter((disk) => disk.vm?.id === query.vm), query);
+      const { items, unreachable } = await library.list(query.kind, query.storage);
+      const wanted = query.vm === undefined ? items : items.filter((disk) => disk.vm?.id === query.vm);
+      return { ...pageByName(wanted, query), unreachable };
     }),
     bind(getDisk, async ({ params }) => await library.get(params.diskId)),
     bind(createDisk, async ({ body, note, header }) => {
-      const disk = await library.make(body.name, body.source);
+      const disk = await library.make(body.name, body.source, body.storageId);
       note({ disk: disk.id, name: disk.name });
       header('Location', `/api/v1/disks/${disk.id}`);
       return disk;

@@ -20,7 +20,9 @@ export interface ServiceWork<Payload> {
   /** For messages: "disk desk-7". */
   readonly what: (payload: Payload) => string;
   readonly step: string;
-  readonly begin: (payload: Payload) => Promise<ServiceTask>;
+  /** The disk service that does it. Errors: UNAVAILABLE. */
+  readonly client: (payload: Payload) => DiskServiceClient;
+  readonly begin: (client: DiskServiceClient, payload: Payload) => Promise<ServiceTask>;
   /** Whose events go out when it is done. */
   readonly changed: (payload: Payload, done: ServiceTask) => readonly string[];
   /** What is left to do once the disk service has done its part. */
@@ -28,7 +30,6 @@ export interface ServiceWork<Payload> {
 }
 
 export function serviceTaskKind<Payload extends object>(
-  client: DiskServiceClient,
   library: Library,
   work: ServiceWork<Payload>,
 ): TaskKind<Payload & Begun> {
@@ -39,15 +40,22 @@ export function serviceTaskKind<Payload extends object>(
     onRestart: 'resume',
     run: async (payload, { signal, progress, save }) => {
       const what = work.what(payload);
-      const serviceTask = payload.serviceTask ?? (await asking(what, work.begin(payload))).id;
+      const client = work.client(payload);
+      const serviceTask = payload.serviceTask ?? (await asking(what, work.begin(client, payload))).id;
       await save({ ...payload, serviceTask });
-      const onProgress = (task: ServiceTask): void => progress(task.progress ?? undefined, work.step);
+      const onProgress = (task: ServiceTask): void =>
+        progress(task.progress ?? undefined, task.step === '' ? work.step : task.step);
       const done = await asking(what, client.waitForTask(serviceTask, { signal, onProgress }));
       for (const id of work.changed(payload, done)) await library.publish(id);
       await work.after?.(payload);
     },
-    abandon: async ({ serviceTask }) => {
-      if (serviceTask !== undefined) await client.cancelTask({ id: serviceTask }).catch(() => undefined);
+    abandon: async (payload) => {
+      const { serviceTask } = payload;
+      if (serviceTask !== undefined)
+        await work
+          .client(payload)
+          .cancelTask({ id: serviceTask })
+          .catch(() => undefined);
     },
   };
 }

@@ -1,16 +1,17 @@
 /** The long work on the library: imports, folded snapshots, reverted and grown disks. */
 import { lstatSync } from 'node:fs';
 import path from 'node:path';
-import type { DiskServiceClient } from '@oriel/vhd';
 import type { ImageImport } from '../../../api/disk.ts';
 import type { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Tasks } from '../../platform/tasks/tasks.ts';
+import { FIRST_STORAGE, placeOf, referenceOf } from '../storages/reference.ts';
+import type { Storages } from '../storages/storages.ts';
 import type { Library } from './library.ts';
 import { serviceTaskKind } from './service-task.ts';
 
 export interface DiskWorkDeps {
-  readonly client: DiskServiceClient;
+  readonly storages: Storages;
   readonly library: Library;
   readonly tasks: Tasks;
   /** The only folder that files are imported from. */
@@ -30,6 +31,7 @@ interface ImportPayload {
   readonly name: string;
   readonly file: string;
   readonly kind: 'image' | 'template';
+  readonly storageId: string;
 }
 interface DiskPayload {
   readonly diskId: string;
@@ -38,36 +40,40 @@ type SnapshotPayload = DiskPayload & { readonly snapshotId: string };
 type GrowPayload = DiskPayload & { readonly sizeBytes: number };
 
 /** Registers the kinds; before the tasks of an earlier gateway are resumed. */
-export function diskWork({ client, library, tasks, importFolder, onGrown }: DiskWorkDeps): DiskWork {
+export function diskWork({ storages, library, tasks, importFolder, onGrown }: DiskWorkDeps): DiskWork {
   const onDisk = {
     what: ({ diskId }: DiskPayload) => `disk ${diskId}`,
+    client: ({ diskId }: DiskPayload) => storages.locate(diskId).client,
     changed: ({ diskId }: DiskPayload) => [diskId],
   };
-  const importing = serviceTaskKind<ImportPayload>(client, library, {
+  const importing = serviceTaskKind<ImportPayload>(library, {
     kind: 'image.import',
     what: ({ file }) => `file ${file}`,
     step: 'copying',
-    begin: ({ name, file, kind }) => client.importImage({ name, path: path.join(importFolder, file), kind }),
-    changed: (_, { result }) => (typeof result?.['id'] === 'string' ? [result['id']] : []),
+    client: ({ storageId }) => storages.requireClient(storageId),
+    begin: (client, { name, file, kind }) => client.importImage({ name, path: path.join(importFolder, file), kind }),
+    changed: ({ storageId }, { result }) =>
+      typeof result?.['id'] === 'string' ? [referenceOf({ storageId, id: result['id'] })] : [],
   });
-  const folding = serviceTaskKind<SnapshotPayload>(client, library, {
+  const folding = serviceTaskKind<SnapshotPayload>(library, {
     ...onDisk,
     kind: 'snapshot.delete',
     step: 'folding',
-    begin: ({ diskId, snapshotId }) => client.removeSnapshot({ id: diskId, snapshotId }),
+    begin: (client, { diskId, snapshotId }) =>
+      client.removeSnapshot({ id: placeOf(diskId).id, snapshotId: placeOf(snapshotId).id }),
     changed: ({ diskId, snapshotId }) => [diskId, snapshotId],
   });
-  const reverting = serviceTaskKind<DiskPayload>(client, library, {
+  const reverting = serviceTaskKind<DiskPayload>(library, {
     ...onDisk,
     kind: 'disk.revert',
     step: 'throwing away',
-    begin: ({ diskId }) => client.discardLeaf({ id: diskId }),
+    begin: (client, { diskId }) => client.discardLeaf({ id: placeOf(diskId).id }),
   });
-  const growing = serviceTaskKind<GrowPayload>(client, library, {
+  const growing = serviceTaskKind<GrowPayload>(library, {
     ...onDisk,
     kind: 'disk.grow',
     step: 'growing',
-    begin: ({ diskId, sizeBytes }) => client.growDisk({ id: diskId, sizeBytes }),
+    begin: (client, { diskId, sizeBytes }) => client.growDisk({ id: placeOf(diskId).id, sizeBytes }),
     after: ({ diskId, sizeBytes }) => onGrown(diskId, sizeBytes),
   });
   tasks.register(importing);
@@ -82,7 +88,8 @@ export function diskWork({ client, library, tasks, importFolder, onGrown }: Disk
       if (lstatSync(path.join(importFolder, asked.file), { throwIfNoEntry: false })?.isFile() !== true) {
         throw new GatewayError('UNPROCESSABLE', `no file ${asked.file} in the import folder`);
       }
-      return await tasks.start({ kind: importing, title: `import ${asked.file}`, startedBy, payload: asked });
+      const payload = { ...asked, storageId: asked.storageId ?? FIRST_STORAGE };
+      return await tasks.start({ kind: importing, title: `import ${asked.file}`, startedBy, payload });
     },
     deleteSnapshot: async (diskId, snapshotId, startedBy) => {
       const snapshot = (await library.snapshots(diskId)).find((one) => one.id === snapshotId);

@@ -97,6 +97,7 @@ const STALE: ReadonlyMap<string, readonly string[]> = new Map([
   ['vm', ['vm.', 'desktop.']],
   ['desktop', ['desktop.']],
   ['host', ['host.']],
+  ['storage', ['storage.']],
   ['disk', ['disk.', 'snapshot.']],
   ['task', ['task.']],
   ['session', ['session.']],

@@ -12,6 +12,7 @@ const ImagesPage = lazy(async () => ({ default: (await import('./images/images-p
 const SessionsPage = lazy(async () => ({ default: (await import('./sessions/sessions-page.tsx')).SessionsPage }));
 const PeoplePage = lazy(async () => ({ default: (await import('./people/people-page.tsx')).PeoplePage }));
 const AuditPage = lazy(async () => ({ default: (await import('./audit/audit-page.tsx')).AuditPage }));
+const StoragesPage = lazy(async () => ({ default: (await import('./storages/storages-page.tsx')).StoragesPage }));
 const TasksPage = lazy(async () => ({ default: (await import('./tasks/tasks-page.tsx')).TasksPage }));
 
 export function ConsoleRoutes({ me }: { readonly me: Me }) {
@@ -21,6 +22,7 @@ export function ConsoleRoutes({ me }: { readonly me: Me }) {
       <Route index element={<Navigate to={first?.path ?? '/desktops'} replace />} />
       <Route path="vms" element={<VmsPage me={me} />} />
       <Route path="vms/:vmId" element={<VmPage me={me} />} />
+      <Route path="storages" element={<StoragesPage />} />
       <Route path="hosts" element={<HostsPage />} />
       <Route path="images" element={<ImagesPage />} />
       <Route path="sessions" element={<SessionsPage me={me} />} />

@@ -1,6 +1,6 @@
 /**
  * The migrations, in order of their numbers. Numbers below 0100 are for sign-in, rights and audit; 01xx for hosts, VMs,
- * desktops, disks and tasks; 02xx for sessions and display. One that has been released never changes.
+ * desktops, disks and tasks; 02xx for sessions and display; 03xx for storages and checkpoints. One that has been released never changes.
  * SQL must mean the same on SQLite and PostgreSQL: `text`, `integer` (0 or 1 for booleans), `bigint` (times in ms), JSON as text.
  */
 import { auth } from './0001-auth.ts';
@@ -9,6 +9,15 @@ import { auditStart } from './0003-audit-start.ts';
 import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
+import { storages } from './0300-storages.ts';
 import type { StoreMigration } from './migration.ts';
 
-export const migrations: readonly StoreMigration[] = [auth, ceremonies, auditStart, vms, sessions, sessionRules];
+export const migrations: readonly StoreMigration[] = [
+  auth,
+  ceremonies,
+  auditStart,
+  vms,
+  sessions,
+  sessionRules,
+  storages,
+];

@@ -4,6 +4,8 @@ import { chainOf } from './chain.ts';
 
 const disk = (id: string, parentId: string | null): Disk => ({
   id,
+  storageId: 'main',
+  owner: null,
   name: id,
   kind: 'disk',
   sizeBytes: 0,

@@ -1,5 +1,5 @@
 /** The library: images, templates, disks and snapshots. */
-import { Button, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { Alert, Button, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
@@ -27,7 +27,7 @@ const COLUMNS: readonly Column<Disk>[] = [
     cell: ({ name, health }) => (
       <>
         {name}
-        {health.state === 'broken' && <div className="oriel-reason">{sentence(health.message)}</div>}
+        {health.state !== 'ok' && <div className="oriel-reason">{sentence(health.message)}</div>}
       </>
     ),
   },
@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<Disk>[] = [
     label: words.kind,
     cell: ({ kind, health }) => (
       <Label isCompact color={health.state === 'ok' ? 'blue' : 'red'}>
-        {health.state === 'ok' ? KIND_LABELS[kind] : words.broken}
+        {health.state === 'ok' ? KIND_LABELS[kind] : words[health.state]}
       </Label>
     ),
   },
@@ -63,6 +63,7 @@ export function ImagesPage() {
   const [isImporting, setImporting] = useState(false);
   const [chainOf, setChainOf] = useState<Disk>();
   const query = useInfiniteQuery(apiPages(listDisks, { query: kind === undefined ? {} : { kind } }));
+  const unreachable = query.data?.pages[0]?.unreachable ?? [];
   return (
     <ListPage
       title={words.disksImages}
@@ -75,6 +76,7 @@ export function ImagesPage() {
         </ToggleGroup>
       }
     >
+      {0 < unreachable.length && <Alert isInline variant="warning" title={words.unreachable(unreachable.join(', '))} />}
       <PagedTable
         query={query}
         label={words.disksImages}

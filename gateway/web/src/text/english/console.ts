@@ -4,7 +4,8 @@ import { hosts } from './console/hosts.ts';
 import { images } from './console/images.ts';
 import { people } from './console/people.ts';
 import { sessions } from './console/sessions.ts';
+import { storages } from './console/storages.ts';
 import { tasks } from './console/tasks.ts';
 import { vms } from './console/vms.ts';
 
-export const consolePages = { audit, hosts, images, people, sessions, tasks, vms };
+export const consolePages = { audit, hosts, images, people, sessions, storages, tasks, vms };

@@ -42,6 +42,7 @@ export const shell = {
     sections: {
       disksImages: 'Disks and images',
       hosts: 'Hosts',
+      storages: 'Storages',
       sessions: 'Sessions',
       tasks: 'Tasks',
       people: 'People',

@@ -22,6 +22,8 @@ export const images = {
   imagesPage: {
     kind: 'Kind',
     broken: 'Broken',
+    faulted: 'Storage fails',
+    unreachable: (names: string) => `Not listed, because their storage does not answer: ${names}`,
     size: 'Size',
     storage: 'On storage',
     links: 'Links',

@@ -1,0 +1,40 @@
+/** The console: storages. */
+
+export const storages = {
+  storagesPage: {
+    storages: 'Storages',
+    storagesCouldNotBeListed: 'The storages could not be listed',
+    connected: 'Connected',
+    connecting: 'Connecting',
+    unreachable: 'Unreachable',
+    disks: 'Disks',
+    countDisks: (count: number, open: number | undefined) =>
+      open === undefined ? String(count) : `${count}, ${open} of them open`,
+    occupied: 'Occupied',
+    free: 'Free',
+    version: 'Disk service',
+    faults: 'Faults',
+    noFaults: 'none',
+    countFaults: (faulted: number, broken: number) => `${faulted} waiting for their storage, ${broken} damaged`,
+    belongToNobody: (count: number) => (count === 1 ? '1 belongs to nobody' : `${count} belong to nobody`),
+    look: 'Look what belongs to nobody',
+  },
+  orphansDialog: {
+    title: (name: string) => `What belongs to nobody in ${name}`,
+    looking: 'Looking',
+    couldNotLook: 'It could not be found out',
+    nothing: 'Everything here belongs to somebody.',
+    disk: 'Disk',
+    why: 'Why',
+    size: 'On storage',
+    willHappen: 'What would be done',
+    remove: 'it is removed',
+    release: 'it is set free, and kept',
+    snapshotOf: (name: string, diskId: string) => `snapshot ${name} of ${diskId}`,
+    couldNotSweep: 'It could not be done',
+    doIt: 'Do it for all of them',
+    done: (count: number) => `${count} done`,
+    kept: (count: number) => `${count} stayed: they are in use, or somebody has them by now`,
+    close: 'Close',
+  },
+};
