@@ -182,7 +182,7 @@ export class Tasks {
     const why = new GatewayError('STOPPING', 'the gateway is stopping');
     for (const { abort } of this.#running.values()) abort.abort(why);
     await Promise.all([...this.#running.values()].map((one) => one.ended));
-    for (const id of [...this.#waiting.keys()]) this.#settle(id, why);
+    for (const id of this.#waiting.keys()) this.#settle(id, why);
   }
 
   #enqueue(id: string, lane: Lane): void {

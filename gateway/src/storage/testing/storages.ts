@@ -95,7 +95,7 @@ export class TestStorages {
     this.library.close();
     await this.storages.close();
     for (const client of this.#clients) client.disconnect();
-    for (const name of [...this.#services.keys()]) await this.stop(name);
+    for (const name of this.#services.keys()) await this.stop(name);
     await this.store.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
