@@ -56,6 +56,7 @@ const HOUSES: readonly House[] = [
       ['ops/foreign'],
       ['service/control'],
       ['service/state'],
+      ['service/policies'],
       ['service/threads'],
       ['service/disks'],
       ['service/live'],

@@ -60,10 +60,10 @@ describe('tasks', () => {
       ['a', 'b', 'c', 'd'].map((id) => client.importImage({ id, name: id, path: source })),
     );
     expect(imports.map(({ state }) => state)).toEqual(['running', 'running', 'queued', 'queued']);
-    await client.createDisk({ id: 'disk', name: 'disk', source: { from: 'blank', sizeBytes: MIB } });
-    expect(await client.snapshotDisks({ ids: ['disk'], name: 'one' })).toMatchObject({ state: 'done' });
     await client.cancelTask({ id: imports[3]?.id ?? '' });
     await expect(client.waitForTask(imports[3]?.id ?? '')).rejects.toMatchObject({ code: 'CANCELLED' });
+    await client.createDisk({ id: 'disk', name: 'disk', source: { from: 'blank', sizeBytes: MIB } });
+    expect(await client.snapshotDisks({ ids: ['disk'], name: 'one' })).toMatchObject({ state: 'done' });
     for (const { id } of imports.slice(0, 3)) expect(await client.waitForTask(id)).toMatchObject({ state: 'done' });
     expect((await api.listImages()).map(({ id }) => id).sort()).toEqual(['a', 'b', 'c']);
   });

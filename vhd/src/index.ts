@@ -1,5 +1,5 @@
 /** `@oriel/vhd`: VHD images. What is exported here is the public interface; everything else may change. */
-export { ChainDisk, type ChainOptions, type PushOptions } from './chain/chain-disk.ts';
+export { ChainDisk, type ChainOptions } from './chain/chain-disk.ts';
 export { type OpenChainOptions, openChain } from './chain/open.ts';
 export type { OperationOptions, Progress } from './copy/options.ts';
 export type { Range } from './copy/pieces.ts';

@@ -25,24 +25,15 @@ import { SECTOR_BYTES } from '../units.ts';
 import { ChainLinks } from './chain-links.ts';
 import { ExtentList } from './extent-list.ts';
 import { FlushQueue } from './flush-queue.ts';
+import { Gate } from './gate.ts';
 import { all } from './maybe-async.ts';
 import { OWNER } from './owner-map.ts';
-import { WriteGate } from './write-gate.ts';
 
 /** What a chain may be told at open. */
 export interface ChainOptions {
   readonly limits?: Partial<DiskLimits>;
   /** Runs when the disk is closed, after its images are: gives back locks. */
   readonly onClose?: () => Promise<void> | void;
-}
-
-/** Options of `pushLeaf`. */
-export interface PushOptions {
-  /**
-   * Makes the new leaf the one that the next open finds (renames, syncs of folders). No flush is answered before it is
-   * through: a guest must not be told that data is safe in a file that has no name yet. When it fails, flushes fail.
-   */
-  readonly publish?: () => Promise<void>;
 }
 
 const ZEROS = new Uint8Array(128 * 1024);
@@ -58,11 +49,10 @@ export class ChainDisk implements Disk {
   readonly #options: ChainOptions;
   readonly #limits: DiskLimits;
   readonly #links: ChainLinks;
-  readonly #gate = new WriteGate();
+  readonly #gate = new Gate();
   readonly #flushes = new FlushQueue(() => this.#flushOnce());
   /** Images that are no longer the leaf and have metadata left to write. */
   readonly #settling = new Set<Image>();
-  #publishing: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   readonly #sectorBuffer = new Uint8Array(SECTOR_BYTES);
 
@@ -177,9 +167,10 @@ export class ChainDisk implements Disk {
   /**
    * Puts a new leaf on top: the old one keeps what was written so far, `image` takes the rest. `image` is an empty child
    * of the leaf, opened for writing, with the leaf's block size and virtual size. Settles when everything written before
-   * is flushed into the old leaf and `publish` is through; writes go on meanwhile. Errors: USAGE, CHAIN_TOO_LONG, IO.
+   * is flushed into the old leaf; writes go on meanwhile. FLUSHED-IS-SAFE: the next open has to find `image` before this is
+   * called, since a flush may be answered for what it took the moment it is the leaf. Errors: USAGE, CHAIN_TOO_LONG, IO.
    */
-  async pushLeaf(image: Image, options: PushOptions = {}): Promise<void> {
+  async pushLeaf(image: Image): Promise<void> {
     if (image.kind === 'fixed' || image.isReadOnly || !this.#canLead(image)) {
       throw new VhdError(
         'USAGE',
@@ -190,9 +181,6 @@ export class ChainDisk implements Disk {
       const old = this.#links.leaf;
       this.#links.push(image);
       this.#settling.add(old);
-      if (options.publish === undefined) return;
-      this.#publishing = Promise.all([this.#publishing, options.publish()]).then(() => undefined);
-      this.#publishing.catch(() => undefined); // Told to whoever flushes.
     });
     await this.#flushes.join();
   }
@@ -361,7 +349,7 @@ export class ChainDisk implements Disk {
   /** Takes a block out of the leaf where that makes it read as zeros: where no parent has it. True when it is out. */
   #unmap(block: number): boolean {
     const { leaf } = this.#links;
-    if (!leaf.canDrop || 0 < this.#gate.writes) return false;
+    if (!leaf.canDrop || 0 < this.#gate.running) return false;
     // Dropping the block would bring back what a parent has there: neither zeros nor what was there before.
     if (this.#links.isBelow(block)) return false;
     leaf.dropBlock(block);
@@ -377,11 +365,6 @@ export class ChainDisk implements Disk {
       const image = images[i];
       if (0 < i && result.status === 'fulfilled' && image !== undefined) this.#settling.delete(image);
     });
-    try {
-      await this.#publishing;
-    } catch (error) {
-      throw fileError(error, `the new leaf of ${this.name} has no name`);
-    }
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw fileError(failed.reason, this.name);
   }

@@ -117,40 +117,6 @@ describe('a live snapshot', () => {
     await live.disk.close();
   });
 
-  test('answers no flush before the new leaf has its name, and none at all when it cannot get one', async () => {
-    const live = await new LiveDisk(8).start();
-    await makeChild(live.storage, pathOf(1), pathOf(0));
-    let publish: () => void = () => undefined;
-    let fail: (error: Error) => void = () => undefined;
-    const published = new Promise<void>((resolve, reject) => {
-      publish = resolve;
-      fail = reject;
-    });
-    const image = openImage(pathOf(1), { storage: live.storage, isReadOnly: false });
-    const pushed = live.disk.pushLeaf(image, { publish: () => published });
-    await live.write();
-    let isFlushed = false;
-    const flushed = live.disk.flush().then(() => {
-      isFlushed = true;
-    });
-    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
-    expect(isFlushed).toBe(false);
-    publish();
-    await Promise.all([pushed, flushed]);
-
-    await makeChild(live.storage, pathOf(2), pathOf(1));
-    const next = openImage(pathOf(2), { storage: live.storage, isReadOnly: false });
-    const failing = new Promise<void>((_, reject) => {
-      fail = reject;
-    });
-    const refused = live.disk.pushLeaf(next, { publish: () => failing });
-    fail(new Error('no such folder'));
-    await expect(refused).rejects.toMatchObject({ code: 'IO' });
-    await expect(live.disk.flush()).rejects.toMatchObject({ code: 'IO' });
-    await live.check();
-    await expect(live.disk.close()).rejects.toMatchObject({ code: 'IO' });
-  });
-
   test('BOUNDED: refuses a link too many, and a leaf that does not fit', async () => {
     const storage = new MemoryStorage();
     await makeImage(storage, pathOf(0), { sizeBytes: SIZE });

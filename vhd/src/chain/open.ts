@@ -8,6 +8,7 @@ import type { Image } from '../image/image.ts';
 import { refuseSealed } from '../image/seal.ts';
 import { DISK_LIMITS } from '../limits.ts';
 import { refuseInterrupted } from '../storage/journal-name.ts';
+import type { ImageLock } from '../storage/lock.ts';
 import type { Storage } from '../storage/storage.ts';
 import { fileSystem } from '../storage/storage.ts';
 import { ChainDisk, type ChainOptions } from './chain-disk.ts';
@@ -20,6 +21,8 @@ export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
   readonly policy?: ChainPolicy;
   /** For a chain that is written to: the number of the lease that its lock carries. */
   readonly lease?: number;
+  /** True where the caller holds the lock of the leaf. */
+  readonly isLocked?: boolean;
   /** False leaves out looking for children in the folder of the leaf, for callers that know there are none. */
   readonly isLookingForChildren?: boolean;
 }
@@ -34,13 +37,13 @@ export async function openChain(path: string, options: OpenChainOptions = {}): P
   if (options.isReadOnly ?? true) return new ChainDisk(openLinks(path, options), options);
   const storage = options.storage ?? fileSystem;
   if (options.isCommit !== true) refuseSealed(path, storage); // Before the lock: a folder that is read-only has none.
-  const lock = await storage.lock(path, options.lease === undefined ? {} : { lease: options.lease });
+  const lock = options.isLocked === true ? undefined : await takeLock(path, options, storage);
   try {
     const links = openLinks(path, options);
     try {
       if (options.isCommit !== true && options.isLookingForChildren !== false) refuseParent(links, storage);
       const onClose = async (): Promise<void> => {
-        await lock.release();
+        await lock?.release();
         await options.onClose?.();
       };
       return new ChainDisk(links, { ...options, onClose });
@@ -49,9 +52,13 @@ export async function openChain(path: string, options: OpenChainOptions = {}): P
       throw error;
     }
   } catch (error) {
-    await lock.release();
+    await lock?.release();
     throw error;
   }
+}
+
+function takeLock(path: string, { lease }: OpenChainOptions, storage: Storage): Promise<ImageLock> {
+  return storage.lock(path, lease === undefined ? {} : { lease });
 }
 
 /** SEALED-STAYS: an image that lost its mode, by a copy or a restore, still has its children. Errors: SEALED, IO. */

@@ -2,9 +2,10 @@
  * The disk service: a storage folder, the disks in it that are open, and the verbs on them. One process owns a folder;
  * the sockets of its disks keep their paths over a restart, so QEMU finds them again.
  */
-import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { VhdError } from '../errors.ts';
-import { fileError } from '../storage/file.ts';
+import type { listenNbd } from '../nbd/server.ts';
+import type { Storage } from '../storage/storage.ts';
 import type {
   ById,
   DiskInfo,
@@ -29,21 +30,22 @@ import type { Shared } from './disks/shared.ts';
 import { LiveChanges, type SnapshotRef } from './live/live.ts';
 import { Feed } from './state/feed.ts';
 import { Records } from './state/records.ts';
-import { takeReserve } from './state/reserve.ts';
-import { makeRunFolder } from './state/run-folder.ts';
-import { lockStorage } from './state/storage-lock.ts';
+import type { StorageFolder } from './state/storage-folder.ts';
 import { TaskBook } from './state/task-book.ts';
+import { DiskHost } from './threads/disk-host.ts';
 import { HostPool } from './threads/host-pool.ts';
 
 export interface DiskServiceOptions {
-  /** The folder that holds images and disks. */
-  readonly storage: string;
-  /** Where the control API listens; part of the message that refuses a second service. */
-  readonly socketPath: string;
-  /** Folder of the disks' sockets. */
+  /** The folder that holds images and disks, which is ours alone. */
+  readonly folder: StorageFolder;
+  /** Where its files are. */
+  readonly storage: Storage;
+  /** Folder of the disks' sockets, made and ours. */
   readonly runFolder: string;
   /** Threads that serve disks; 0 serves in this one. */
   readonly threads: number;
+  /** How a disk that this thread serves is offered to clients. */
+  readonly listen: typeof listenNbd;
   readonly version: string;
   /** The address and the certificates for other machines; absent: this machine only. */
   readonly remote?: Shared['remote'];
@@ -52,8 +54,6 @@ export interface DiskServiceOptions {
 
 export class DiskService implements DiskServiceApi, DiskServiceStreams {
   readonly #options: DiskServiceOptions;
-  readonly #storage: string;
-  readonly #unlock: () => void;
   readonly #pool: HostPool;
   readonly #tasks: TaskBook;
   readonly #shared: Shared;
@@ -61,36 +61,26 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
   readonly #disks: Disks;
   readonly #live: LiveChanges;
   readonly #readOnly: ReadOnlyExports;
-  readonly #feed: Feed<DiskInfo> = new Feed<DiskInfo>({
-    all: () => this.#disks.list(),
-    get: (id) => this.#disks.find(id),
-  });
+  readonly #feed: Feed<DiskInfo>;
   readonly #startedAt = new Date().toISOString();
   #onStop: () => void = () => {};
   /** Settles when the service has been asked to stop and has. */
   readonly stopped: Promise<void>;
 
-  private constructor(options: DiskServiceOptions) {
+  private constructor(options: DiskServiceOptions, records: Records, feed: Feed<DiskInfo>) {
     this.#options = options;
-    try {
-      mkdirSync(options.storage, { recursive: true, mode: 0o700 });
-      this.#storage = realpathSync(options.storage);
-    } catch (cause) {
-      throw fileError(cause, `cannot use ${options.storage}`);
-    }
-    const runFolder = makeRunFolder(options.runFolder);
-    this.#unlock = lockStorage(this.#storage, options.socketPath);
-    const records = new Records(this.#storage, (id) => this.#feed.changed(id));
+    this.#feed = feed;
+    const { log, remote, storage, runFolder } = options;
     this.#pool = new HostPool({
       threads: options.threads,
+      local: (onFault) => new DiskHost({ storage, listen: options.listen, onFault }),
       onFault: (key, fault) => this.#faultChanged(key, fault),
       onLost: (keys, reason) =>
         void this.#disks.lost(keys, reason).then(() => keys.forEach((key) => this.#feed.changed(key))),
     });
-    this.#tasks = new TaskBook(records.tasksFolder);
-    const { log, remote } = options;
-    const shared: Shared = {
-      storage: this.#storage,
+    this.#tasks = new TaskBook(records.tasksFolder, storage);
+    this.#shared = {
+      storage,
       runFolder,
       records,
       pool: this.#pool,
@@ -98,40 +88,44 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
       log,
       ...(remote === undefined ? {} : { remote }),
     };
-    this.#shared = shared;
-    this.#images = new Images(shared);
-    this.#disks = new Disks(shared, this.#images);
-    this.#readOnly = new ReadOnlyExports(shared);
-    this.#live = new LiveChanges(shared, this.#disks);
+    this.#images = new Images(this.#shared);
+    this.#disks = new Disks(this.#shared, this.#images);
+    this.#readOnly = new ReadOnlyExports(this.#shared);
+    this.#live = new LiveChanges(this.#shared, this.#disks);
     this.stopped = new Promise((done) => {
       this.#onStop = done;
     });
   }
 
-  /** Takes the folder and serves again what was open. Errors: LOCKED, READ_ONLY, USAGE, IO. */
+  /** Serves again what was open when the folder was served last. Errors: READ_ONLY, NO_SPACE, IO. */
   static async start(options: DiskServiceOptions): Promise<DiskService> {
-    const service = new DiskService(options);
-    try {
-      await service.#live.recover();
-      await service.#disks.reopen();
-    } catch (error) {
-      service.#unlock();
-      throw error;
-    }
-    takeReserve(service.#storage);
+    const feed: Feed<DiskInfo> = new Feed<DiskInfo>({
+      all: () => service.#disks.list(),
+      get: (id) => service.#disks.find(id),
+    });
+    const records = await Records.open({
+      folder: options.folder.path,
+      storage: options.storage,
+      onDisk: (id) => feed.changed(id),
+      onUnreadable: (path) => options.log('record.unreadable', { path }),
+    });
+    const service = new DiskService(options, records, feed);
+    await service.#live.recover();
+    await service.#disks.reopen();
+    options.folder.reserve();
     service.#live.resume();
-    for (const { info } of service.#tasks.interrupted()) service.#tasks.interrupt(info.id, 'the service was restarted');
+    for (const { info } of service.#tasks.interrupted())
+      await service.#tasks.interrupt(info.id, 'the service was restarted');
     return service;
   }
 
   health(): Promise<ServiceHealth> {
-    const space = statfsSync(this.#storage);
     return Promise.resolve({
       version: this.#options.version,
       pid: process.pid,
-      storage: this.#storage,
+      storage: this.#options.folder.path,
       startedAt: this.#startedAt,
-      freeBytes: space.bavail * space.bsize,
+      freeBytes: this.#options.folder.freeBytes(),
       openDisks: this.#disks.openCount,
       runningTasks: this.#tasks.runningCount,
       rssBytes: process.memoryUsage.rss(),
@@ -146,7 +140,7 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
       await this.#readOnly.stop();
     } finally {
       await this.#pool.stop();
-      this.#unlock();
+      this.#options.folder.release();
       this.#onStop();
     }
   }

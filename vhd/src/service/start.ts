@@ -6,10 +6,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { VhdError } from '../errors.ts';
+import { listenNbd } from '../nbd/server.ts';
+import { fileSystem } from '../storage/storage.ts';
 import { connectDiskService, type DiskServiceClient } from './control/client.ts';
 import { type ControlServer, serveControl } from './control/control-server.ts';
 import { DiskService, type DiskServiceOptions } from './service.ts';
-import { defaultRunFolder } from './state/run-folder.ts';
+import { defaultRunFolder, makeRunFolder } from './state/run-folder.ts';
+import { type StorageFolder, takeStorageFolder } from './state/storage-folder.ts';
 
 export interface RunDiskServiceOptions {
   readonly storage: string;
@@ -35,15 +38,14 @@ export interface RunningDiskService {
 
 /** Serves a storage folder from this process. Errors: LOCKED, EXISTS, USAGE, READ_ONLY, IO. */
 export async function runDiskService(options: RunDiskServiceOptions): Promise<RunningDiskService> {
-  const service = await DiskService.start({
-    storage: options.storage,
-    socketPath: options.socketPath,
-    runFolder: options.runFolder ?? defaultRunFolder(options.storage, options.runtimeFolder),
-    threads: options.threads ?? Math.max(1, Math.min(4, availableParallelism() >> 1)),
-    version: options.version ?? '0',
-    log: options.log ?? (() => {}),
-    ...(options.remote === undefined ? {} : { remote: options.remote }),
-  });
+  const folder = takeStorageFolder(options.storage, options.socketPath);
+  let service: DiskService;
+  try {
+    service = await startService(options, folder);
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
   let control: ControlServer;
   try {
     control = await serveControl(service, options.socketPath);
@@ -64,6 +66,19 @@ export async function runDiskService(options: RunDiskServiceOptions): Promise<Ru
       await close();
     },
   };
+}
+
+function startService(options: RunDiskServiceOptions, folder: StorageFolder): Promise<DiskService> {
+  return DiskService.start({
+    folder,
+    storage: fileSystem,
+    listen: listenNbd,
+    runFolder: makeRunFolder(options.runFolder ?? defaultRunFolder(options.storage, options.runtimeFolder)),
+    threads: options.threads ?? Math.max(1, Math.min(4, availableParallelism() >> 1)),
+    version: options.version ?? '0',
+    log: options.log ?? (() => {}),
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
+  });
 }
 
 export interface StartDiskServiceOptions {

@@ -53,9 +53,9 @@ export class MemoryStorage implements Storage {
 
   resolve(name: string): string {
     const key = path.resolve(name);
-    const isThere = this.nodes.has(key) || [...this.nodes.keys()].some((other) => other.startsWith(`${key}/`));
-    if (!isThere) throw new VhdError('NOT_FOUND', `cannot resolve ${name}: ENOENT`);
-    return key;
+    if (this.nodes.has(key)) return key;
+    for (const other of this.nodes.keys()) if (other.startsWith(`${key}/`)) return key;
+    throw new VhdError('NOT_FOUND', `cannot resolve ${name}: ENOENT`);
   }
 
   list(folder: string): readonly string[] {
@@ -81,6 +81,13 @@ export class MemoryStorage implements Storage {
 
   setWritable(name: string, isWritable: boolean): void {
     this.#get(name).isWritable = isWritable;
+  }
+
+  makeFolder(_folder: string): void {}
+
+  removeFolder(folder: string): void {
+    const prefix = `${path.resolve(folder)}/`;
+    for (const name of this.nodes.keys()) if (name.startsWith(prefix)) this.nodes.delete(name);
   }
 
   async syncFolder(_folder: string): Promise<void> {}

@@ -45,6 +45,10 @@ export interface Storage {
   remove(path: string): void;
   /** Takes write permission away from a file or gives it back: SEALED-STAYS on disk. */
   setWritable(path: string, isWritable: boolean): void;
+  /** Makes a folder, for us alone, with those above it; nothing happens where there is one. Errors: NO_SPACE, READ_ONLY, IO. */
+  makeFolder(folder: string): void;
+  /** Removes a folder with all that is in it; nothing happens where there is none. Errors: READ_ONLY, IO. */
+  removeFolder(folder: string): void;
   /** Makes names made, changed and removed in a folder durable. */
   syncFolder(folder: string): Promise<void>;
   /** ONE-WRITER: takes the lock of an image. `openChain` does so for a leaf that is written to. Errors: LOCKED, IO. */
@@ -76,6 +80,9 @@ export const fileSystem: Storage = {
   link: (from, to) => guard(`cannot link ${from} to ${to}`, () => linkOrMove(from, to)),
   remove: (name) => guard(`cannot remove ${name}`, () => fs.rmSync(name, { force: true })),
   setWritable: (name, isWritable) => guard(`cannot change the mode of ${name}`, () => setMode(name, isWritable)),
+  makeFolder: (folder) =>
+    guard(`cannot make ${folder}`, () => void fs.mkdirSync(folder, { recursive: true, mode: 0o700 })),
+  removeFolder: (folder) => guard(`cannot remove ${folder}`, () => fs.rmSync(folder, { recursive: true, force: true })),
   syncFolder,
   lock: lockRealFile,
 };

@@ -205,12 +205,11 @@ export class DiskProgram {
     const leaf = disk.links[0];
     const blockBytes = leaf === undefined || leaf.kind === 'fixed' ? GRAIN_OF_FIXED : leaf.blockBytes;
     await makeChild(storage, child, sealed, { blockBytes });
-    const publish = async (): Promise<void> => {
-      storage.rename(child, LEAF);
-      storage.setWritable(sealed, false);
-      await storage.syncFolder('/disks');
-    };
-    await disk.pushLeaf(openImage(child, { storage, isReadOnly: false }), { publish });
+    // The next open finds the new leaf before the chain writes to it, as in the disk service.
+    storage.rename(child, LEAF);
+    storage.setWritable(sealed, false);
+    await storage.syncFolder('/disks');
+    await disk.pushLeaf(openImage(LEAF, { storage, isReadOnly: false }));
     this.recording.mark('snapshot done');
     this.#maySnapshot = true;
     this.history.flushed(asked, this.recording.log.length);

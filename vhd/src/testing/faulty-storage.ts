@@ -79,6 +79,16 @@ export class FaultyStorage implements Storage {
     this.#inner.setWritable(name, isWritable);
   }
 
+  makeFolder(folder: string): void {
+    this.#name('name', `make ${folder}`);
+    this.#inner.makeFolder(folder);
+  }
+
+  removeFolder(folder: string): void {
+    this.#name('name', `remove ${folder}`);
+    this.#inner.removeFolder(folder);
+  }
+
   async syncFolder(folder: string): Promise<void> {
     if (this.isHit('sync', folder)) throw this.error(`cannot sync ${folder}`);
     await this.#inner.syncFolder(folder);

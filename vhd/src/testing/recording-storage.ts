@@ -100,6 +100,16 @@ export class RecordingStorage implements Storage {
     this.log.push({ kind: 'mode', path: path.resolve(name), isWritable });
   }
 
+  makeFolder(folder: string): void {
+    this.inner.makeFolder(folder);
+  }
+
+  /** Name by name, as a system does it. */
+  removeFolder(folder: string): void {
+    const prefix = `${path.resolve(folder)}/`;
+    for (const name of this.inner.nodes.keys()) if (name.startsWith(prefix)) this.remove(name);
+  }
+
   async syncFolder(folder: string): Promise<void> {
     const covers = this.log.length;
     await this.inner.syncFolder(folder);

@@ -5,8 +5,8 @@ import type { TaskInfo } from '../control/task.ts';
 import type { TaskWork } from '../state/task-book.ts';
 import type { Shared } from './shared.ts';
 
-export function checkDisk(id: string, shared: Shared): TaskInfo {
-  const { records, pool, tasks } = shared;
+export async function checkDisk(id: string, shared: Shared): Promise<TaskInfo> {
+  const { records, pool, tasks, storage } = shared;
   records.disk(id);
   const work: TaskWork = async (context) => {
     const record = records.disk(id);
@@ -15,7 +15,7 @@ export function checkDisk(id: string, shared: Shared): TaskInfo {
     const findings: Finding[] = [];
     for (const [done, file] of files.entries()) {
       context.progress(done / files.length, `checking ${file}`);
-      const options = { signal: context.signal, policy: { folders: records.folders(record) } };
+      const options = { storage, signal: context.signal, policy: { folders: records.folders(record) } };
       findings.push(...(await checkImage(records.diskPath(record, file), options)));
     }
     return { findings, isLeafChecked: !isOpen };

@@ -1,10 +1,8 @@
 /** Disks: records of chains, and which of them are open where. Live changes of a chain are in `live.ts`. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isVhdError, VhdError } from '../../errors.ts';
 import { DISK_LIMITS } from '../../limits.ts';
 import { createChild, createImage } from '../../ops/create.ts';
-import { fileSystem } from '../../storage/storage.ts';
 import type {
   DiskInfo,
   DiskRates,
@@ -84,18 +82,27 @@ export class Disks {
     return record === undefined ? undefined : this.info(record);
   }
 
-  async create(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
-    const { records } = this.#shared;
+  create(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
+    const { source } = input;
+    const id = this.#shared.records.newDiskId(input.id, input.name);
+    const create = (): Promise<DiskInfo> => this.lock.run(id, () => this.#create(id, input));
+    // An image is not removed while a disk is made of it.
+    return source.from === 'image' ? this.#images.whileUsed(source.imageId, create) : create();
+  }
+
+  async #create(id: string, input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
+    const { records, storage } = this.#shared;
     const { source } = input;
     const image = source.from === 'image' ? await this.#images.get(source.imageId) : undefined;
     if (image?.health.state === 'broken') throw new VhdError('DAMAGED', `image ${image.id}: ${image.health.message}`);
-    const id = records.newDiskId(input.id, input.name);
+    await records.makeDiskFolder(id);
     const links = ['0001.vhd'];
     const path = join(records.diskFolder(id), '0001.vhd');
     const made =
       source.from === 'blank'
-        ? await createImage(path, { sizeBytes: source.sizeBytes })
+        ? await createImage(path, { sizeBytes: source.sizeBytes, storage })
         : await createChild(path, {
+            storage,
             parent: source.from === 'image' ? records.imagePath(source.imageId) : source.path,
             ...(source.sizeBytes === undefined ? {} : { sizeBytes: source.sizeBytes }),
           });
@@ -113,7 +120,7 @@ export class Disks {
       owner: input.owner ?? null,
       createdAt: new Date().toISOString(),
     };
-    records.putDisk(record);
+    await records.addDisk(record);
     return this.info(record);
   }
 
@@ -128,15 +135,15 @@ export class Disks {
       const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
       const port = isRemote ? { port: before.open?.port ?? 0 } : {};
       let open: OpenRecord = { lease, mode, exportName: `${id}.${lease}`, socketPath, ...port };
-      const record = records.changeDisk(id, { lease, open });
+      const record = await records.changeDisk(id, { lease, open });
       try {
         const report = await this.#serve(record, open, isHandover);
         if (report.port !== null && open.port !== undefined && open.port !== report.port) {
           open = { ...open, port: report.port };
-          records.changeDisk(id, { open });
+          await records.changeDisk(id, { open });
         }
       } catch (error) {
-        if (!this.#shared.pool.isOpen(id)) records.changeDisk(id, { open: null });
+        if (!this.#shared.pool.isOpen(id)) await records.changeDisk(id, { open: null });
         throw error;
       }
       return this.#exportOf(record, open);
@@ -150,7 +157,7 @@ export class Disks {
       if (lease !== undefined && lease !== record.lease) {
         throw new VhdError('LEASE_LOST', `lease ${lease} of disk ${id} is not the current one, ${record.lease}`);
       }
-      records.changeDisk(id, { open: null });
+      await records.changeDisk(id, { open: null });
       this.#problems.delete(id);
       if (!pool.isOpen(id)) return;
       try {
@@ -165,7 +172,7 @@ export class Disks {
     return this.lock.run(id, async () => {
       const { records } = this.#shared;
       requireOwner(`disk ${id}`, records.disk(id).owner, from);
-      return this.info(records.changeDisk(id, { owner }));
+      return this.info(await records.changeDisk(id, { owner }));
     });
   }
 
@@ -174,7 +181,7 @@ export class Disks {
     return this.lock.run(id, async () => {
       const { records } = this.#shared;
       requireOwner(`snapshot ${snapshotId}`, snapshotOf(records.disk(id), snapshotId).owner, from);
-      const record = records.changeDisk(id, ({ snapshots }) => ({
+      const record = await records.changeDisk(id, ({ snapshots }) => ({
         snapshots: snapshots.map((one) => (one.id === snapshotId ? { ...one, owner } : one)),
       }));
       return this.info(record);
@@ -189,7 +196,7 @@ export class Disks {
       if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
       const change = this.busy.get(id);
       if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
-      records.dropDisk(id);
+      await records.dropDisk(id);
       this.#problems.delete(id);
     });
   }
@@ -197,7 +204,7 @@ export class Disks {
   setRates(id: string, rates: DiskRates): Promise<DiskInfo> {
     return this.lock.run(id, async () => {
       const { records, pool } = this.#shared;
-      const record = records.changeDisk(id, { rates });
+      const record = await records.changeDisk(id, { rates });
       if (pool.isOpen(id)) await pool.of(id).setRates(id, rates);
       return this.info(record);
     });
@@ -218,7 +225,7 @@ export class Disks {
           const record = this.#shared.records.disks().find((one) => one.id === id);
           if (record?.open === null || record?.open === undefined) return;
           // The lock names this process, which lives: but the thread that held it does not.
-          rmSync(`${this.#shared.records.diskPath(record)}.lock`, { force: true });
+          this.#shared.storage.remove(`${this.#shared.records.diskPath(record)}.lock`);
           await this.#serve(record, record.open);
         })
         .catch((error: unknown) => this.#shared.log('disk.reopen-failed', { disk: id, error: String(error) }));
@@ -283,11 +290,11 @@ export class Disks {
 
   /** What can be seen to be wrong without opening the chain. */
   #missing(record: DiskRecord): Problem | undefined {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const files = record.links.map((file) => records.diskPath(record, file));
     const base = records.basePath(record);
     if (base !== undefined) files.unshift(base);
-    const gone = files.find((file) => fileSystem.stat(file) === undefined);
+    const gone = files.find((file) => storage.stat(file) === undefined);
     return gone === undefined ? undefined : { code: 'NOT_FOUND', message: `${gone} is not there` };
   }
 
@@ -384,6 +391,6 @@ export class Disks {
   }
 
   #storedBytes(path: string): number {
-    return fileSystem.stat(path)?.storedBytes ?? 0;
+    return this.#shared.storage.stat(path)?.storedBytes ?? 0;
   }
 }

@@ -1,16 +1,15 @@
 /** The library: images and templates, a VHD and a record each. */
-import { rmSync, statSync } from 'node:fs';
 import { VhdError } from '../../errors.ts';
 import { openImage } from '../../formats/open.ts';
 import { seal } from '../../image/seal.ts';
 import { createImage } from '../../ops/create.ts';
-import { fileSystem } from '../../storage/storage.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { DiskServiceApi, Health, ImageInfo, ListFilter, OwnerChange } from '../control/api.ts';
 import { requireOwner } from '../control/ids.ts';
 import type { TaskInfo } from '../control/task.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import type { ImageRecord } from '../state/records.ts';
-import type { TaskWork } from '../state/task-book.ts';
+import type { TaskContext, TaskWork } from '../state/task-book.ts';
 import { importFile } from './import-file.ts';
 import { imageKey } from './read-only-exports.ts';
 import type { Shared } from './shared.ts';
@@ -18,6 +17,8 @@ import type { Shared } from './shared.ts';
 export class Images {
   readonly #shared: Shared;
   readonly #lock = new KeyedLock();
+  /** Ids of images that are being made. */
+  readonly #coming = new Set<string>();
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -33,35 +34,67 @@ export class Images {
   }
 
   create(input: Parameters<DiskServiceApi['createImage']>[0]): Promise<ImageInfo> {
-    const { records } = this.#shared;
-    return this.#lock.run('', async () => {
-      const id = records.newImageId(input.id, input.name);
-      await createImage(records.imagePath(id), { sizeBytes: input.sizeBytes });
+    const { records, storage } = this.#shared;
+    return this.#withNewId(input, async (id) => {
+      await createImage(records.imagePath(id), { sizeBytes: input.sizeBytes, storage });
       return this.#record(newRecord(id, 'image', input));
     });
   }
 
   /** Copies into a file beside, which becomes the image when it is whole. */
-  import(input: Parameters<DiskServiceApi['importImage']>[0]): TaskInfo {
-    const { records, tasks } = this.#shared;
-    const id = records.newImageId(input.id, input.name);
-    const work: TaskWork = async (context) => {
-      const beside = `${records.imagePath(id)}.part`;
-      try {
-        context.progress(null, 'copying');
-        await importFile(input.path, beside, context, input.format);
-        if (statSync(records.imagePath(id), { throwIfNoEntry: false }) !== undefined)
-          throw new VhdError('EXISTS', `image ${id} is there already`);
-        if (input.kind === 'template') seal(beside, fileSystem);
-        fileSystem.rename(beside, records.imagePath(id));
-        await fileSystem.syncFolder(records.imagesFolder);
-        this.#record(newRecord(id, input.kind ?? 'image', input));
-      } finally {
-        rmSync(beside, { force: true });
-      }
-      return { id };
-    };
-    return tasks.start('image.import', id, input, work, { lane: 'import' });
+  async import(input: Parameters<DiskServiceApi['importImage']>[0]): Promise<TaskInfo> {
+    let started: (task: TaskInfo) => void = () => undefined;
+    const task = new Promise<TaskInfo>((resolve) => {
+      started = resolve;
+    });
+    const imported = this.#withNewId(input, async (id) => {
+      const work: TaskWork = (context) => this.#import(id, input, context);
+      const info = await this.#shared.tasks.start('image.import', id, input, work, { lane: 'import' });
+      started(info);
+      await this.#shared.tasks.ended(info.id);
+    });
+    await Promise.race([task, imported]);
+    return task;
+  }
+
+  async #import(
+    id: string,
+    input: Parameters<DiskServiceApi['importImage']>[0],
+    context: TaskContext,
+  ): Promise<{ readonly id: string }> {
+    const { records, storage } = this.#shared;
+    const beside = `${records.imagePath(id)}.part`;
+    try {
+      context.progress(null, 'copying');
+      await importFile(input.path, beside, context, input.format);
+      if (input.kind === 'template') seal(beside, storage);
+      storage.rename(beside, records.imagePath(id));
+      await storage.syncFolder(records.imagesFolder);
+      await this.#record(newRecord(id, input.kind ?? 'image', input));
+    } finally {
+      storage.remove(beside);
+    }
+    return { id };
+  }
+
+  /** Runs work with an id that nobody else is given meanwhile. Errors: USAGE, EXISTS. */
+  async #withNewId<T>(
+    input: { readonly id?: string; readonly name: string },
+    work: (id: string) => Promise<T>,
+  ): Promise<T> {
+    const id = this.#shared.records.newImageId(input.id, input.name);
+    if (this.#coming.has(id)) throw new VhdError('EXISTS', `image ${id} is being made already`);
+    this.#coming.add(id);
+    try {
+      return await work(id);
+    } finally {
+      this.#coming.delete(id);
+    }
+  }
+
+  /** Runs work during which the image is not removed. */
+  whileUsed<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#lock.run(id, work);
   }
 
   setOwner({ id, owner, from }: OwnerChange): Promise<ImageInfo> {
@@ -76,7 +109,7 @@ export class Images {
     return this.#lock.run(id, async () => {
       const { records } = this.#shared;
       const record = records.image(id);
-      seal(records.imagePath(id), fileSystem);
+      seal(records.imagePath(id), this.#shared.storage);
       return this.#record({ ...record, kind: 'template' });
     });
   }
@@ -90,20 +123,20 @@ export class Images {
         throw new VhdError('HAS_CHILDREN', `image ${id} is the base of ${children.map((disk) => disk.id).join(', ')}`);
       }
       if (pool.isOpen(imageKey(id))) throw new VhdError('LOCKED', `image ${id} is being served`);
-      records.dropImage(id);
+      await records.dropImage(id);
     });
   }
 
-  #record(record: ImageRecord): ImageInfo {
-    this.#shared.records.putImage(record);
+  async #record(record: ImageRecord): Promise<ImageInfo> {
+    await this.#shared.records.putImage(record);
     return this.#info(record);
   }
 
   #info(record: ImageRecord): ImageInfo {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const path = records.imagePath(record.id);
-    const stat = fileSystem.stat(path);
-    const looked = look(path);
+    const stat = storage.stat(path);
+    const looked = look(path, storage);
     return {
       id: record.id,
       name: record.name,
@@ -128,9 +161,9 @@ function newRecord(
 }
 
 /** What the file of an image says of itself. */
-function look(path: string): { readonly sizeBytes: number; readonly health: Health } {
+function look(path: string, storage: Storage): { readonly sizeBytes: number; readonly health: Health } {
   try {
-    const image = openImage(path);
+    const image = openImage(path, { storage });
     void image.close();
     return { sizeBytes: image.sizeBytes, health: { state: 'ok' } };
   } catch (error) {

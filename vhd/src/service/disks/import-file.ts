@@ -1,4 +1,7 @@
-/** Takes a file of any format into a new image: ours by ourselves, what QEMU knows through qemu-img and our export. */
+/**
+ * Takes a file of any format into a new image: ours by ourselves, what QEMU knows through qemu-img and our export. Source
+ * and target are files of this machine, since qemu-img is handed their paths.
+ */
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { serveNbd } from '../../nbd/server.ts';
 import { convertDisk, openSource } from '../../ops/convert.ts';

@@ -1,12 +1,14 @@
 /** What the parts of the disk service have in common. */
 import type { NbdTls } from '../../nbd/server.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { Records } from '../state/records.ts';
 import type { TaskBook } from '../state/task-book.ts';
 import type { HostPool } from '../threads/host-pool.ts';
 
 /** What the parts of the service share. */
 export interface Shared {
-  readonly storage: string;
+  /** Where every file of the storage folder is: what is not done through it no power cut can be made in. */
+  readonly storage: Storage;
   readonly runFolder: string;
   readonly records: Records;
   readonly pool: HostPool;

@@ -11,14 +11,14 @@ import { openImage } from '../../formats/open.ts';
 import { doSteps, hasJournal, type JournalStep, readJournal, removeJournal, runSteps } from '../../ops/journal.ts';
 import { finishMerge, mergeImage } from '../../ops/merge.ts';
 import { relinkSteps } from '../../ops/relink.ts';
-import { fileSystem } from '../../storage/storage.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { Disks } from '../disks/disks.ts';
 import type { Shared } from '../disks/shared.ts';
+import { Hold } from '../policies/hold.ts';
 import { type DiskRecord, snapshotOf } from '../state/records.ts';
 import type { TaskContext } from '../state/task-book.ts';
 import { copyUp } from '../threads/copy-up.ts';
 import type { CopyUpStep } from '../threads/disk-host.ts';
-import { Gate } from '../threads/policies.ts';
 import { pause, throttledStorage } from './throttled-storage.ts';
 
 /** What to fold: file names in the disk's folder. */
@@ -73,24 +73,24 @@ export class Folding {
 
   /** Finishes steps that were cut off, which are quick; a cut copy goes on as a task. Errors: JOURNAL, NO_SPACE, IO. */
   async finishSteps(record: DiskRecord): Promise<void> {
-    const { records, log } = this.#shared;
+    const { records, log, storage } = this.#shared;
     const policy = { folders: records.folders(record) };
     for (const file of record.links) {
       const path = records.diskPath(record, file);
       try {
-        if (!hasJournal(path, fileSystem)) continue;
-        const journal = readJournal(path, fileSystem, policy);
+        if (!hasJournal(path, storage)) continue;
+        const journal = readJournal(path, storage, policy);
         if (journal?.kind !== 'steps') continue;
-        await doSteps(journal.steps, fileSystem);
-        await removeJournal(path, fileSystem);
+        await doSteps(journal.steps, storage);
+        await removeJournal(path, storage);
       } catch (error) {
         log('disk.journal-failed', { disk: record.id, file, error: String(error) });
       }
     }
     // A link that the steps removed has to leave the record too, or the chain seems to miss a file.
-    const gone = record.links.filter((file) => fileSystem.stat(records.diskPath(record, file)) === undefined);
+    const gone = record.links.filter((file) => storage.stat(records.diskPath(record, file)) === undefined);
     const fold = this.#interruptedFold(record.id);
-    if (fold !== undefined && gone.length === 1 && gone[0] === fold.link) this.#record(fold);
+    if (fold !== undefined && gone.length === 1 && gone[0] === fold.link) await this.#record(fold);
   }
 
   /** The fold that a killed service was at: a task of its own, or the second half of a commit. */
@@ -110,14 +110,14 @@ export class Folding {
     const path = records.diskPath(record, input.link);
     const into = records.diskPath(record, input.into);
     // From the first copied byte on, `into` is no longer what its snapshots were of.
-    records.changeDisk(input.id, ({ snapshots }) => ({
+    await records.changeDisk(input.id, ({ snapshots }) => ({
       snapshots: snapshots.filter((snapshot) => snapshot.file !== input.into),
     }));
     context.progress(0, 'merging');
     const storage =
       input.bytesPerSecond === undefined
-        ? fileSystem
-        : throttledStorage(fileSystem, input.bytesPerSecond, context.signal);
+        ? this.#shared.storage
+        : throttledStorage(this.#shared.storage, input.bytesPerSecond, context.signal);
     const options = {
       storage,
       policy: { folders: records.folders(record) },
@@ -125,11 +125,11 @@ export class Folding {
       onProgress: (done: { doneBytes: number; totalBytes: number | undefined }): void =>
         context.progress(done.doneBytes / (done.totalBytes ?? record.sizeBytes)),
     };
-    if (fileSystem.stat(path) !== undefined) {
-      const journal = hasJournal(into, fileSystem) ? readJournal(into, fileSystem, options.policy) : undefined;
+    if (storage.stat(path) !== undefined) {
+      const journal = hasJournal(into, storage) ? readJournal(into, storage, options.policy) : undefined;
       // A fold that was cancelled left its journal. Another link has come above since: its copy hides what was begun.
       const isThis = journal?.kind === 'merge' && journal.plan.links.some(({ file }) => file === path);
-      if (journal !== undefined && !isThis) await removeJournal(into, fileSystem);
+      if (journal !== undefined && !isThis) await removeJournal(into, storage);
       if (isThis) await finishMerge(journal.plan, options);
       else await mergeImage(path, { ...options, into });
     }
@@ -137,11 +137,11 @@ export class Folding {
   }
 
   async #up(record: DiskRecord, input: FoldInput, context: TaskContext): Promise<void> {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const path = records.diskPath(record, input.link);
     let offset = 0;
     context.progress(0, 'copying into the leaf');
-    while (fileSystem.stat(path) !== undefined && offset < record.sizeBytes) {
+    while (storage.stat(path) !== undefined && offset < record.sizeBytes) {
       if (context.signal.aborted) throw new VhdError('CANCELLED', 'the fold was cancelled');
       const startedAt = performance.now();
       const step = await this.#disks.lock.run(input.id, () => this.#copyUp(records.disk(input.id), path, offset));
@@ -153,27 +153,27 @@ export class Folding {
     await this.#disks.lock.run(input.id, async () => {
       const now = records.disk(input.id);
       await this.#flush(now);
-      if (fileSystem.stat(path) !== undefined) await this.#unlink(now, input);
+      if (storage.stat(path) !== undefined) await this.#unlink(now, input);
     });
     await this.#leave(input, false);
   }
 
   /** The leaf becomes a child of what the folded link was a child of, and the folded link's file goes. */
   async #unlink(record: DiskRecord, input: FoldInput): Promise<void> {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const path = records.diskPath(record, input.link);
     const leaf = records.diskPath(record, input.into);
     const below = record.links[record.links.indexOf(input.link) - 1];
     const parent = below === undefined ? records.basePath(record) : records.diskPath(record, below);
-    const folded = openImage(path);
+    const folded = openImage(path, { storage });
     await folded.close();
     if (parent === undefined)
       throw new VhdError('UNSUPPORTED', `${leaf} would be a differencing image without a parent`);
     const steps: JournalStep[] = [
-      ...relinkSteps(leaf, parent, uuidOf(parent), fileSystem),
+      ...relinkSteps(leaf, parent, uuidOf(parent, storage), storage),
       { do: 'remove', file: path, uuid: folded.footer.uuid },
     ];
-    await runSteps(leaf, steps, fileSystem);
+    await runSteps(leaf, steps, storage);
   }
 
   #copyUp(record: DiskRecord, path: string, offset: number): Promise<CopyUpStep> {
@@ -181,7 +181,7 @@ export class Folding {
     if (pool.isOpen(record.id)) return pool.of(record.id).copyUp(record.id, path, offset, COPY_BYTES);
     return this.#withClosed(record, async (chain) => {
       const link = chain.links.findIndex((image) => image.path === path);
-      return copyUp(chain, new Gate(chain), link, offset, COPY_BYTES);
+      return copyUp(chain, new Hold(chain), link, offset, COPY_BYTES);
     });
   }
 
@@ -195,8 +195,9 @@ export class Folding {
     record: DiskRecord,
     work: (chain: Awaited<ReturnType<typeof openChain>>) => Promise<T>,
   ): Promise<T> {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const chain = await openChain(records.diskPath(record), {
+      storage,
       isReadOnly: false,
       policy: { folders: records.folders(record) },
     });
@@ -212,7 +213,7 @@ export class Folding {
     const { pool, records } = this.#shared;
     await this.#disks.lock.run(input.id, async () => {
       const before = records.disk(input.id);
-      const record = this.#record(input);
+      const record = await this.#record(input);
       if (!pool.isOpen(input.id)) return;
       const host = pool.of(input.id);
       const path = records.diskPath(before, input.link);
@@ -226,7 +227,7 @@ export class Folding {
   }
 
   /** Folded down, the file below has the content of the folded link, and so its snapshots; folded up, they are gone. */
-  #record(input: FoldInput): DiskRecord {
+  #record(input: FoldInput): Promise<DiskRecord> {
     const { records } = this.#shared;
     return records.changeDisk(input.id, ({ links, snapshots }) => ({
       links: links.filter((link) => link !== input.link),
@@ -240,8 +241,8 @@ export class Folding {
   }
 }
 
-function uuidOf(path: string): string {
-  const image = openImage(path);
+function uuidOf(path: string, storage: Storage): string {
+  const image = openImage(path, { storage });
   void image.close();
   return image.footer.uuid;
 }

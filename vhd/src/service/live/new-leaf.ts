@@ -2,9 +2,7 @@
  * A new leaf for a disk that is being written to: its file, the swap of the open chain, and the way back. The record of
  * the disk names the new leaf before the chain writes to it, so a flush is never answered for a file that nothing names.
  */
-import { rmSync } from 'node:fs';
-import { createChild, createImage } from '../../ops/create.ts';
-import { fileSystem } from '../../storage/storage.ts';
+import { createChild } from '../../ops/create.ts';
 import type { Disks } from '../disks/disks.ts';
 import type { Shared } from '../disks/shared.ts';
 import type { DiskRecord } from '../state/records.ts';
@@ -27,20 +25,9 @@ export class NewLeaves {
 
   /** An empty child of the leaf. It seals the leaf, which the open chain goes on writing to until the swap. */
   async makeChild({ disk, file }: NewLeaf): Promise<void> {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const record = records.disk(disk);
-    await createChild(records.diskPath(record, file), { parent: records.diskPath(record) });
-  }
-
-  /** An empty link beside the leaf: what the disk would be without it. */
-  async makeSibling({ disk, file }: NewLeaf): Promise<void> {
-    const { records } = this.#shared;
-    const record = records.disk(disk);
-    const below = record.links.at(-2);
-    const parent = below === undefined ? records.basePath(record) : records.diskPath(record, below);
-    const path = records.diskPath(record, file);
-    if (parent === undefined) await createImage(path, { sizeBytes: record.sizeBytes });
-    else await createChild(path, { parent, sizeBytes: record.sizeBytes });
+    await createChild(records.diskPath(record, file), { parent: records.diskPath(record), storage });
   }
 
   /**
@@ -79,7 +66,7 @@ export class NewLeaves {
   async undo({ disk, file }: NewLeaf): Promise<void> {
     const { records } = this.#shared;
     if (records.disk(disk).links.includes(file)) {
-      records.changeDisk(disk, ({ links, snapshots }) => {
+      await records.changeDisk(disk, ({ links, snapshots }) => {
         const sealed = links[links.indexOf(file) - 1];
         return {
           links: links.filter((link) => link !== file),
@@ -92,10 +79,10 @@ export class NewLeaves {
 
   /** Removes the file of a leaf that no record names; the leaf below may be written to again. */
   async drop(record: DiskRecord, file: string): Promise<void> {
-    const { records } = this.#shared;
+    const { records, storage } = this.#shared;
     const leaf = records.diskPath(record);
-    rmSync(records.diskPath(record, file), { force: true });
-    if (fileSystem.stat(leaf)?.isWritable === false) fileSystem.setWritable(leaf, true);
-    await fileSystem.syncFolder(records.diskFolder(record.id));
+    storage.remove(records.diskPath(record, file));
+    if (storage.stat(leaf)?.isWritable === false) storage.setWritable(leaf, true);
+    await storage.syncFolder(records.diskFolder(record.id));
   }
 }

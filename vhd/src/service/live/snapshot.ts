@@ -8,6 +8,7 @@ import type { Shared } from '../disks/shared.ts';
 import { idFrom, type SnapshotRecord } from '../state/records.ts';
 import type { TaskContext, TaskRecord } from '../state/task-book.ts';
 import type { NewLeaf, NewLeaves } from './new-leaf.ts';
+import type { LiveParts } from './parts.ts';
 
 export interface SnapshotInput {
   readonly ids: readonly string[];
@@ -30,17 +31,16 @@ interface Saved {
 export async function takeSnapshot(
   input: SnapshotInput,
   operationId: string,
-  shared: Shared,
-  leaves: NewLeaves,
+  { shared, leaves }: LiveParts,
   context: TaskContext,
 ): Promise<SnapshotResult> {
   const { records } = shared;
   const made = input.ids.map((disk) => ({ disk, file: records.newLink(records.disk(disk)) }));
-  context.save({ made, operationId } satisfies Saved);
+  await context.save({ made, operationId } satisfies Saved);
   try {
     context.progress(null, 'making new leaves');
     for (const leaf of made) await leaves.makeChild(leaf);
-    for (const leaf of made) name(leaf, input, operationId, shared);
+    for (const leaf of made) await name(leaf, input, operationId, shared);
     context.progress(null, 'swapping the leaves');
     await leaves.swap(made);
     return { snapshots: namesOf(input.ids, operationId, shared) ?? {} };
@@ -57,15 +57,14 @@ export async function takeSnapshot(
 /** What a restart does about a snapshot that was cut off. Gives the result of one that only its end was missing of. */
 export async function recoverSnapshot(
   { saved }: TaskRecord,
-  shared: Shared,
-  leaves: NewLeaves,
+  { shared, leaves }: LiveParts,
 ): Promise<SnapshotResult | undefined> {
   const { made, operationId, kept } = savedOf(saved);
   const left = made.filter(({ disk }) => shared.records.disks().some(({ id }) => id === disk));
   const disks = left.map(({ disk }) => disk);
   const snapshots = kept === undefined && left.length === made.length && namesOf(disks, operationId, shared);
   if (typeof snapshots === 'object' && 0 < left.length) return { snapshots };
-  await undo({ made: left, operationId, kept: kept ?? [] }, shared, leaves, () => undefined);
+  await undo({ made: left, operationId, kept: kept ?? [] }, shared, leaves, () => Promise.resolve());
   return undefined;
 }
 
@@ -92,8 +91,13 @@ export function requireSame(before: TaskRecord, input: SnapshotInput): void {
   throw new VhdError('USAGE', `operation ${input.operationId} was ${before.info.kind} of ${before.info.target}`);
 }
 
-function name({ disk, file }: NewLeaf, input: SnapshotInput, operationId: string, { records }: Shared): void {
-  records.changeDisk(disk, ({ links, snapshots }) => {
+async function name(
+  { disk, file }: NewLeaf,
+  input: SnapshotInput,
+  operationId: string,
+  { records }: Shared,
+): Promise<void> {
+  await records.changeDisk(disk, ({ links, snapshots }) => {
     const snapshot: SnapshotRecord = {
       id: idFrom(input.name),
       name: input.name,
@@ -111,12 +115,12 @@ async function undo(
   saved: Required<Saved>,
   { records }: Shared,
   leaves: NewLeaves,
-  save: (saved: Saved) => void,
+  save: (saved: Saved) => Promise<void>,
 ): Promise<void> {
   const { made, operationId, kept } = saved;
-  if (0 < kept.length) save(saved);
+  if (0 < kept.length) await save(saved);
   for (const disk of kept) {
-    records.changeDisk(disk, ({ snapshots }) => ({
+    await records.changeDisk(disk, ({ snapshots }) => ({
       snapshots: snapshots.filter((snapshot) => snapshot.operationId !== operationId),
     }));
   }

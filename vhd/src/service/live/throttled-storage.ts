@@ -19,6 +19,8 @@ export function throttledStorage(inner: Storage, bytesPerSecond: number, signal:
     link: (from, to) => inner.link(from, to),
     remove: (path) => inner.remove(path),
     setWritable: (path, isWritable) => inner.setWritable(path, isWritable),
+    makeFolder: (folder) => inner.makeFolder(folder),
+    removeFolder: (folder) => inner.removeFolder(folder),
     syncFolder: (folder) => inner.syncFolder(folder),
     lock: (path, options) => inner.lock(path, options),
   };

@@ -3,13 +3,13 @@
  * from a backup is whole. Layout: `images/<id>.vhd` and `.json`; `disks/<id>/disk.json` and the links of the disk.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { VhdError } from '../../errors.ts';
-import { fileError } from '../../storage/file.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { DiskRates } from '../control/api.ts';
 import { checkId, isId, type Owner } from '../control/ids.ts';
-import { readJson, syncFolder, writeJson } from './json-file.ts';
+import { readJson, writeJson } from './json-file.ts';
+import { KeyedLock } from './keyed-lock.ts';
 
 export interface ImageRecord {
   readonly id: string;
@@ -79,33 +79,59 @@ export function snapshotOf(record: DiskRecord, snapshotId: string): SnapshotReco
   return snapshot;
 }
 
+export interface RecordsOptions {
+  /** The storage folder. */
+  readonly folder: string;
+  readonly storage: Storage;
+  /** Hears of each disk whose record was changed or removed. */
+  readonly onDisk?: (id: string) => void;
+  /** Hears of records that say nothing: what they were of is not served. */
+  readonly onUnreadable?: (path: string) => void;
+}
+
 /** The folders of a storage folder, and the records in them. */
 export class Records {
   readonly imagesFolder: string;
   readonly disksFolder: string;
   readonly tasksFolder: string;
+  readonly #storage: Storage;
+  readonly #options: RecordsOptions;
   readonly #images = new Map<string, ImageRecord>();
   readonly #disks = new Map<string, DiskRecord>();
+  /** One change of a record at a time, by its path: the next starts from what the one before it left. */
+  readonly #lock = new KeyedLock();
 
-  readonly #onDisk: (id: string) => void;
+  private constructor(options: RecordsOptions) {
+    this.#options = options;
+    this.#storage = options.storage;
+    this.imagesFolder = join(options.folder, 'images');
+    this.disksFolder = join(options.folder, 'disks');
+    this.tasksFolder = join(options.folder, 'tasks');
+  }
 
-  /** `onDisk` hears of each disk whose record was changed or removed. Errors: READ_ONLY, IO. */
-  constructor(storage: string, onDisk: (id: string) => void = () => undefined) {
-    this.#onDisk = onDisk;
-    this.imagesFolder = join(storage, 'images');
-    this.disksFolder = join(storage, 'disks');
-    this.tasksFolder = join(storage, 'tasks');
-    changing(`cannot make the folders in ${storage}`, () => {
-      for (const folder of [this.imagesFolder, this.disksFolder, this.tasksFolder])
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
-    });
-    for (const name of readdirSync(this.imagesFolder)) {
+  /** Makes the folders where they are not there, and reads what is in them. Errors: NO_SPACE, READ_ONLY, IO. */
+  static async open(options: RecordsOptions): Promise<Records> {
+    const { storage, folder } = options;
+    const records = new Records(options);
+    for (const one of [records.imagesFolder, records.disksFolder, records.tasksFolder]) storage.makeFolder(one);
+    await storage.syncFolder(folder);
+    records.#read();
+    return records;
+  }
+
+  #read(): void {
+    const read = (path: string): { readonly id: string } | undefined => {
+      const record = readJson(path, this.#storage) as { readonly id: string } | undefined;
+      if (record === undefined && this.#storage.stat(path) !== undefined) this.#options.onUnreadable?.(path);
+      return record;
+    };
+    for (const name of this.#storage.list(this.imagesFolder)) {
       if (!name.endsWith('.json')) continue;
-      const record = readJson(join(this.imagesFolder, name)) as ImageRecord | undefined;
+      const record = read(join(this.imagesFolder, name)) as ImageRecord | undefined;
       if (record !== undefined && isId(record.id)) this.#images.set(record.id, { ...UNOWNED, ...record });
     }
-    for (const id of readdirSync(this.disksFolder)) {
-      const record = readJson(join(this.disksFolder, id, 'disk.json')) as DiskRecord | undefined;
+    for (const id of this.#storage.list(this.disksFolder)) {
+      const record = read(join(this.disksFolder, id, 'disk.json')) as DiskRecord | undefined;
       if (record !== undefined && record.id === id && isId(id)) this.#disks.set(id, upgraded(record));
     }
   }
@@ -159,72 +185,86 @@ export class Records {
 
   /** A name for another link of a disk: never one that was used before. */
   newLink(record: DiskRecord): string {
-    const used = readdirSync(this.diskFolder(record.id)).map((name) => Number.parseInt(name, 10) || 0);
-    const last = Math.max(0, ...used, ...record.links.map((name) => Number.parseInt(name, 10) || 0));
+    const names = [...this.#storage.list(this.diskFolder(record.id)), ...record.links];
+    const last = Math.max(0, ...names.map((name) => Number.parseInt(name, 10) || 0));
     return `${String(last + 1).padStart(4, '0')}.vhd`;
   }
 
   /** Errors: USAGE, EXISTS. */
   newImageId(wanted: string | undefined, name: string): string {
     const id = wanted === undefined ? idFrom(name) : checkId(wanted);
-    if (this.#images.has(id) || existsSync(this.imagePath(id)))
+    if (this.#images.has(id) || this.#storage.stat(this.imagePath(id)) !== undefined)
       throw new VhdError('EXISTS', `image ${id} is there already`);
     return id;
   }
 
-  /** Makes the folder of a new disk. Errors: USAGE, EXISTS, NO_SPACE, READ_ONLY, IO. */
+  /** Errors: USAGE. */
   newDiskId(wanted: string | undefined, name: string): string {
-    const id = wanted === undefined ? idFrom(name) : checkId(wanted);
-    if (this.#disks.has(id)) throw new VhdError('EXISTS', `disk ${id} is there already`);
-    const folder = this.diskFolder(id);
-    changing(`cannot make ${folder}`, () => {
-      rmSync(folder, { recursive: true, force: true }); // Left by a creation that was cut off: it has no record.
-      mkdirSync(folder, { mode: 0o700 });
-      syncFolder(this.disksFolder);
-    });
-    return id;
+    return wanted === undefined ? idFrom(name) : checkId(wanted);
   }
 
-  putImage(record: ImageRecord): void {
-    writeJson(join(this.imagesFolder, `${record.id}.json`), record);
+  /** Makes the folder of a new disk. Errors: EXISTS, NO_SPACE, READ_ONLY, IO. */
+  async makeDiskFolder(id: string): Promise<void> {
+    if (this.#disks.has(id)) throw new VhdError('EXISTS', `disk ${id} is there already`);
+    const folder = this.diskFolder(id);
+    this.#storage.removeFolder(folder); // Left by a creation that was cut off: it has no record.
+    this.#storage.makeFolder(folder);
+    await this.#storage.syncFolder(this.disksFolder);
+  }
+
+  async putImage(record: ImageRecord): Promise<void> {
+    await writeJson(join(this.imagesFolder, `${record.id}.json`), record, this.#storage);
     this.#images.set(record.id, record);
   }
 
-  /** Changes what the record says at this moment: others may have changed it since it was read. Errors: NOT_FOUND, NO_SPACE, READ_ONLY, IO. */
-  changeDisk(id: string, change: Partial<DiskRecord> | ((record: DiskRecord) => Partial<DiskRecord>)): DiskRecord {
-    const before = this.disk(id);
-    const record = { ...before, ...(typeof change === 'function' ? change(before) : change) };
-    this.putDisk(record);
-    return record;
+  /** A record for a new disk. Errors: NO_SPACE, READ_ONLY, IO. */
+  addDisk(record: DiskRecord): Promise<void> {
+    return this.#lock.run(record.id, () => this.#putDisk(record));
   }
 
-  putDisk(record: DiskRecord): void {
-    writeJson(join(this.diskFolder(record.id), 'disk.json'), record);
-    this.#disks.set(record.id, record);
-    this.#onDisk(record.id);
+  /**
+   * Changes what the record says by then: others may have changed it since it was read. Settles when the change is on
+   * stable storage; nobody sees it before. Errors: NOT_FOUND, NO_SPACE, READ_ONLY, IO.
+   */
+  changeDisk(
+    id: string,
+    change: Partial<DiskRecord> | ((record: DiskRecord) => Partial<DiskRecord>),
+  ): Promise<DiskRecord> {
+    return this.#lock.run(id, async () => {
+      const before = this.disk(id);
+      const record = { ...before, ...(typeof change === 'function' ? change(before) : change) };
+      await this.#putDisk(record);
+      return record;
+    });
   }
 
   /** The record goes first: files without a record are nobody's. Errors: READ_ONLY, IO. */
-  dropImage(id: string): void {
-    changing(`cannot remove image ${id}`, () => {
-      rmSync(join(this.imagesFolder, `${id}.json`), { force: true });
-      this.#images.delete(id);
-      syncFolder(this.imagesFolder);
-      rmSync(this.imagePath(id), { force: true });
-      syncFolder(this.imagesFolder);
-    });
+  async dropImage(id: string): Promise<void> {
+    this.#storage.remove(join(this.imagesFolder, `${id}.json`));
+    this.#images.delete(id);
+    await this.#storage.syncFolder(this.imagesFolder);
+    this.#storage.remove(this.imagePath(id));
+    await this.#storage.syncFolder(this.imagesFolder);
   }
 
   /** The same for a disk. Errors: READ_ONLY, IO. */
-  dropDisk(id: string): void {
-    changing(`cannot remove disk ${id}`, () => {
-      rmSync(join(this.diskFolder(id), 'disk.json'), { force: true });
+  dropDisk(id: string): Promise<void> {
+    return this.#lock.run(id, async () => {
+      const folder = this.diskFolder(id);
+      this.#storage.remove(join(folder, 'disk.json'));
       this.#disks.delete(id);
-      this.#onDisk(id);
-      syncFolder(this.diskFolder(id));
-      rmSync(this.diskFolder(id), { recursive: true, force: true });
-      syncFolder(this.disksFolder);
+      this.#options.onDisk?.(id);
+      await this.#storage.syncFolder(folder);
+      this.#storage.removeFolder(folder);
+      await this.#storage.syncFolder(this.disksFolder);
     });
+  }
+
+  async #putDisk(record: DiskRecord): Promise<void> {
+    const path = join(this.diskFolder(record.id), 'disk.json');
+    await writeJson(path, record, this.#storage);
+    this.#disks.set(record.id, record);
+    this.#options.onDisk?.(record.id);
   }
 }
 
@@ -235,13 +275,4 @@ const UNNAMED: Partial<SnapshotRecord> = { ...UNOWNED, operationId: null };
 function upgraded(record: DiskRecord): DiskRecord {
   const snapshots = record.snapshots.map((snapshot) => ({ ...UNNAMED, ...snapshot }));
   return { ...UNOWNED, ...record, snapshots };
-}
-
-/** Runs a change of the folder. Errors: NO_SPACE, READ_ONLY, IO. */
-function changing(what: string, change: () => void): void {
-  try {
-    change();
-  } catch (cause) {
-    throw fileError(cause, what);
-  }
 }

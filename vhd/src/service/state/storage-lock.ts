@@ -6,6 +6,7 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { VhdError } from '../../errors.ts';
 import { fileError } from '../../storage/file.ts';
+import { fileSystem } from '../../storage/storage.ts';
 import { readJson } from './json-file.ts';
 import { releaseReserve } from './reserve.ts';
 
@@ -18,7 +19,7 @@ interface Holder {
 /** Takes the lock; the result gives it back. Errors: LOCKED (the message says who), READ_ONLY, NO_SPACE, IO. */
 export function lockStorage(storage: string, socketPath: string): () => void {
   const path = join(storage, 'service.lock');
-  refuseLiving(storage, readJson(path) as Holder | undefined);
+  refuseLiving(storage, readJson(path, fileSystem) as Holder | undefined);
   try {
     mkdirSync(storage, { recursive: true, mode: 0o700 });
     releaseReserve(storage); // Nobody serves the folder, so what is reserved in it is for us.
@@ -35,7 +36,7 @@ function takeLock(storage: string, path: string, socketPath: string): () => void
   try {
     for (let attempt = 0; attempt < 10; attempt++) {
       if (tryLink(beside, path)) return () => releaseStorage(path, mine);
-      const holder = readJson(path) as Holder | undefined;
+      const holder = readJson(path, fileSystem) as Holder | undefined;
       refuseLiving(storage, holder);
       removeStale(path, holder);
     }
@@ -70,14 +71,14 @@ function removeStale(path: string, seen: Holder | undefined): void {
   } catch {
     return; // Another process removed it first.
   }
-  const moved = readJson(aside) as Holder | undefined;
+  const moved = readJson(aside, fileSystem) as Holder | undefined;
   if (moved?.pid !== seen?.pid || moved?.processStart !== seen?.processStart) tryLink(aside, path);
   rmSync(aside, { force: true });
 }
 
 /** A lock that cannot be removed names a process that is gone, and so holds nobody off. */
 function releaseStorage(path: string, mine: Holder): void {
-  const holder = readJson(path) as Holder | undefined;
+  const holder = readJson(path, fileSystem) as Holder | undefined;
   if (holder?.pid !== mine.pid || holder.processStart !== mine.processStart) return;
   try {
     rmSync(path, { force: true });

@@ -3,9 +3,9 @@
  * of, and when it ends; progress in between stays in memory.
  */
 import { randomUUID } from 'node:crypto';
-import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { VhdError } from '../../errors.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { hasEnded, type TaskInfo, type TaskState } from '../control/task.ts';
 import type { WatchEvent } from '../control/watch-event.ts';
 import { Feed } from './feed.ts';
@@ -24,8 +24,8 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** 0 to 1, or null where nobody can say; and what it is at, in words, where that is something else now. */
   progress(value: number | null, step?: string): void;
-  /** Stores where the work is; it is durable when this returns. A resumed task is given the last one. */
-  save(value: unknown): void;
+  /** Stores where the work is; it is durable when this settles. A resumed task is given the last one. */
+  save(value: unknown): Promise<void>;
   /** What a task that was cut off saved last. */
   readonly saved: unknown;
 }
@@ -60,6 +60,7 @@ interface Running {
 
 export class TaskBook {
   readonly #folder: string;
+  readonly #storage: Storage;
   readonly #records = new Map<string, TaskRecord>();
   readonly #running = new Map<string, Running>();
   readonly #lanes: Readonly<Record<keyof typeof LANES, Lane>> = {
@@ -68,10 +69,11 @@ export class TaskBook {
   };
   readonly feed: Feed<TaskInfo> = new Feed({ all: () => this.list(), get: (id) => this.#records.get(id)?.info });
 
-  constructor(folder: string) {
+  constructor(folder: string, storage: Storage) {
     this.#folder = folder;
-    for (const name of readdirSync(folder)) {
-      const record = readJson(join(folder, name)) as (TaskRecord & { readonly step?: unknown }) | undefined;
+    this.#storage = storage;
+    for (const name of storage.list(folder)) {
+      const record = readJson(join(folder, name), storage) as (TaskRecord & { readonly step?: unknown }) | undefined;
       if (record === undefined || name !== `${record.info.id}.json`) continue;
       const { info, input, saved = record.step ?? null } = record;
       this.#records.set(info.id, { info: { ...BLANK, ...info }, input, saved });
@@ -112,13 +114,23 @@ export class TaskBook {
   }
 
   /** Errors: NO_SPACE, READ_ONLY, IO; then the task is not there. */
-  start(kind: string, target: string, input: unknown, work: TaskWork, options: TaskOptions = {}): TaskInfo {
+  async start(
+    kind: string,
+    target: string,
+    input: unknown,
+    work: TaskWork,
+    options: TaskOptions = {},
+  ): Promise<TaskInfo> {
     const lane = options.lane === undefined ? undefined : this.#lanes[options.lane];
+    const controller = new AbortController();
+    const isQueued = lane?.isFull === true;
+    const turn = lane?.enter(controller.signal);
+    turn?.catch(() => undefined); // Told to the task that waits for it.
     const info: TaskInfo = {
       id: randomUUID(),
       kind,
       target,
-      state: lane?.isFull === true ? 'queued' : 'running',
+      state: isQueued ? 'queued' : 'running',
       progress: null,
       step: '',
       error: null,
@@ -127,8 +139,24 @@ export class TaskBook {
       startedAt: new Date().toISOString(),
       endedAt: null,
     };
-    this.#store({ info, input, saved: null }, { isSynced: options.isBrief !== true });
-    this.#run(info.id, lane === undefined ? work : (context) => this.#inLane(lane, info.id, work, context));
+    const record = { info, input, saved: null };
+    try {
+      await this.#store(record, { isSynced: options.isBrief !== true });
+    } catch (error) {
+      controller.abort(error);
+      turn?.then(
+        () => lane?.leave(),
+        () => undefined,
+      );
+      throw error;
+    }
+    this.#keep(record);
+    const inLane: TaskWork = async (context) => {
+      await turn;
+      this.#patch(info.id, { state: 'running' });
+      return work(context).finally(() => lane?.leave());
+    };
+    this.#run(info.id, lane === undefined ? work : inLane, controller);
     this.#forget();
     return info;
   }
@@ -138,13 +166,13 @@ export class TaskBook {
   }
 
   /** Ends a task that was cut off when all of its work was done. */
-  finish(id: string, result: TaskInfo['result']): void {
-    this.#end(id, 'done', null, result);
+  finish(id: string, result: TaskInfo['result'] = null): Promise<void> {
+    return this.#end(id, 'done', null, result);
   }
 
   /** Ends a task that was cut off and cannot go on. */
-  interrupt(id: string, message: string): void {
-    this.#end(id, 'interrupted', { code: 'SERVICE', message });
+  interrupt(id: string, message: string): Promise<void> {
+    return this.#end(id, 'interrupted', { code: 'SERVICE', message });
   }
 
   /** Asks a task to stop; it ends as cancelled once what it began is cleaned up. Errors: NOT_FOUND. */
@@ -170,8 +198,7 @@ export class TaskBook {
   }
   #isStopping = false;
 
-  #run(id: string, work: TaskWork): void {
-    const controller = new AbortController();
+  #run(id: string, work: TaskWork, controller: AbortController = new AbortController()): void {
     const context: TaskContext = {
       signal: controller.signal,
       progress: (value, step) =>
@@ -179,7 +206,11 @@ export class TaskBook {
           progress: value === null ? null : Math.max(0, Math.min(1, value)),
           ...(step === undefined ? {} : { step }),
         }),
-      save: (saved) => this.#store({ ...this.#record(id), saved }),
+      save: (saved) => {
+        const record = { ...this.#record(id), saved };
+        this.#keep(record);
+        return this.#store(record);
+      },
       saved: this.#record(id).saved,
     };
     const ended = Promise.resolve()
@@ -187,27 +218,17 @@ export class TaskBook {
       .then(
         (result) => this.#end(id, 'done', null, result ?? null),
         (error: unknown) => {
-          if (controller.signal.aborted && this.#isStopping) return;
+          if (controller.signal.aborted && this.#isStopping) return undefined;
           const code = error instanceof VhdError ? error.code : 'SERVICE';
           const message = error instanceof Error ? error.message : String(error);
-          this.#end(id, code === 'CANCELLED' ? 'cancelled' : 'failed', { code, message });
+          return this.#end(id, code === 'CANCELLED' ? 'cancelled' : 'failed', { code, message });
         },
       )
       .finally(() => this.#running.delete(id));
     this.#running.set(id, { controller, ended });
   }
 
-  async #inLane(lane: Lane, id: string, work: TaskWork, context: TaskContext): ReturnType<TaskWork> {
-    await lane.enter(context.signal);
-    try {
-      this.#patch(id, { state: 'running' });
-      return await work(context);
-    } finally {
-      lane.leave();
-    }
-  }
-
-  #end(id: string, state: TaskState, error: TaskInfo['error'], result: TaskInfo['result'] = null): void {
+  async #end(id: string, state: TaskState, error: TaskInfo['error'], result: TaskInfo['result'] = null): Promise<void> {
     const record = this.#record(id);
     const progress = state === 'done' ? 1 : record.info.progress;
     const info = { ...record.info, state, progress, error, result, endedAt: new Date().toISOString() };
@@ -215,7 +236,7 @@ export class TaskBook {
     try {
       // A power cut may take the end of what is done back, as a kill just before it would: the next start finds out how
       // far the work is. What failed was undone, and must not be looked for again.
-      this.#store({ ...record, info }, { isSynced: state !== 'done' });
+      await this.#store({ ...record, info }, { isSynced: state !== 'done' });
     } catch {
       // A storage that is full or read-only: the next start finds the task running, and resumes or interrupts it.
     }
@@ -231,10 +252,9 @@ export class TaskBook {
     this.feed.changed(record.info.id);
   }
 
-  /** Errors: NO_SPACE, READ_ONLY, IO; then nothing has changed. */
-  #store(record: TaskRecord, options?: { isSynced?: boolean }): void {
-    writeJson(join(this.#folder, `${record.info.id}.json`), record, options);
-    this.#keep(record);
+  /** Errors: NO_SPACE, READ_ONLY, IO. */
+  #store(record: TaskRecord, options?: { readonly isSynced?: boolean }): Promise<void> {
+    return writeJson(join(this.#folder, `${record.info.id}.json`), record, this.#storage, options);
   }
 
   #record(id: string): TaskRecord {
@@ -248,7 +268,7 @@ export class TaskBook {
     for (const { id } of ended.slice(KEPT_TASKS)) {
       this.#records.delete(id);
       this.feed.changed(id);
-      rmSync(join(this.#folder, `${id}.json`), { force: true });
+      this.#storage.remove(join(this.#folder, `${id}.json`));
     }
   }
 }

@@ -4,7 +4,7 @@
  * reading the old content and storing it as the leaf's; a piece is small, so the guest hardly waits.
  */
 import type { ChainDisk } from '../../chain/chain-disk.ts';
-import type { Gate } from './policies.ts';
+import type { Hold } from '../policies/hold.ts';
 
 /** Copied in one hold: below the size at which the chain hands requests to the thread pool. */
 const PIECE_BYTES: number = 64 << 10;
@@ -13,7 +13,7 @@ const SEARCH_EXTENTS = 64;
 
 export async function copyUp(
   chain: ChainDisk,
-  gate: Gate,
+  requests: Hold,
   link: number,
   from: number,
   budgetBytes: number,
@@ -25,7 +25,7 @@ export async function copyUp(
   while (at < scanEnd && copiedBytes < budgetBytes) {
     const next = await nextRun(chain, link, at, scanEnd);
     if (next === undefined) return { offset: scanEnd, copiedBytes };
-    await gate.hold();
+    await requests.hold();
     try {
       let end = next;
       for (let piece = 0; piece < PIECES_PER_HOLD; piece++) {
@@ -43,7 +43,7 @@ export async function copyUp(
       }
       at = end;
     } finally {
-      gate.release();
+      requests.release();
     }
   }
   return { offset: at, copiedBytes };

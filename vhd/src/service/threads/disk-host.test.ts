@@ -1,5 +1,7 @@
 /** What a thread that serves disks answers about one that it does not have, or not yet. */
 import { expect, test } from 'vitest';
+import { listenNbd } from '../../nbd/server.ts';
+import { MemoryStorage } from '../../storage/memory-storage.ts';
 import { DiskHost, type DiskHostApi } from './disk-host.ts';
 
 /** `open` makes the disk, and closing what is not open is done already. */
@@ -23,7 +25,7 @@ const METHODS: readonly Exclude<keyof DiskHostApi, 'open' | 'close'>[] = [
 test.for(METHODS)(
   '%s of a disk that is not open is refused by a promise, since a throw would end the thread',
   async (method) => {
-    const host = new DiskHost(() => {});
+    const host = new DiskHost({ storage: new MemoryStorage(), listen: listenNbd, onFault: () => undefined });
     const call = host[method] as (key: string, ...rest: readonly unknown[]) => Promise<unknown>;
     let answer: Promise<unknown> | undefined;
     expect(() => {

@@ -7,7 +7,8 @@ import { openChain } from '../../chain/open.ts';
 import { VhdError } from '../../errors.ts';
 import { openImage } from '../../formats/open.ts';
 import { PIECE_BYTES } from '../../nbd/reply-writer.ts';
-import { fileSystem, type Storage } from '../../storage/storage.ts';
+import type { listenNbd } from '../../nbd/server.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { DiskRates, Fault } from '../control/api.ts';
 import { copyUp } from './copy-up.ts';
 import { type Lease, type NamedLink, OpenDisk, type OpenDiskReport, type RemoteAddress } from './open-disk.ts';
@@ -61,22 +62,32 @@ export interface CopyUpStep {
   readonly copiedBytes: number;
 }
 
+/** What a host of disks stands on. */
+export interface DiskHostOptions {
+  readonly storage: Storage;
+  readonly listen: typeof listenNbd;
+  readonly onFault: (key: string, fault: Fault | null) => void;
+}
+
 export class DiskHost implements DiskHostApi {
   readonly #disks = new Map<string, OpenDisk>();
-  readonly #onFault: (key: string, fault: Fault | null) => void;
+  readonly #options: DiskHostOptions;
+  readonly #storage: Storage;
 
-  constructor(onFault: (key: string, fault: Fault | null) => void) {
-    this.#onFault = onFault;
+  constructor(options: DiskHostOptions) {
+    this.#options = options;
+    this.#storage = options.storage;
   }
 
   async open(request: OpenRequest): Promise<OpenDiskReport> {
     const { key, path, folders, isReadOnly, socketPath, rates } = request;
     if (this.#disks.has(key)) throw new VhdError('EXISTS', `${key} is open already`);
-    const lock = isReadOnly ? undefined : await fileSystem.lock(path, { lease: request.lease.number });
+    const lock = isReadOnly ? undefined : await this.#storage.lock(path, { lease: request.lease.number });
     let disk: OpenDisk;
     try {
-      const chain = await openServed(path, isReadOnly, folders);
-      disk = new OpenDisk(chain, lock, { socketPath, rates, onFault: (fault) => this.#onFault(key, fault) });
+      const chain = await this.#openChain(path, isReadOnly, folders);
+      const { listen, onFault } = this.#options;
+      disk = new OpenDisk(chain, lock, { socketPath, rates, listen, onFault: (fault) => onFault(key, fault) });
     } catch (error) {
       await lock?.release();
       throw error;
@@ -121,18 +132,18 @@ export class DiskHost implements DiskHostApi {
   }
 
   async hold(key: string): Promise<void> {
-    await this.#disk(key).gate.hold();
+    await this.#disk(key).requests.hold();
   }
 
   async release(key: string): Promise<void> {
-    this.#disk(key).gate.release();
+    this.#disk(key).requests.release();
   }
 
   async push(key: string, path: string): Promise<void> {
     const disk = this.#disk(key);
-    const lock = await fileSystem.lock(path);
+    const lock = await this.#storage.lock(path);
     try {
-      await disk.push(openImage(path, { isReadOnly: false }), lock);
+      await disk.push(openImage(path, { isReadOnly: false, storage: this.#storage }), lock);
     } catch (error) {
       await lock.release();
       throw error;
@@ -145,14 +156,14 @@ export class DiskHost implements DiskHostApi {
 
   async splice(key: string, path: string, into: string, isReopened: boolean): Promise<OpenDiskReport> {
     const disk = this.#disk(key);
-    const neighbour = isReopened ? openImage(into) : undefined;
+    const neighbour = isReopened ? openImage(into, { storage: this.#storage }) : undefined;
     await disk.chain.spliceLink(linkAt(disk.chain, path), linkAt(disk.chain, into), neighbour);
     return disk.report();
   }
 
   async copyUp(key: string, path: string, offset: number, bytes: number): Promise<CopyUpStep> {
     const disk = this.#disk(key);
-    return copyUp(disk.chain, disk.gate, linkAt(disk.chain, path), offset, bytes);
+    return copyUp(disk.chain, disk.requests, linkAt(disk.chain, path), offset, bytes);
   }
 
   async flush(key: string): Promise<void> {
@@ -169,9 +180,9 @@ export class DiskHost implements DiskHostApi {
 
   async reopen(key: string, path: string, folders: readonly string[]): Promise<OpenDiskReport> {
     const disk = this.#disk(key);
-    const lock = disk.chain.isReadOnly ? undefined : await fileSystem.lock(path);
+    const lock = disk.chain.isReadOnly ? undefined : await this.#storage.lock(path);
     try {
-      disk.replace(await openServed(path, disk.chain.isReadOnly, folders), lock);
+      disk.replace(await this.#openChain(path, disk.chain.isReadOnly, folders), lock);
     } catch (error) {
       await lock?.release();
       throw error;
@@ -183,28 +194,26 @@ export class DiskHost implements DiskHostApi {
     await this.#disk(key).disconnect(reason);
   }
 
+  /**
+   * The lock is taken apart from the chain: a live snapshot moves it to the new leaf. The record of the disk knows its
+   * chain, and a fold that was cut off is finished beside the running VM.
+   */
+  #openChain(path: string, isReadOnly: boolean, folders: readonly string[]): Promise<ChainDisk> {
+    return openChain(path, {
+      storage: this.#storage,
+      isReadOnly,
+      isLocked: true,
+      policy: { folders },
+      isLookingForChildren: false,
+      limits: { asyncBytes: SYNC_BYTES },
+    });
+  }
+
   #disk(key: string): OpenDisk {
     const disk = this.#disks.get(key);
     if (disk === undefined) throw new VhdError('CLOSED', `${key} is not open`);
     return disk;
   }
-}
-
-/** Locks are taken apart from the chain: a live snapshot moves the lock to the new leaf. */
-const UNLOCKED: Storage = {
-  ...fileSystem,
-  lock: () => Promise.resolve({ lease: 0, release: () => Promise.resolve() }),
-};
-
-/** The record of the disk knows its chain, and a fold that was cut off is finished beside the running VM. */
-function openServed(path: string, isReadOnly: boolean, folders: readonly string[]): Promise<ChainDisk> {
-  return openChain(path, {
-    storage: UNLOCKED,
-    isReadOnly,
-    policy: { folders },
-    isLookingForChildren: false,
-    limits: { asyncBytes: SYNC_BYTES },
-  });
 }
 
 /**

@@ -12,7 +12,10 @@ import { MemoryDisk } from '../../nbd/memory-disk.ts';
 import { listenNbd } from '../../nbd/server.ts';
 import { MemoryStorage } from '../../storage/memory-storage.ts';
 import { makeChild, makeImage, SMALL_BLOCK_BYTES } from '../../testing/images.ts';
-import { Ceiling, FaultWatch, Fence, Gate } from './policies.ts';
+import { Ceiling } from '../policies/ceiling.ts';
+import { FaultWatch } from '../policies/fault-watch.ts';
+import { Fence } from '../policies/fence.ts';
+import { Hold } from '../policies/hold.ts';
 
 const SIZE = 4 * SMALL_BLOCK_BYTES;
 /** Over the edge of a block, and of sectors. */
@@ -52,7 +55,7 @@ describe('a part of a buffer', () => {
   test.for<[string, () => Promise<Disk> | Disk]>([
     ['a chain', chain],
     ['a disk in memory', () => new MemoryDisk(SIZE)],
-    ['a gate', async () => new Gate(await chain())],
+    ['a hold', async () => new Hold(await chain())],
     ['a fault watch', async () => new FaultWatch(await chain(), () => undefined)],
     ['a fence', async () => new Fence(await chain(), 1, 'write')],
     ['a ceiling', async () => new Ceiling(await chain(), {})],

@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { VhdError, type VhdErrorCode } from '../../errors.ts';
 import type { Fault } from '../control/api.ts';
-import { DiskHost, type DiskHostApi } from './disk-host.ts';
+import type { DiskHostApi } from './disk-host.ts';
 
 /** A call into a worker, and its answer. */
 export interface HostCall {
@@ -20,8 +20,10 @@ export type HostMessage =
   | { readonly kind: 'fault'; readonly key: string; readonly fault: Fault | null };
 
 export interface HostPoolOptions {
-  /** Worker threads at most; 0 serves in the calling thread. */
+  /** Worker threads at most, which serve the file system of this machine. */
   readonly threads: number;
+  /** With 0 threads: what serves in the calling thread. */
+  readonly local: (onFault: HostPoolOptions['onFault']) => DiskHostApi;
   readonly onFault: (key: string, fault: Fault | null) => void;
   /** A worker died with these disks. */
   readonly onLost: (keys: readonly string[], reason: string) => void;
@@ -77,7 +79,7 @@ export class HostPool {
     const keys = new Set<string>();
     let seat: Seat;
     if (this.#options.threads === 0) {
-      seat = { host: new DiskHost(this.#options.onFault), keys, worker: undefined };
+      seat = { host: this.#options.local(this.#options.onFault), keys, worker: undefined };
     } else {
       const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
         resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: NURSERY_MIB },

@@ -1,13 +1,19 @@
 /** The entry of a worker thread that serves disks: calls in, answers and faults out. */
 import { parentPort } from 'node:worker_threads';
 import { VhdError } from '../../errors.ts';
+import { listenNbd } from '../../nbd/server.ts';
+import { fileSystem } from '../../storage/storage.ts';
 import { DiskHost } from './disk-host.ts';
 import type { HostCall, HostMessage } from './host-pool.ts';
 
 const port = parentPort;
 if (port === null) throw new VhdError('USAGE', 'host-worker runs as a worker thread only');
 const say = (message: HostMessage): void => port.postMessage(message);
-const host = new DiskHost((key, fault) => say({ kind: 'fault', key, fault }));
+const host = new DiskHost({
+  storage: fileSystem,
+  listen: listenNbd,
+  onFault: (key, fault) => say({ kind: 'fault', key, fault }),
+});
 
 port.on('message', ({ id, method, args }: HostCall) => {
   const run = host[method] as (...args: readonly unknown[]) => Promise<unknown>;

@@ -7,11 +7,14 @@ import { VhdError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import type { ExportSource } from '../../nbd/connection.ts';
 import { type MetaContext, NbdExport, type NbdStats, statusOf } from '../../nbd/export.ts';
-import { listenNbd, type NbdServer, type NbdTls } from '../../nbd/server.ts';
+import type { listenNbd, NbdServer, NbdTls } from '../../nbd/server.ts';
 import { CHANGED, CHANGED_PREFIX } from '../../nbd/wire.ts';
 import type { ImageLock } from '../../storage/lock.ts';
 import type { DiskRates, Fault } from '../control/api.ts';
-import { Ceiling, FaultWatch, Fence, Gate } from './policies.ts';
+import { Ceiling } from '../policies/ceiling.ts';
+import { FaultWatch } from '../policies/fault-watch.ts';
+import { Fence } from '../policies/fence.ts';
+import { Hold } from '../policies/hold.ts';
 
 /** A snapshot of the chain by the path of its link, for the contexts that tell what changed since. */
 export interface NamedLink {
@@ -41,6 +44,14 @@ interface Holding {
   readonly lease: Lease;
 }
 
+/** How a disk is served. */
+export interface OpenDiskOptions {
+  readonly socketPath: string;
+  readonly rates: DiskRates;
+  readonly onFault: (fault: Fault | null) => void;
+  readonly listen: typeof listenNbd;
+}
+
 /** What the service is told of a disk that is open here. */
 export interface OpenDiskReport {
   readonly sizeBytes: number;
@@ -63,12 +74,12 @@ async function unlockAfter(pushed: Promise<void>, lock: ImageLock | undefined): 
 }
 
 export class OpenDisk {
-  readonly gate: Gate;
+  readonly requests: Hold;
   #chain: ChainDisk;
   #lock: ImageLock | undefined;
   #pushed: Promise<void> = Promise.resolve();
   readonly #watch: FaultWatch;
-  readonly #socketPath: string;
+  readonly #options: OpenDiskOptions;
   #rates: DiskRates;
   #snapshots: readonly NamedLink[] = [];
   #current: Holding | undefined;
@@ -77,27 +88,23 @@ export class OpenDisk {
   #server: NbdServer | undefined;
   #remote: NbdServer | undefined;
 
-  constructor(
-    chain: ChainDisk,
-    lock: ImageLock | undefined,
-    options: { socketPath: string; rates: DiskRates; onFault: (fault: Fault | null) => void },
-  ) {
+  constructor(chain: ChainDisk, lock: ImageLock | undefined, options: OpenDiskOptions) {
     this.#chain = chain;
     this.#lock = lock;
-    this.gate = new Gate(chain);
-    this.#watch = new FaultWatch(this.gate, () => options.onFault(this.#watch.fault ?? null));
-    this.#socketPath = options.socketPath;
+    this.requests = new Hold(chain);
+    this.#watch = new FaultWatch(this.requests, () => options.onFault(this.#watch.fault ?? null));
+    this.#options = options;
     this.#rates = options.rates;
   }
 
   /** Starts to listen. Nothing is served before `lease`. Errors: EXISTS, USAGE, IO. */
   async listen(): Promise<void> {
-    this.#server = await listenNbd(this.#source(), { socketPath: this.#socketPath });
+    this.#server = await this.#options.listen(this.#source(), { socketPath: this.#options.socketPath });
   }
 
   /** Listens for other machines too, once. Returns the port. Errors: EXISTS, USAGE, IO. */
   async listenRemote({ host, port, tls }: RemoteAddress): Promise<number> {
-    this.#remote ??= await listenNbd(this.#source(), { host, port, tls });
+    this.#remote ??= await this.#options.listen(this.#source(), { host, port, tls });
     return this.#remote.port ?? 0;
   }
 
@@ -198,7 +205,7 @@ export class OpenDisk {
   replace(chain: ChainDisk, lock: ImageLock | undefined): void {
     this.#chain = chain;
     this.#lock = lock;
-    this.gate.inner = chain;
+    this.requests.inner = chain;
   }
 
   report(): OpenDiskReport {

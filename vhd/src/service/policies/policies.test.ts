@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Disk, MaybeAsync } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
 import { MemoryDisk } from '../../nbd/memory-disk.ts';
-import { Ceiling, FaultWatch, Fence, Gate } from './policies.ts';
+import { Ceiling } from './ceiling.ts';
+import { FaultWatch } from './fault-watch.ts';
+import { Fence } from './fence.ts';
+import { Hold } from './hold.ts';
 
 const MIB = 1 << 20;
 const bytes = (length: number): Buffer => Buffer.alloc(length, 1);
@@ -143,7 +146,7 @@ describe('Fence', () => {
   });
 });
 
-describe('Gate', () => {
+describe('Hold', () => {
   test('holds new requests until it is released, and waits for those that run', async () => {
     let finish: () => void = () => {};
     class SlowDisk extends MemoryDisk {
@@ -152,7 +155,7 @@ describe('Gate', () => {
       }
     }
     const inner = new SlowDisk(MIB);
-    const gate = new Gate(inner);
+    const gate = new Hold(inner);
     const running = gate.flush();
     let isHeld = false;
     const held = gate.hold().then(() => (isHeld = true));
