@@ -1,7 +1,9 @@
 /** Signing in and out, and what people do with their own account. */
 import { z } from 'zod';
+import { plainText } from './plain-text.ts';
 import { DesktopRight, Right, Role } from './rights.ts';
 import { route } from './route.ts';
+import { foldName } from './text.ts';
 
 export const AUTH_LIMITS = {
   nameChars: 64,
@@ -13,11 +15,22 @@ export const AUTH_LIMITS = {
   tokenMaxDays: 366,
 } as const;
 
-/** What people type to sign in: lower-case letters, digits and `. _ - @`, starting with a letter or digit. */
+/**
+ * What people type to sign in: letters of any script, digits and `. _ - @ '`, starting with a letter or digit. It is kept in
+ * one spelling (`foldName`). Letters that look the same in two scripts are not mixed: nobody is called `аdmin`.
+ */
 export const userName = z
   .string()
   .max(AUTH_LIMITS.nameChars)
-  .regex(/^[a-z0-9][a-z0-9._@-]*$/, 'must be lower-case letters, digits and . _ @ -, and start with a letter or digit');
+  .overwrite(foldName)
+  .max(AUTH_LIMITS.nameChars)
+  .regex(
+    /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@'-]*$/u,
+    "must be letters, digits and . _ @ - ', and start with a letter or digit",
+  )
+  .refine((name) => !(/\p{Script=Latin}/u.test(name) && /[\p{Script=Cyrillic}\p{Script=Greek}]/u.test(name)), {
+    error: 'must not mix Latin letters with Cyrillic or Greek ones',
+  });
 const typedName = z.string().min(1).max(AUTH_LIMITS.nameChars);
 const typedPassword = z.string().min(1).max(AUTH_LIMITS.passwordMaxChars);
 export const newPassword = z.string().min(AUTH_LIMITS.passwordMinChars).max(AUTH_LIMITS.passwordMaxChars);
@@ -108,13 +121,14 @@ export const signInWithPasskey = route({
   errors: ['SIGN_IN_FAILED', 'LOCKED_OUT'],
 });
 
-/** A page goes there (`location.href = …`); the gateway redirects to the provider and back to `/`. */
+/** A page goes there (`location.href = …`); the gateway redirects to the provider and back to `next`, a path of its own. */
 export const startOidc = route({
   id: 'sign-in.oidc',
   method: 'get',
   path: '/sign-in/oidc',
   summary: 'Goes to the single sign-on',
   access: 'public',
+  query: z.object({ next: z.string().max(2_048).optional() }),
   produces: 'text/html',
   errors: ['NOT_FOUND', 'UNAVAILABLE'],
 });
@@ -149,15 +163,29 @@ export const getMe = route({
   reply: Me,
 });
 
+/** For what outlasts the sign-in (`fresh` routes): a stolen session must not make itself a way in that stays. */
+export const provePresence = route({
+  id: 'me.prove',
+  method: 'post',
+  path: '/me/prove',
+  summary:
+    'Proves again who sits there, with the password (or a one-time code where there is none): good for five minutes',
+  access: 'signed-in',
+  noToken: true,
+  body: z.union([z.object({ password: typedPassword }), z.object({ code: secondFactor })]),
+  errors: ['SIGN_IN_FAILED', 'UNPROCESSABLE', 'LOCKED_OUT'],
+  ...noContent,
+});
+
 export const setPassword = route({
   id: 'me.password',
   method: 'put',
   path: '/me/password',
-  summary: 'Sets or changes the password; ends all other sign-ins',
+  summary: 'Sets or changes the password; ends all other sign-ins, API tokens and links',
   access: 'signed-in',
   noToken: true,
   body: z.object({ currentPassword: typedPassword.optional(), newPassword }),
-  errors: ['SIGN_IN_FAILED', 'UNPROCESSABLE', 'LOCKED_OUT'],
+  errors: ['SIGN_IN_FAILED', 'UNPROCESSABLE', 'LOCKED_OUT', 'PROOF_NEEDED'],
   ...noContent,
 });
 
@@ -168,6 +196,7 @@ export const startTotp = route({
   summary: 'Begins to set up one-time codes',
   access: 'signed-in',
   noToken: true,
+  fresh: true,
   /** `uri` is the otpauth:// address for a QR code. */
   reply: z.object({ secret: z.string(), uri: z.string() }),
   errors: ['CONFLICT'],
@@ -220,6 +249,7 @@ export const passkeyOptions = route({
   summary: 'Begins to add a passkey',
   access: 'signed-in',
   noToken: true,
+  fresh: true,
   audited: false,
   reply: ceremony,
   errors: ['TOO_MANY'],
@@ -231,7 +261,8 @@ export const addPasskey = route({
   summary: 'Adds a passkey',
   access: 'signed-in',
   noToken: true,
-  body: z.object({ ceremonyId: z.string().max(64), name: z.string().min(1).max(64), response: webAuthnJson }),
+  fresh: true,
+  body: z.object({ ceremonyId: z.string().max(64), name: plainText(64), response: webAuthnJson }),
   reply: Passkey,
   status: 201,
   errors: ['UNPROCESSABLE', 'ALREADY_EXISTS'],
@@ -243,6 +274,7 @@ export const deletePasskey = route({
   summary: 'Removes a passkey',
   access: 'signed-in',
   noToken: true,
+  fresh: true,
   params: passkeyParams,
   ...noContent,
 });
@@ -292,7 +324,7 @@ export const ApiToken = z.object({
 });
 export type ApiToken = z.infer<typeof ApiToken>;
 export const tokenRequest = z.object({
-  name: z.string().min(1).max(AUTH_LIMITS.nameChars),
+  name: plainText(AUTH_LIMITS.nameChars),
   /** It never has more than its user. */
   scopes: z.array(Right).min(1),
   expiresInDays: z.int().min(1).max(AUTH_LIMITS.tokenMaxDays).default(90),
@@ -316,6 +348,7 @@ export const createToken = route({
   summary: 'Makes an API token',
   access: 'signed-in',
   noToken: true,
+  fresh: true,
   body: tokenRequest,
   reply: NewApiToken,
   status: 201,

@@ -8,6 +8,7 @@ export const ERRORS = {
   SIGN_IN_FAILED: { status: 401, title: 'Sign-in refused' },
   SECOND_FACTOR_NEEDED: { status: 401, title: 'A second factor is needed' },
   FORBIDDEN: { status: 403, title: 'Not allowed' },
+  PROOF_NEEDED: { status: 403, title: 'Prove first that it is you' },
   WRONG_ORIGIN: { status: 403, title: 'The request comes from another site' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The resource has no such verb' },

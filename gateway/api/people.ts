@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { newPassword, userName } from './auth.ts';
 import { pageOf, pageQuery } from './page.ts';
+import { plainText } from './plain-text.ts';
 import { DesktopRight, Role } from './rights.ts';
 import { route } from './route.ts';
 
@@ -9,7 +10,7 @@ export const PEOPLE_LIMITS = { displayNameChars: 128, idChars: 64, assignmentsPe
 
 const access = { right: 'people' } as const;
 const id = z.string().max(PEOPLE_LIMITS.idChars);
-const displayName = z.string().trim().min(1).max(PEOPLE_LIMITS.displayNameChars);
+const displayName = plainText(PEOPLE_LIMITS.displayNameChars);
 const noContent = { status: 204 } as const;
 
 export const User = z.object({
@@ -132,8 +133,8 @@ export const Group = z.object({
 });
 export type Group = z.infer<typeof Group>;
 const groupParams = z.object({ groupId: id });
-const groupName = z.string().trim().min(1).max(64);
-const externalName = z.string().min(1).max(256).nullable();
+const groupName = plainText(64);
+const externalName = plainText(256).nullable();
 
 export const listGroups = route({
   id: 'group.list',

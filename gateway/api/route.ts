@@ -53,6 +53,11 @@ export interface Route<
   readonly creates?: boolean;
   /** Only from a browser session (or the local socket), never with an API token: what manages the account itself. */
   readonly noToken?: boolean;
+  /**
+   * What it makes outlasts the sign-in: a browser that proved who sits there (`me.prove`, or the sign-in itself) more than
+   * five minutes ago is told PROOF_NEEDED.
+   */
+  readonly fresh?: boolean;
   /** A line in the audit log. By default every method but GET. */
   readonly audited?: boolean;
   /** Error codes beyond the ones that every route can give. */

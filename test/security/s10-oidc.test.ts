@@ -94,7 +94,11 @@ async function signIn(lie: Lie, change: (query: URLSearchParams) => void = () =>
     new Ceremonies(store, Date.now),
     Date.now,
   );
-  const { url, tie } = await oidc.begin('https://oriel.example');
+  const { url, tie } = await oidc.begin({
+    publicOrigin: 'https://oriel.example',
+    source: '192.0.2.1',
+    next: '/desktops',
+  });
   const asked = new URL(url).searchParams;
   nonce = asked.get('nonce') ?? '';
   challenge = asked.get('code_challenge') ?? '';
@@ -107,9 +111,8 @@ async function signIn(lie: Lie, change: (query: URLSearchParams) => void = () =>
 describe('S10 an ID token', () => {
   test('that is right is taken, with the verifier of our challenge', async () => {
     expect(await signIn({ claims: { name: 'Ann', groups: ['a', 1] } })).toMatchObject({
-      subject: 'ann',
-      displayName: 'Ann',
-      groups: ['a'],
+      profile: { subject: 'ann', displayName: 'Ann', groups: ['a'] },
+      next: '/desktops',
     });
     expect(verifierMatches).toBe(true);
   });

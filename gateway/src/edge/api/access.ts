@@ -2,6 +2,7 @@
 import type { Route } from '../../../api/route.ts';
 import { GatewayError } from '../../errors.ts';
 import type { ObjectLookups } from '../../platform/api/bind.ts';
+import { requireProof } from '../../platform/rights/proof.ts';
 import { can, canSee, type ObjectFacts, type Principal, withImplied } from '../../platform/rights/rights.ts';
 
 /**
@@ -13,6 +14,7 @@ export async function checkAccess(
   principal: Principal | undefined,
   params: Readonly<Record<string, unknown>>,
   lookups: ObjectLookups,
+  now: number,
 ): Promise<void> {
   const { access } = route;
   if (access === 'public') return;
@@ -20,6 +22,7 @@ export async function checkAccess(
   if (route.noToken === true && principal.via.kind === 'token') {
     throw new GatewayError('FORBIDDEN', 'an API token cannot do this: sign in');
   }
+  if (route.fresh === true) requireProof(principal, now);
   if (access === 'signed-in') return;
   if (!('on' in access)) {
     if (!can(principal, access.right)) throw new GatewayError('FORBIDDEN', `this needs the right "${access.right}"`);

@@ -3,8 +3,9 @@
  * read nowhere: it is whatever the sender likes.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { StartError } from '../../errors.ts';
+import { plainAddress, UNKNOWN_ADDRESS } from '../../platform/network/address.ts';
 
 /**
  * `same`: exactly an origin of ours. `absent`: no Origin, so not a script of a page, or a plain navigation. `foreign`:
@@ -43,7 +44,10 @@ export function trustedProxies(list: readonly string[]): Proxies {
       throw new StartError(`ORIEL_TRUSTED_PROXY: "${entry}" is not an address`, { cause });
     }
   }
-  return { trusts: (address) => list.length !== 0 && blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') };
+  return {
+    trusts: (address) =>
+      list.length !== 0 && isIP(address) !== 0 && blocks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'),
+  };
 }
 
 export interface Peer {
@@ -58,24 +62,15 @@ export function peerOf(
   headers: IncomingHttpHeaders,
   proxies: Proxies,
 ): Peer {
-  const direct = plainAddress(remote ?? '');
+  const direct = plainAddress(remote ?? '') ?? UNKNOWN_ADDRESS;
   if (!proxies.trusts(direct)) return { address: direct, secure: isTls };
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')
-    .map((part) => plainAddress(part.trim()))
-    .filter((part) => part !== '');
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    // What is no address is somebody, of whom nothing is known: never the proxy itself, for which limits do not count.
+    .map((part) => plainAddress(part) ?? UNKNOWN_ADDRESS);
   // From the right: each proxy adds whom it saw. The first that is no proxy of ours is the client; left of it is hearsay.
-  const address = forwarded.findLast((hop) => !isAddress(hop) || !proxies.trusts(hop)) ?? forwarded[0];
-  return {
-    address: address !== undefined && isAddress(address) ? address : direct,
-    secure: isTls || headers['x-forwarded-proto'] === 'https',
-  };
-}
-
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
-}
-
-function isAddress(text: string): boolean {
-  return isIPv6(text) || /^\d{1,3}(\.\d{1,3}){3}$/.test(text);
+  const address = forwarded.findLast((hop) => !proxies.trusts(hop)) ?? forwarded[0] ?? direct;
+  return { address, secure: isTls || headers['x-forwarded-proto'] === 'https' };
 }

@@ -84,7 +84,7 @@ async function answer(
   if (route.method !== 'get') refuseForeign(exchange);
   progress.params = parse(route.params, request.params, 'path') as Record<string, unknown>;
   progress.principal = await authenticate(request, exchange, deps.auth);
-  await checkAccess(route, progress.principal, progress.params, deps.lookups);
+  await checkAccess(route, progress.principal, progress.params, deps.lookups, deps.auth.now());
   const query = parse(route.query, request.query, 'query');
   const body = route.body === undefined ? undefined : parse(route.body, await deps.readBody(request), 'body');
   const apiRequest = makeRequest(request, response, exchange, progress, { query, body }, deps.stopping);

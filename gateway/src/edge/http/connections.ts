@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import { isLoopbackHost } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import { networkOf } from '../../platform/network/address.ts';
 import { type Proxies, peerOf } from '../api/origin.ts';
 
 /** Counts by address; `enter` gives the function that leaves, or undefined where there are too many. Pure but for its map. */
@@ -40,7 +41,7 @@ export function limitConnections(server: Server, most: number, proxies: Proxies,
   server.on('connection', (socket: Socket) => {
     const { address } = peerOf(socket.remoteAddress, false, {}, proxies);
     if (isLoopbackHost(address) || proxies.trusts(address)) return;
-    const leave = counter.enter(address);
+    const leave = counter.enter(networkOf(address));
     if (leave !== undefined) return void socket.once('close', leave);
     refused();
     socket.destroy();

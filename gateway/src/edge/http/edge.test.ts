@@ -168,10 +168,10 @@ describe('a proxy', () => {
       { address: '1.1.1.1', secure: false },
     ],
     [
-      'nonsense is not an address',
+      'nonsense is somebody unknown, and not the proxy',
       '10.0.0.1',
       { 'x-forwarded-for': '1.1.1.1, <script>' },
-      { address: '10.0.0.1', secure: false },
+      { address: 'unknown', secure: false },
     ],
     [
       'IPv4 in IPv6 is the same address',

@@ -59,6 +59,7 @@ export class BrowserSessions {
       address: client.address,
       user_agent: client.userAgent.slice(0, USER_AGENT_CHARS),
       method,
+      proved_at: now,
     };
     await this.#store.db.insertInto('browser_sessions').values(row).execute();
     for (const old of (await this.list(userId)).slice(this.#limits.perUser)) await this.end(old.id);
@@ -84,6 +85,11 @@ export class BrowserSessions {
       await db.updateTable('browser_sessions').set({ seen_at: now }).where('id', '=', row.id).execute();
     }
     return row;
+  }
+
+  /** Somebody has just proved again who sits there. */
+  async proved(id: string): Promise<void> {
+    await this.#store.db.updateTable('browser_sessions').set({ proved_at: this.#now() }).where('id', '=', id).execute();
   }
 
   async get(id: string): Promise<BrowserSessionRow | undefined> {

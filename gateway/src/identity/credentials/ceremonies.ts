@@ -1,36 +1,83 @@
-/** Short-lived state between two steps of a sign-in or a set-up: kept in the store, used once, gone after ten minutes. */
-import { GatewayError } from '../../errors.ts';
+/**
+ * Short-lived state between two steps of a sign-in or a set-up: kept in the store, used once, gone after ten minutes.
+ * BOUNDED by who caused it: an account has one of a kind, a network so many; the oldest of theirs goes first, so nobody
+ * stops the sign-in of others.
+ */
 import { newSecret } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
 
 export type CeremonyKind = 'passkey-add' | 'passkey-sign-in' | 'totp' | 'oidc';
-const LIMITS = { lifeMs: 600_000, open: 10_000 } as const;
+
+export interface CeremonyLimits {
+  readonly lifeMs: number;
+  /** Begun from one network by who is not signed in. */
+  readonly perSource: number;
+  /** Begun by all who are not signed in: beyond, the network with the most loses its oldest. */
+  readonly open: number;
+}
+const LIMITS: CeremonyLimits = { lifeMs: 600_000, perSource: 300, open: 10_000 };
+
+/** Who begins it: an account, or (before a sign-in) the network of the client. */
+export type CeremonyCause = { readonly userId: string } | { readonly source: string };
 
 export class Ceremonies {
   readonly #store: Store;
   readonly #now: () => number;
+  readonly #limits: CeremonyLimits;
 
-  constructor(store: Store, now: () => number) {
+  constructor(store: Store, now: () => number, limits: CeremonyLimits = LIMITS) {
     this.#store = store;
     this.#now = now;
+    this.#limits = limits;
   }
 
-  /** Begins one. A user has one of a kind at a time. */
-  async begin(kind: CeremonyKind, userId: string | null, data: unknown, id: string = newSecret()): Promise<string> {
+  async begin(kind: CeremonyKind, cause: CeremonyCause, data: unknown, id: string = newSecret()): Promise<string> {
     const { db } = this.#store;
     const now = this.#now();
     await db.deleteFrom('ceremonies').where('expires_at', '<=', now).execute();
+    const [userId, source] = 'userId' in cause ? [cause.userId, null] : [null, cause.source];
     if (userId !== null)
       await db.deleteFrom('ceremonies').where('kind', '=', kind).where('user_id', '=', userId).execute();
-    const open = await db
-      .selectFrom('ceremonies')
-      .select((count) => count.fn.countAll<number>().as('n'))
-      .executeTakeFirstOrThrow();
-    if (LIMITS.open <= Number(open.n))
-      throw new GatewayError('TOO_MANY', 'too many sign-ins in progress', { retryAfterSeconds: 60 });
-    const row = { id, kind, user_id: userId, data: JSON.stringify(data), expires_at: now + LIMITS.lifeMs };
+    const row = {
+      id,
+      kind,
+      user_id: userId,
+      data: JSON.stringify(data),
+      expires_at: now + this.#limits.lifeMs,
+      source,
+    };
     await db.insertInto('ceremonies').values(row).execute();
+    if (source !== null) await this.#bound(source);
     return id;
+  }
+
+  /** After the new one is in, so that many at once cannot pass a count together. */
+  async #bound(source: string): Promise<void> {
+    const { db } = this.#store;
+    const counts = await db
+      .selectFrom('ceremonies')
+      .select((count) => ['source', count.fn.countAll<number>().as('n')])
+      .where('source', 'is not', null)
+      .groupBy('source')
+      .orderBy('n', 'desc')
+      .execute();
+    const own = Number(counts.find((row) => row.source === source)?.n ?? 0);
+    if (this.#limits.perSource < own) await this.#dropOldest(source, own - this.#limits.perSource);
+    const all = counts.reduce((sum, { n }) => sum + Number(n), 0);
+    const largest = counts[0]?.source;
+    if (this.#limits.open < all && largest != null) await this.#dropOldest(largest, 1);
+  }
+
+  async #dropOldest(source: string, count: number): Promise<void> {
+    const { db } = this.#store;
+    const oldest = db
+      .selectFrom('ceremonies')
+      .select('id')
+      .where('source', '=', source)
+      .orderBy('expires_at')
+      .orderBy('id')
+      .limit(count);
+    await db.deleteFrom('ceremonies').where('id', 'in', oldest).execute();
   }
 
   /** Takes one out; undefined where it is unknown, used, too old or another's. */

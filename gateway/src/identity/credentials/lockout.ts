@@ -1,8 +1,12 @@
 /**
- * Failed sign-ins: after a few, a delay that doubles, per account and per address. Other ways in (a passkey, a link made
- * on the machine) do not ask here, so nobody can be kept out for good by somebody else's guesses.
+ * Failed sign-ins: after a few, a delay that doubles. A device that the account has signed in from before is counted by
+ * itself; everybody else per account and, later and softer, per address: one machine with a wrong password does not lock its
+ * office out. Other ways in (a passkey, a link made on the machine) do not ask here, so nobody can be kept out for good by
+ * somebody else's guesses.
  */
+import { foldName } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
+import { networkOf } from '../../platform/network/address.ts';
 import { hashSecret } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
 
@@ -16,8 +20,8 @@ export interface LockoutRule {
 }
 export const LOCKOUT: Readonly<Record<'account' | 'address', LockoutRule>> = {
   account: { free: 5, firstDelayMs: 2_000, maxDelayMs: 900_000, forgetMs: 86_400_000 },
-  // An address may be an office behind NAT: more is free, the delay is shorter.
-  address: { free: 20, firstDelayMs: 1_000, maxDelayMs: 300_000, forgetMs: 3_600_000 },
+  // An address may be an office behind NAT: much more is free, and the delay only takes the pace out of guessing.
+  address: { free: 100, firstDelayMs: 1_000, maxDelayMs: 30_000, forgetMs: 3_600_000 },
 };
 
 export interface Failures {
@@ -38,13 +42,21 @@ export function afterFailure(rule: LockoutRule, before: Failures | undefined, no
 const KEY_CHARS = 128;
 /** Whoever guesses from a million addresses, or at a million names, is remembered for the newest of them. */
 const LIMITS = { sweepEveryMs: 60_000, kept: 100_000 } as const;
-type Subject = { readonly account?: string | undefined; readonly address: string };
+
+export interface Subject {
+  /** The name of the account that was found, or what was typed where there is none. */
+  readonly account?: string | undefined;
+  /** A device that is known for the account (`Devices.find`). */
+  readonly device?: string | undefined;
+  readonly address: string;
+}
 
 export class Lockout {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #kept: number;
   #sweepAt = 0;
+  #counting: Promise<void> = Promise.resolve();
 
   constructor(store: Store, now: () => number, kept: number = LIMITS.kept) {
     this.#store = store;
@@ -69,27 +81,37 @@ export class Lockout {
     }
   }
 
-  async failed(subject: Subject): Promise<void> {
+  /** One at a time, so that failures at once are all counted. */
+  failed(subject: Subject): Promise<void> {
+    const counted = this.#counting.then(() => this.#count(subject));
+    this.#counting = counted.catch(() => undefined);
+    return counted;
+  }
+
+  async #count(subject: Subject): Promise<void> {
     const now = this.#now();
+    const { db } = this.#store;
     for (const key of keysOf(subject)) {
-      await this.#store.db.transaction().execute(async (tx) => {
-        const row = await tx.selectFrom('failures').selectAll().where('key', '=', key).executeTakeFirst();
-        const before =
-          row === undefined ? undefined : { count: row.count, lastAt: row.last_at, lockedUntil: row.locked_until };
-        const next = afterFailure(key.startsWith('account:') ? LOCKOUT.account : LOCKOUT.address, before, now);
-        const values = { count: next.count, last_at: next.lastAt, locked_until: next.lockedUntil };
-        await tx
-          .insertInto('failures')
-          .values({ key, ...values })
-          .onConflict((conflict) => conflict.column('key').doUpdateSet(values))
-          .execute();
-      });
+      const row = await db.selectFrom('failures').selectAll().where('key', '=', key).executeTakeFirst();
+      const before =
+        row === undefined ? undefined : { count: row.count, lastAt: row.last_at, lockedUntil: row.locked_until };
+      const next = afterFailure(key.startsWith('address:') ? LOCKOUT.address : LOCKOUT.account, before, now);
+      const values = { count: next.count, last_at: next.lastAt, locked_until: next.lockedUntil };
+      await db
+        .insertInto('failures')
+        .values({ key, ...values })
+        .onConflict((conflict) => conflict.column('key').doUpdateSet(values))
+        .execute();
     }
   }
 
-  /** After a success only the account is forgiven: a right guess must not free the address for more guesses elsewhere. */
-  async succeeded(account: string): Promise<void> {
-    await this.#store.db.deleteFrom('failures').where('key', '=', accountKey(account)).execute();
+  /**
+   * After a success the account is forgiven, or only the known device; never the address: a right guess must not free it for
+   * more guesses elsewhere.
+   */
+  async succeeded(subject: Subject): Promise<void> {
+    const keys = keysOf(subject).filter((key) => !key.startsWith('address:'));
+    if (keys.length !== 0) await this.#store.db.deleteFrom('failures').where('key', 'in', keys).execute();
   }
 
   /** Until when each of the accounts that are locked is. */
@@ -108,7 +130,10 @@ export class Lockout {
   /** The way out for the admin on the machine: everything is forgiven. */
   async clear(account?: string): Promise<void> {
     let query = this.#store.db.deleteFrom('failures');
-    if (account !== undefined) query = query.where('key', '=', accountKey(account));
+    if (account !== undefined) {
+      const devices = `${deviceKey(account, '')}%`;
+      query = query.where((key) => key.or([key('key', '=', accountKey(account)), key('key', 'like', devices)]));
+    }
     await query.execute();
   }
 
@@ -134,13 +159,14 @@ export class Lockout {
   }
 }
 
-function accountKey(account: string): string {
-  // Hashed: sooner or later somebody types a password where the name belongs.
-  return `account:${hashSecret(account.toLowerCase())}`;
-}
+// Hashed: sooner or later somebody types a password where the name belongs.
+const hashOfName = (account: string): string => hashSecret(foldName(account));
+const accountKey = (account: string): string => `account:${hashOfName(account)}`;
+const deviceKey = (account: string, device: string): string => `device:${hashOfName(account).slice(0, 40)}:${device}`;
 
-function keysOf({ account, address }: Subject): string[] {
-  const keys = [`address:${address}`.slice(0, KEY_CHARS)];
+function keysOf({ account, device, address }: Subject): string[] {
+  if (account !== undefined && device !== undefined) return [deviceKey(account, device).slice(0, KEY_CHARS)];
+  const keys = [`address:${networkOf(address)}`.slice(0, KEY_CHARS)];
   if (account !== undefined) keys.push(accountKey(account));
   return keys;
 }

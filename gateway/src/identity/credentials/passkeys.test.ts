@@ -123,7 +123,7 @@ describe('a passkey', () => {
   test('signs one ceremony, not another: an answer to a finished challenge is refused', async () => {
     await asAnn();
     await ceremony('add');
-    const { ceremonyId } = await gateway.auth.passkeys.beginSignIn(origin);
+    const { ceremonyId } = await gateway.auth.passkeys.beginSignIn(origin, '127.0.0.1');
     expect(await ceremony('sign-in', { ceremonyId })).toMatchObject({ status: 401 });
     expect(await ceremony('sign-in', { ceremonyId: 'x'.repeat(43) })).toMatchObject({ status: 401 });
   });

@@ -74,7 +74,7 @@ export class Passkeys {
       authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
     });
     const pending: Pending = { challenge: options.challenge, origin: origin ?? '' };
-    const ceremonyId = await this.#ceremonies.begin('passkey-add', account.id, pending);
+    const ceremonyId = await this.#ceremonies.begin('passkey-add', { userId: account.id }, pending);
     return { ceremonyId, options: { ...options } };
   }
 
@@ -115,11 +115,12 @@ export class Passkeys {
     return gone.numDeletedRows === 1n;
   }
 
-  async beginSignIn(origin: string | undefined): Promise<Ceremony> {
+  /** `source`: the network that asks. */
+  async beginSignIn(origin: string | undefined, source: string): Promise<Ceremony> {
     const rpID = relyingParty(origin);
     const options = await generateAuthenticationOptions({ rpID, userVerification: 'required' });
     const pending: Pending = { challenge: options.challenge, origin: origin ?? '' };
-    const ceremonyId = await this.#ceremonies.begin('passkey-sign-in', null, pending);
+    const ceremonyId = await this.#ceremonies.begin('passkey-sign-in', { source }, pending);
     return { ceremonyId, options: { ...options } };
   }
 

@@ -2,6 +2,7 @@
 import { AUTH_LIMITS } from '../../../api/auth.ts';
 import { RIGHTS, type Right } from '../../../api/rights.ts';
 import { GatewayError } from '../../errors.ts';
+import { OneByOne } from '../../platform/process/one-by-one.ts';
 import type { Revocations } from '../../platform/rights/revocations.ts';
 import { hashSecret, newId, newSecret } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
@@ -19,10 +20,17 @@ export interface TokenRequest {
   readonly expiresInDays: number;
 }
 
+interface NewToken {
+  readonly row: ApiTokenRow;
+  /** Shown once, kept nowhere. */
+  readonly token: string;
+}
+
 export class ApiTokens {
   readonly #store: Store;
   readonly #revocations: Revocations;
   readonly #now: () => number;
+  readonly #turns = new OneByOne();
 
   constructor(store: Store, revocations: Revocations, now: () => number) {
     this.#store = store;
@@ -30,7 +38,12 @@ export class ApiTokens {
     this.#now = now;
   }
 
-  async create(userId: string, wanted: TokenRequest): Promise<{ readonly row: ApiTokenRow; readonly token: string }> {
+  /** One at a time for each user: else many at once would all find room. */
+  create(userId: string, wanted: TokenRequest): Promise<NewToken> {
+    return this.#turns.run(userId, () => this.#create(userId, wanted));
+  }
+
+  async #create(userId: string, wanted: TokenRequest): Promise<NewToken> {
     if (AUTH_LIMITS.tokensPerUser <= (await this.list(userId)).length) {
       throw new GatewayError('TOO_MANY', `an account has at most ${AUTH_LIMITS.tokensPerUser} tokens`);
     }
@@ -87,6 +100,10 @@ export class ApiTokens {
     await this.#store.db.deleteFrom('api_tokens').where('id', '=', id).execute();
     this.#revocations.publish({ kind: 'token', userId: row.user_id, tokenId: id });
     return true;
+  }
+
+  async revokeAll(userId: string): Promise<void> {
+    for (const { id } of await this.list(userId)) await this.revoke(id);
   }
 
   /** Drops what has expired, and says so, so that sockets opened with it close. */

@@ -25,7 +25,7 @@ export class Totp {
     if (account.totpSecret !== null)
       throw new GatewayError('CONFLICT', 'one-time codes are on already; turn them off first');
     const secret = new Secret({ size: STEP.secretBytes }).base32;
-    await this.#ceremonies.begin('totp', account.id, { secret });
+    await this.#ceremonies.begin('totp', { userId: account.id }, { secret });
     return { secret, uri: totpOf(secret, account.name).toString() };
   }
 

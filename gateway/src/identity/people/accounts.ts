@@ -1,9 +1,11 @@
 /** Accounts, and what each may do at this moment. Every change that takes something away is published as a revocation. */
 import type { Selectable } from 'kysely';
 import { DESKTOP_RIGHTS, type DesktopRight, ROLES, type Role } from '../../../api/rights.ts';
+import { foldName, searchKey } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
+import { OneByOne } from '../../platform/process/one-by-one.ts';
 import type { Revocations } from '../../platform/rights/revocations.ts';
-import { makePrincipal, type Principal, type Via } from '../../platform/rights/rights.ts';
+import { makePrincipal, type Principal, type Reach, type Via } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
 import { byNames } from '../../platform/store/page.ts';
 import { type Store, uniqueOr } from '../../platform/store/store.ts';
@@ -45,10 +47,14 @@ export interface AccountFilter {
   readonly groupId?: string | undefined;
 }
 
+/** Whoever may be the last admin is changed by one at a time: else two who go at once would leave none. */
+const ADMINS = 'admins';
+
 export class Accounts {
   readonly #store: Store;
   readonly #revocations: Revocations;
   readonly #now: () => number;
+  readonly #turns = new OneByOne();
 
   constructor(store: Store, revocations: Revocations, now: () => number) {
     this.#store = store;
@@ -58,13 +64,24 @@ export class Accounts {
 
   /** The account as it stands now with all its rights; undefined where it is gone or disabled. Nothing is cached. */
   async principalOf(userId: string, via: Via): Promise<Principal | undefined> {
+    return this.#principalOf(userId, via, false);
+  }
+
+  /** All that the account may do, or may as soon as it is enabled again: what outranks it is judged by this. */
+  async reachOf(userId: string): Promise<Reach> {
+    const principal = await this.#principalOf(userId, { kind: 'local' }, true);
+    if (principal === undefined) throw new GatewayError('NOT_FOUND', `there is no user ${userId}`);
+    return principal;
+  }
+
+  async #principalOf(userId: string, via: Via, isDisabledToo: boolean): Promise<Principal | undefined> {
     const { db } = this.#store;
     const user = await db
       .selectFrom('users')
       .select(['id', 'name', 'roles', 'disabled'])
       .where('id', '=', userId)
       .executeTakeFirst();
-    if (user === undefined || user.disabled !== 0) return undefined;
+    if (user === undefined || (user.disabled !== 0 && !isDisabledToo)) return undefined;
     const groups = await db.selectFrom('group_members').select('group_id').where('user_id', '=', userId).execute();
     const groupIds = groups.map((row) => row.group_id);
     const assigned = await db
@@ -94,7 +111,7 @@ export class Accounts {
     const row = await this.#store.db
       .selectFrom('users')
       .selectAll()
-      .where('name', '=', name.toLowerCase())
+      .where('name', '=', foldName(name))
       .executeTakeFirst();
     return row && toAccount(row);
   }
@@ -111,7 +128,7 @@ export class Accounts {
 
   /** By name, from after `afterName`. */
   async list(filter: AccountFilter, limit: number, afterName: string | undefined): Promise<Account[]> {
-    const names = { search: filter.search?.toLowerCase(), limit, afterName };
+    const names = { search: filter.search, limit, afterName };
     let query = this.#store.db.selectFrom('users').selectAll('users').$call(byNames('users', names));
     if (filter.role !== undefined) query = query.where('users.roles', 'like', `%"${filter.role}"%`);
     if (filter.groupId !== undefined) {
@@ -124,10 +141,12 @@ export class Accounts {
   }
 
   async create(wanted: NewAccount): Promise<Account> {
+    const name = foldName(wanted.name);
+    const displayName = wanted.displayName ?? wanted.name;
     const row: UserRow = {
       id: newId(),
-      name: wanted.name.toLowerCase(),
-      display_name: wanted.displayName ?? wanted.name,
+      name,
+      display_name: displayName,
       roles: JSON.stringify([...new Set(wanted.roles)]),
       source: wanted.source ?? 'local',
       subject: wanted.subject ?? null,
@@ -137,6 +156,7 @@ export class Accounts {
       disabled: 0,
       version: 1,
       created_at: this.#now(),
+      search_key: searchKey(`${name} ${displayName}`),
     };
     await this.#store.db
       .insertInto('users')
@@ -147,14 +167,20 @@ export class Accounts {
   }
 
   /** Changes an account that is still at `version`; the last admin stays one. */
-  async edit(userId: string, version: number, edit: AccountEdit): Promise<Account> {
+  edit(userId: string, version: number, edit: AccountEdit): Promise<Account> {
+    return this.#turns.run(ADMINS, () => this.#edit(userId, version, edit));
+  }
+
+  async #edit(userId: string, version: number, edit: AccountEdit): Promise<Account> {
     const before = await this.get(userId);
     const isAdminAfter = (edit.roles ?? before.roles).includes('admin') && !(edit.isDisabled ?? before.isDisabled);
     if (!isAdminAfter) await this.#keepOneAdmin(userId);
+    const displayName = edit.displayName ?? before.displayName;
     const changed = await this.#store.db
       .updateTable('users')
       .set({
-        display_name: edit.displayName ?? before.displayName,
+        display_name: displayName,
+        search_key: searchKey(`${before.name} ${displayName}`),
         roles: JSON.stringify([...new Set(edit.roles ?? before.roles)]),
         disabled: (edit.isDisabled ?? before.isDisabled) ? 1 : 0,
         version: version + 1,
@@ -171,8 +197,10 @@ export class Accounts {
 
   async remove(userId: string): Promise<void> {
     await this.get(userId);
-    await this.#keepOneAdmin(userId);
-    await this.#store.db.deleteFrom('users').where('id', '=', userId).execute();
+    await this.#turns.run(ADMINS, async () => {
+      await this.#keepOneAdmin(userId);
+      await this.#store.db.deleteFrom('users').where('id', '=', userId).execute();
+    });
     this.#revocations.publish({ kind: 'user', userId });
   }
 

@@ -13,13 +13,15 @@ import {
   listTokens,
   type Passkey,
   passkeyOptions,
+  provePresence,
   setPassword,
   signOut,
   startTotp,
   stopTotp,
 } from '../../../api/auth.ts';
 import { GatewayError } from '../../errors.ts';
-import { type BoundRoute, bind } from '../../platform/api/bind.ts';
+import { type ApiRequest, type BoundRoute, bind } from '../../platform/api/bind.ts';
+import { requireProof } from '../../platform/rights/proof.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import type { ApiTokenRow, PasskeyRow } from '../../platform/store/tables/auth.ts';
 import { iso } from '../../platform/store/time.ts';
@@ -27,8 +29,10 @@ import { scopesOf } from '../credentials/tokens.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Auth } from '../sign-in/auth.ts';
 import { clearCookie } from '../sign-in/cookies.ts';
-import { changePassword } from '../sign-in/password-sign-in.ts';
-import { meOf } from '../sign-in/signed-in.ts';
+import { type Asker, changePassword, counted, isPasswordOf } from '../sign-in/password-sign-in.ts';
+import { deviceOf, meOf } from '../sign-in/signed-in.ts';
+
+const WRONG_CODE = 'the code is wrong';
 
 /** What a signed-in person does with the own account. */
 export function accountRoutes(auth: Auth): BoundRoute[] {
@@ -69,33 +73,34 @@ export function accountRoutes(auth: Auth): BoundRoute[] {
 
 function secondFactorRoutes(auth: Auth): BoundRoute[] {
   const own = (principal: Principal): Promise<Account> => auth.accounts.get(principal.userId);
-  /** A wrong code counts like a wrong password. */
-  const counted = async (account: Account, address: string, isRight: () => Promise<boolean>): Promise<void> => {
-    const subject = { account: account.name, address };
-    await auth.lockout.check(subject);
-    if (await isRight()) return;
-    await auth.lockout.failed(subject);
-    throw new GatewayError('SIGN_IN_FAILED', 'the code is wrong');
-  };
+  const asker = (request: Pick<ApiRequest, 'address' | 'incoming' | 'secure'>): Asker => ({
+    address: request.address,
+    device: deviceOf(request),
+  });
   return [
-    bind(setPassword, async ({ principal, body, address }) => {
+    bind(setPassword, async (request) => {
+      const { principal, body } = request;
+      const account = await own(principal);
+      if (account.password === null) requireProof(principal, auth.now());
       const keep = principal.via.kind === 'browser' ? principal.via.browserSessionId : undefined;
-      await changePassword(auth, await own(principal), body, keep, address);
+      await changePassword(auth, account, body, keep, asker(request));
+    }),
+    bind(provePresence, async (request) => {
+      const { principal, body } = request;
+      const account = await own(principal);
+      await provedBy(auth, account, asker(request), body);
+      if (principal.via.kind === 'browser') await auth.browserSessions.proved(principal.via.browserSessionId);
     }),
     bind(startTotp, async ({ principal }) => auth.totp.start(await own(principal))),
-    bind(confirmTotp, async ({ principal, body, address }) => {
-      const account = await own(principal);
-      let recoveryCodes: readonly string[] | undefined;
-      await counted(account, address, async () => {
-        recoveryCodes = await auth.totp.confirm(account, body.code);
-        return recoveryCodes !== undefined;
-      });
-      return { recoveryCodes: [...(recoveryCodes ?? [])] };
+    bind(confirmTotp, async (request) => {
+      const account = await own(request.principal);
+      const confirm = (): Promise<readonly string[] | undefined> => auth.totp.confirm(account, request.body.code);
+      return { recoveryCodes: [...(await counted(auth, account, asker(request), WRONG_CODE, confirm))] };
     }),
-    bind(stopTotp, async ({ principal, body, address }) => {
-      const account = await own(principal);
+    bind(stopTotp, async (request) => {
+      const account = await own(request.principal);
       if (account.totpSecret === null) throw new GatewayError('CONFLICT', 'one-time codes are off');
-      await counted(account, address, () => auth.totp.check(account, body.code));
+      await counted(auth, account, asker(request), WRONG_CODE, () => auth.totp.check(account, request.body.code));
       await auth.totp.stop(account.id);
     }),
     bind(listPasskeys, async ({ principal }) => ({
@@ -114,6 +119,21 @@ function secondFactorRoutes(auth: Auth): BoundRoute[] {
         throw new GatewayError('NOT_FOUND', 'there is no such passkey');
     }),
   ];
+}
+
+/** By the password, wherever it is kept; by a code only where there is no password to give. */
+async function provedBy(
+  auth: Auth,
+  account: Account,
+  asker: Asker,
+  proof: { readonly password: string } | { readonly code: string },
+): Promise<void> {
+  const hasPassword = account.password !== null || account.source === 'ldap';
+  if ('password' in proof && hasPassword) {
+    await counted(auth, account, asker, 'the password is wrong', () => isPasswordOf(auth, account, proof.password));
+  } else if ('code' in proof && !hasPassword && account.totpSecret !== null) {
+    await counted(auth, account, asker, WRONG_CODE, () => auth.totp.check(account, proof.code));
+  } else throw new GatewayError('UNPROCESSABLE', 'this account cannot prove itself so: sign out and in again');
 }
 
 function passkeyToApi(row: PasskeyRow): Passkey {

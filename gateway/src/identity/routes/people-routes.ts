@@ -22,14 +22,14 @@ import {
   type User,
   unlockUser,
 } from '../../../api/people.ts';
-import type { Role } from '../../../api/rights.ts';
 import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind } from '../../platform/api/bind.ts';
-import { can, type Principal, rightsOfRoles } from '../../platform/rights/rights.ts';
+import { type Principal, reachOn, rightsOfRoles } from '../../platform/rights/rights.ts';
 import type { AssignmentRow, GroupRow } from '../../platform/store/tables/auth.ts';
 import { iso } from '../../platform/store/time.ts';
-import { LINK_LIMITS, linkUrl } from '../credentials/one-time-links.ts';
+import { LINK_LIMITS, linkUrl, makerOf } from '../credentials/one-time-links.ts';
 import { type Account, desktopRightsOf, sourceKind } from '../people/accounts.ts';
+import { mustHold } from '../people/giving.ts';
 import type { Auth } from '../sign-in/auth.ts';
 import { acceptedPassword } from '../sign-in/password-sign-in.ts';
 
@@ -56,7 +56,7 @@ function userRoutes(auth: Auth): BoundRoute[] {
       return pageFrom(await usersToApi(auth, found), limit, (user) => user.name);
     }),
     bind(createUser, async ({ principal, body, note, etag }) => {
-      mustOutrank(principal, body.roles);
+      mustHold(principal, { everywhere: rightsOfRoles(body.roles), onDesktop: new Map() }, 'this account would get');
       const password = body.password === undefined ? null : await acceptedPassword(auth, body.password, body.name);
       const account = await accounts.create({ ...body, password });
       note({ target: account.id, name: account.name, roles: account.roles });
@@ -71,7 +71,8 @@ function userRoutes(auth: Auth): BoundRoute[] {
     }),
     bind(editUser, async ({ principal, params, body, ifMatch, etag, note }) => {
       const before = await accounts.get(params.userId);
-      mustOutrank(principal, [...before.roles, ...(body.roles ?? [])]);
+      await mustOutrank(auth, principal, before.id);
+      mustHold(principal, { everywhere: rightsOfRoles(body.roles ?? []), onDesktop: new Map() }, 'this would give');
       ifMatch(before.version);
       const account = await accounts.edit(before.id, before.version, body);
       note({ name: account.name, ...body });
@@ -81,7 +82,7 @@ function userRoutes(auth: Auth): BoundRoute[] {
     }),
     bind(deleteUser, async ({ principal, params, ifMatch, note }) => {
       const account = await accounts.get(params.userId);
-      mustOutrank(principal, account.roles);
+      await mustOutrank(auth, principal, account.id);
       ifMatch(account.version);
       await accounts.remove(account.id);
       changed(auth, 'user', account.id);
@@ -96,27 +97,27 @@ function userCareRoutes(auth: Auth): BoundRoute[] {
   return [
     bind(linkUser, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
-      mustOutrank(principal, account.roles);
+      await mustOutrank(auth, principal, account.id);
       if (account.source !== 'local')
         throw new GatewayError('CONFLICT', `${account.name} signs in at ${sourceKind(account.source)}`);
       if (account.isDisabled) throw new GatewayError('CONFLICT', `${account.name} is disabled`);
-      const { token, expiresAt } = await auth.links.create(account.id, LINK_LIMITS.lifeMs);
+      const { token, expiresAt } = await auth.links.create(account.id, LINK_LIMITS.lifeMs, makerOf(principal));
       note({ name: account.name });
       return { url: linkUrl(auth.publicOrigin, token), expiresAt: iso(expiresAt) };
     }),
     bind(unlockUser, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
-      mustOutrank(principal, account.roles);
+      await mustOutrank(auth, principal, account.id);
       await auth.lockout.clear(account.name);
       changed(auth, 'user', account.id);
       note({ name: account.name });
     }),
     bind(resetSecondFactor, async ({ principal, params, note }) => {
       const account = await accounts.get(params.userId);
-      mustOutrank(principal, account.roles);
+      await mustOutrank(auth, principal, account.id);
       await auth.totp.stop(account.id);
       for (const passkey of await auth.passkeys.list(account.id)) await auth.passkeys.remove(account.id, passkey.id);
-      await auth.browserSessions.endOthers(account.id, undefined);
+      await auth.endCredentials(account.id, undefined);
       note({ name: account.name });
     }),
   ];
@@ -141,8 +142,11 @@ function groupRoutes(auth: Auth): BoundRoute[] {
       etag(row.version);
       return groupToApi(auth, row);
     }),
-    bind(editGroup, async ({ params, body, ifMatch, etag, note }) => {
+    bind(editGroup, async ({ principal, params, body, ifMatch, etag, note }) => {
       const before = await groups.get(params.groupId);
+      // Tied to a directory's group, it gives what it has to people whom nobody here has looked at.
+      if (body.external !== undefined && body.external !== before.external)
+        mustHold(principal, await groups.reachOf(before.id), 'this group gives');
       ifMatch(before.version);
       const row = await groups.edit(before.id, before.version, body);
       note({ ...body });
@@ -154,8 +158,9 @@ function groupRoutes(auth: Auth): BoundRoute[] {
       await groups.remove(params.groupId);
       changed(auth, 'group', params.groupId);
     }),
-    bind(addMember, async ({ params }) => {
+    bind(addMember, async ({ principal, params }) => {
       await groups.get(params.groupId);
+      mustHold(principal, await groups.reachOf(params.groupId), 'this group gives');
       await auth.accounts.get(params.userId);
       await groups.addMember(params.groupId, params.userId);
       changed(auth, 'group', params.groupId);
@@ -176,7 +181,8 @@ function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
       const found = await assignments.list(filter, limit + 1, afterOf(cursor));
       return pageFrom(found.map(assignmentToApi), limit, (assignment) => assignment.id);
     }),
-    bind(createAssignment, async ({ body, note }) => {
+    bind(createAssignment, async ({ principal, body, note }) => {
+      mustHold(principal, reachOn(body.desktopId, body.rights), 'this would give');
       if (deps.hasDesktop !== undefined && !(await deps.hasDesktop(body.desktopId))) {
         throw new GatewayError('NOT_FOUND', `there is no desktop ${body.desktopId}`);
       }
@@ -196,12 +202,9 @@ function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {
   ];
 }
 
-/** Nobody makes, or takes over, an account that may do more than they may: a token with the scope `people` stays within it. */
-function mustOutrank(principal: Principal, roles: readonly Role[]): void {
-  for (const right of rightsOfRoles(roles)) {
-    if (!can(principal, right))
-      throw new GatewayError('FORBIDDEN', `an account with the right "${right}" is above yours`);
-  }
+/** Over whom only somebody has power who may do all that they may. */
+async function mustOutrank(auth: Auth, principal: Principal, userId: string): Promise<void> {
+  mustHold(principal, await auth.accounts.reachOf(userId), 'this account has');
 }
 
 async function userToApi(auth: Auth, account: Account): Promise<User> {

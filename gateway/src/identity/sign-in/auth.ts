@@ -3,21 +3,23 @@
 import type { LdapConfig, OidcConfig } from '../../config.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
+import { OneByOne } from '../../platform/process/one-by-one.ts';
 import { Revocations } from '../../platform/rights/revocations.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { BROWSER_SESSION_LIMITS, BrowserSessions, type SessionLimits } from '../credentials/browser-sessions.ts';
 import { Ceremonies } from '../credentials/ceremonies.ts';
+import { Devices } from '../credentials/devices.ts';
 import { Lockout } from '../credentials/lockout.ts';
-import { OneByOne } from '../credentials/one-by-one.ts';
 import { LINK_LIMITS, OneTimeLinks } from '../credentials/one-time-links.ts';
 import { Passkeys } from '../credentials/passkeys.ts';
 import { PASSWORD_COST, type PasswordCost, PasswordHasher } from '../credentials/passwords.ts';
 import { ApiTokens, scopesOf } from '../credentials/tokens.ts';
 import { Totp } from '../credentials/totp.ts';
 import { Accounts } from '../people/accounts.ts';
-import { Assignments, Groups } from '../people/groups.ts';
+import { Assignments } from '../people/assignments.ts';
+import { Groups } from '../people/groups.ts';
 
 export interface AuthOptions {
   readonly store: Store;
@@ -51,6 +53,7 @@ export class Auth {
   readonly ceremonies: Ceremonies;
   readonly totp: Totp;
   readonly passkeys: Passkeys;
+  readonly devices: Devices;
   readonly oneByOne: OneByOne = new OneByOne();
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
@@ -82,6 +85,7 @@ export class Auth {
     this.assignments = new Assignments(store, this.revocations, now);
     this.ceremonies = new Ceremonies(store, now);
     this.totp = new Totp(store, this.ceremonies, now);
+    this.devices = new Devices(store, now);
     this.passkeys = new Passkeys(store, this.ceremonies, now);
     this.oidc = options.oidc;
     this.ldap = options.ldap;
@@ -94,7 +98,8 @@ export class Auth {
   async byCookie(secret: string): Promise<Principal | undefined> {
     const session = await this.browserSessions.find(secret);
     if (session === undefined) return undefined;
-    return this.accounts.principalOf(session.user_id, { kind: 'browser', browserSessionId: session.id });
+    const provedAt = session.proved_at ?? session.created_at;
+    return this.accounts.principalOf(session.user_id, { kind: 'browser', browserSessionId: session.id, provedAt });
   }
 
   /** Who an API token belongs to. */
@@ -118,6 +123,14 @@ export class Auth {
         break;
     }
     return this.accounts.principalOf(principal.userId, via);
+  }
+
+  /** What was proved with the old password, or the old second factor, ends with it: sign-ins, API tokens, links, known devices. */
+  async endCredentials(userId: string, keepSessionId: string | undefined): Promise<void> {
+    await this.browserSessions.endOthers(userId, keepSessionId);
+    await this.tokens.revokeAll(userId);
+    await this.links.drop(userId);
+    await this.devices.forget(userId);
   }
 
   /**

@@ -26,6 +26,15 @@ export function clearCookie(secure: boolean): string {
   return setCookie(secure, '', 0);
 }
 
+/** The device's own cookie (`Devices`): it proves nothing, and outlives the sign-in. */
+export function deviceCookieName(secure: boolean): string {
+  return secure ? '__Host-oriel-device' : 'oriel-device';
+}
+
+export function deviceCookie(secure: boolean, value: string): string {
+  return `${deviceCookieName(secure)}=${value}; Path=/; Max-Age=34560000; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+}
+
 /** Ties a trip to the single sign-on to the browser that began it. Lax: it must come along when the provider sends the browser back. */
 export function tripCookieName(secure: boolean): string {
   return secure ? '__Host-oriel-trip' : 'oriel-trip';

@@ -1,5 +1,6 @@
 /** Accounts that come from outside (single sign-on, directory): made at the first sign-in, groups brought up to date at each. */
 import { userName } from '../../../api/auth.ts';
+import { foldName, withoutDeceptive } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Auth } from './auth.ts';
@@ -28,11 +29,11 @@ export async function admit(auth: Auth, profile: ExternalProfile): Promise<Accou
 async function provision(auth: Auth, profile: ExternalProfile): Promise<Account> {
   const wanted = plainName(profile.name);
   for (let number = 1; number <= LIMITS.names; number += 1) {
-    const name = number === 1 ? wanted : `${wanted.slice(0, 60)}-${number}`;
+    const name = number === 1 ? wanted : `${Array.from(wanted).slice(0, 60).join('')}-${number}`;
     if ((await auth.accounts.findByName(name)) !== undefined) continue;
     return auth.accounts.create({
       name,
-      displayName: profile.displayName.trim().slice(0, LIMITS.displayNameChars) || name,
+      displayName: withoutDeceptive(profile.displayName).trim().slice(0, LIMITS.displayNameChars) || name,
       roles: ['user'],
       source: profile.source,
       subject: profile.subject,
@@ -42,10 +43,9 @@ async function provision(auth: Auth, profile: ExternalProfile): Promise<Account>
 }
 
 function plainName(name: string): string {
-  const plain = name
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._@-]/g, '-')
-    .replace(/^[^a-z0-9]+/, '')
-    .slice(0, 64);
+  const letters = foldName(name)
+    .replaceAll(/[^\p{L}\p{M}\p{N}._@'-]/gu, '-')
+    .replace(/^[^\p{L}\p{N}]+/u, '');
+  const plain = Array.from(letters).slice(0, 60).join('');
   return userName.safeParse(plain).success ? plain : 'user';
 }

@@ -9,32 +9,63 @@ import { GatewayError } from '../../errors.ts';
 import type { ExternalProfile } from './external.ts';
 
 const LIMITS = { timeoutMs: 5_000, groups: 1_000, filterChars: 512 } as const;
-const ATTRIBUTES = ['entryUUID', 'objectGUID', 'uid', 'cn', 'displayName', 'memberOf'];
+const ATTRIBUTES = ['entryUUID', 'objectGUID', 'uid', 'sAMAccountName', 'cn', 'displayName', 'memberOf'];
+/** Come as bytes: what is no text must not be read as some. */
+const BINARY = ['objectGUID'];
 
-/** The entry's profile; undefined where there is no such entry or the password is wrong. */
-export async function ldapSignIn(
+/** Whom the directory finds by what was typed: it compares names by rules of its own (case, width, composition). */
+export interface DirectoryEntry {
+  readonly dn: string;
+  readonly subject: string;
+  readonly name: string;
+  readonly displayName: string;
+  readonly memberOf: readonly string[];
+}
+
+/** The one entry of that name; undefined where there is none, or several. */
+export async function findInDirectory(config: LdapConfig, name: string): Promise<DirectoryEntry | undefined> {
+  if (name === '') return undefined;
+  return withSearcher(config, async (client) => {
+    const filter = config.filter.replaceAll('{name}', () => escapeFilter(name));
+    const found = await client.search(config.base, {
+      scope: 'sub',
+      filter,
+      attributes: ATTRIBUTES,
+      explicitBufferAttributes: BINARY,
+      sizeLimit: 2,
+    });
+    const entry = found.searchEntries[0];
+    if (entry === undefined || found.searchEntries.length !== 1) return undefined;
+    return {
+      dn: entry.dn,
+      subject: first(entry, 'entryUUID') ?? first(entry, 'objectGUID') ?? entry.dn.toLowerCase(),
+      name: first(entry, 'uid') ?? first(entry, 'sAMAccountName') ?? name,
+      displayName: first(entry, 'displayName') ?? first(entry, 'cn') ?? name,
+      memberOf: all(entry, 'memberOf'),
+    };
+  });
+}
+
+/** The entry's profile with its groups; undefined where the password is wrong. */
+export async function bindAtDirectory(
   config: LdapConfig,
-  name: string,
+  entry: DirectoryEntry,
   password: string,
 ): Promise<ExternalProfile | undefined> {
   // An empty password is an anonymous bind (RFC 4513, 5.1.2), which succeeds and proves nothing.
-  if (password === '' || name === '') return undefined;
+  if (password === '') return undefined;
+  return withSearcher(config, async (client) => {
+    if (!(await canBind(config, entry.dn, password))) return undefined;
+    const { subject, name, displayName } = entry;
+    return { source: 'ldap', subject, name, displayName, groups: await groupsOf(client, config, entry) };
+  });
+}
+
+async function withSearcher<T>(config: LdapConfig, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await connect(config);
   try {
     await bindAsSearcher(client, config);
-    const filter = config.filter.replaceAll('{name}', escapeFilter(name));
-    const found = await client.search(config.base, { scope: 'sub', filter, attributes: ATTRIBUTES, sizeLimit: 2 });
-    const entry = found.searchEntries[0];
-    if (entry === undefined || found.searchEntries.length !== 1) return undefined;
-    if (!(await canBind(config, entry.dn, password))) return undefined;
-    const groups = await groupsOf(client, config, entry, name);
-    return {
-      source: 'ldap',
-      subject: first(entry, 'entryUUID') ?? first(entry, 'objectGUID') ?? entry.dn.toLowerCase(),
-      name,
-      displayName: first(entry, 'displayName') ?? first(entry, 'cn') ?? name,
-      groups,
-    };
+    return await work(client);
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
     throw new GatewayError('UNAVAILABLE', 'the directory does not answer as it should', { cause });
@@ -75,9 +106,9 @@ async function canBind(config: LdapConfig, dn: string, password: string): Promis
 }
 
 /** Names a group may be tied to: its DN and its plain name. */
-async function groupsOf(client: Client, config: LdapConfig, entry: Entry, name: string): Promise<string[]> {
+async function groupsOf(client: Client, config: LdapConfig, entry: DirectoryEntry): Promise<string[]> {
   const dn = escapeFilter(entry.dn);
-  const filter = `(|(member=${dn})(uniqueMember=${dn})(memberUid=${escapeFilter(name)}))`;
+  const filter = `(|(member=${dn})(uniqueMember=${dn})(memberUid=${escapeFilter(entry.name)}))`;
   const found = await client.search(config.base, {
     scope: 'sub',
     filter,
@@ -85,15 +116,21 @@ async function groupsOf(client: Client, config: LdapConfig, entry: Entry, name: 
     sizeLimit: LIMITS.groups,
   });
   const searched = found.searchEntries.flatMap((group) => [group.dn, ...all(group, 'cn')]);
-  return [...new Set([...all(entry, 'memberOf'), ...searched])];
+  return [...new Set([...entry.memberOf, ...searched])];
 }
 
-/** RFC 4515, section 3: `* ( ) \ NUL` in a filter's value; everything that is not a plain letter or digit, to be sure. */
+/**
+ * RFC 4515, section 3: `* ( ) \ NUL` in a filter's value, and every other ASCII sign that is no letter or digit, to be
+ * sure. Letters outside ASCII stay as they are: an escaped byte of them would be read as a character of its own.
+ */
 export function escapeFilter(value: string): string {
   return value
     .slice(0, LIMITS.filterChars)
-    .replaceAll(/[^A-Za-z0-9 .@_=,-]/gu, (sign) =>
-      Buffer.from(sign).reduce((out, byte) => `${out}\\${byte.toString(16).padStart(2, '0')}`, ''),
+
+    .replaceAll(
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
+      /[\u0000-\u007f]/g,
+      (sign) => (/[A-Za-z0-9 .@_=,-]/.test(sign) ? sign : `\\${sign.charCodeAt(0).toString(16).padStart(2, '0')}`),
     );
 }
 

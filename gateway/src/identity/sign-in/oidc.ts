@@ -20,6 +20,15 @@ interface Trip {
   readonly nonce: string;
   readonly verifier: string;
   readonly redirectUri: string;
+  /** The page of ours that was wanted. */
+  readonly next: string;
+}
+
+/** Who begins a trip: from which network, and to come back to which page. */
+export interface TripStart {
+  readonly publicOrigin: string;
+  readonly source: string;
+  readonly next: string;
 }
 
 export class Oidc {
@@ -35,16 +44,17 @@ export class Oidc {
   }
 
   /** Where to send the browser, and the secret that ties the trip to it (for a cookie). */
-  async begin(publicOrigin: string): Promise<{ readonly url: string; readonly tie: string }> {
+  async begin({ publicOrigin, source, next }: TripStart): Promise<{ readonly url: string; readonly tie: string }> {
     const provider = await this.#provider();
     const trip: Trip = {
       state: client.randomState(),
       nonce: client.randomNonce(),
       verifier: client.randomPKCECodeVerifier(),
       redirectUri: publicOrigin + OIDC_CALLBACK_PATH,
+      next,
     };
     const tie = newSecret();
-    await this.#ceremonies.begin('oidc', null, trip, hashSecret(tie));
+    await this.#ceremonies.begin('oidc', { source }, trip, hashSecret(tie));
     const url = client.buildAuthorizationUrl(provider, {
       redirect_uri: trip.redirectUri,
       scope: 'openid profile groups',
@@ -56,8 +66,11 @@ export class Oidc {
     return { url: url.href, tie };
   }
 
-  /** Who came back. Throws SIGN_IN_FAILED. `query` is that of the callback. */
-  async finish(tie: string | undefined, query: string): Promise<ExternalProfile> {
+  /** Who came back, and to which page. Throws SIGN_IN_FAILED. `query` is that of the callback. */
+  async finish(
+    tie: string | undefined,
+    query: string,
+  ): Promise<{ readonly profile: ExternalProfile; readonly next: string }> {
     const trip = tie === undefined ? undefined : await this.#ceremonies.take<Trip>('oidc', null, hashSecret(tie));
     if (trip === undefined)
       throw new GatewayError('SIGN_IN_FAILED', 'this sign-in was not begun in this browser, or took too long');
@@ -71,7 +84,7 @@ export class Oidc {
       });
       const claims = tokens.claims();
       if (claims === undefined) throw new TypeError('no ID token');
-      return profileOf(this.#config.issuer, claims);
+      return { profile: profileOf(this.#config.issuer, claims), next: trip.next };
     } catch (cause) {
       throw new GatewayError('SIGN_IN_FAILED', 'the single sign-on did not confirm who you are', { cause });
     }

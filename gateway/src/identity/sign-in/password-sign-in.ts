@@ -1,16 +1,32 @@
 /** Signing in with a name and a password: local accounts and the directory, second factor, lockout. */
+import { foldName } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Subject } from '../credentials/lockout.ts';
 import { passwordComplaint } from '../credentials/passwords.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Auth } from './auth.ts';
 import { admit } from './external.ts';
-import { ldapSignIn } from './ldap.ts';
+import { bindAtDirectory, type DirectoryEntry, findInDirectory } from './ldap.ts';
 
-export interface PasswordSignIn {
+/** Where a guess comes from. */
+export interface Asker {
+  readonly address: string;
+  /** The value of the device's cookie. */
+  readonly device: string | undefined;
+}
+
+export interface PasswordSignIn extends Asker {
   readonly name: string;
   readonly password: string;
   readonly code?: string | undefined;
-  readonly address: string;
+}
+
+/** Whom a typed name means: several spellings of a name mean one account, here and in the directory. */
+interface Meant {
+  readonly account: Account | undefined;
+  readonly entry: DirectoryEntry | undefined;
+  /** What guesses are counted by. */
+  readonly counted: string;
 }
 
 /** The account and how it signed in. One message for every wrong half, so that nobody learns which names exist. */
@@ -18,77 +34,122 @@ export async function signInByPassword(
   auth: Auth,
   given: PasswordSignIn,
 ): Promise<{ readonly account: Account; readonly method: string }> {
-  const name = given.name.trim().toLowerCase();
-  // One at a time for each name: else a hundred guesses at once would all pass the check before the first has failed.
-  return auth.oneByOne.run(name, () => signInOnce(auth, name, given));
+  const meant = await find(auth, foldName(given.name));
+  // One at a time for each account: else a hundred guesses at once would all pass the check before the first has failed.
+  return auth.oneByOne.run(meant.counted, () => signInOnce(auth, meant, given));
+}
+
+async function find(auth: Auth, name: string): Promise<Meant> {
+  const account = await auth.accounts.findByName(name);
+  if (account !== undefined && account.source !== 'ldap') return { account, entry: undefined, counted: account.name };
+  const entry = auth.ldap === undefined ? undefined : await findInDirectory(auth.ldap, name);
+  if (entry === undefined) return { account: undefined, entry, counted: name };
+  const known = await auth.accounts.findBySubject('ldap', entry.subject);
+  return { account: known, entry, counted: known?.name ?? `ldap ${entry.subject}` };
 }
 
 async function signInOnce(
   auth: Auth,
-  name: string,
+  meant: Meant,
   given: PasswordSignIn,
 ): Promise<{ readonly account: Account; readonly method: string }> {
-  const subject = { account: name, address: given.address };
+  const subject = await subjectOf(auth, meant.account, meant.counted, given);
   await auth.lockout.check(subject);
   const refuse = async (): Promise<never> => {
     await auth.lockout.failed(subject);
     throw new GatewayError('SIGN_IN_FAILED', 'name, password or code is wrong');
   };
-  const found = await findByPassword(auth, name, given.password);
+  const found = await findByPassword(auth, meant, given.password);
   if (found === undefined) return refuse();
   if (found.account.totpSecret !== null) {
     // The password was right: asking for the code is no failure, a wrong code is.
     if (given.code === undefined) throw new GatewayError('SECOND_FACTOR_NEEDED', 'send the one-time code too');
     if (!(await auth.totp.check(found.account, given.code))) return refuse();
   }
-  await auth.lockout.succeeded(name);
+  await auth.lockout.succeeded(subject);
   return { account: found.account, method: found.account.totpSecret === null ? found.method : `${found.method}+code` };
+}
+
+async function subjectOf(
+  auth: Auth,
+  account: Account | undefined,
+  counted: string,
+  { address, device }: Asker,
+): Promise<Subject> {
+  const known = account === undefined ? undefined : await auth.devices.find(device, account.id);
+  return { account: counted, device: known, address };
 }
 
 async function findByPassword(
   auth: Auth,
-  name: string,
+  { account, entry }: Meant,
   password: string,
 ): Promise<{ account: Account; method: string } | undefined> {
-  const account = await auth.accounts.findByName(name);
-  const isLocal = account !== undefined && account.password !== null;
+  const record = entry === undefined ? (account?.password ?? null) : null;
   // A name that is not a local one is hashed too: the time must not tell.
-  const isRight = await auth.passwords.verify(password, account?.password ?? null);
-  if (isLocal) {
-    if (!isRight || account.isDisabled) return undefined;
-    if (account.password !== null && auth.passwords.isOutdated(account.password)) {
-      await auth.accounts.setPassword(account.id, await auth.passwords.hash(password));
-    }
-    return { account, method: 'password' };
+  const isRight = await auth.passwords.verify(password, record);
+  if (entry !== undefined && auth.ldap !== undefined) {
+    const profile = await bindAtDirectory(auth.ldap, entry, password);
+    return profile && { account: await admit(auth, profile), method: 'ldap' };
   }
-  const isForeign = account !== undefined && account.source !== 'ldap';
-  if (auth.ldap === undefined || isForeign) return undefined;
-  const profile = await ldapSignIn(auth.ldap, name, password);
-  return profile && { account: await admit(auth, profile), method: 'ldap' };
+  if (account === undefined || record === null || !isRight || account.isDisabled) return undefined;
+  if (auth.passwords.isOutdated(record)) {
+    await auth.accounts.setPassword(account.id, await auth.passwords.hash(password));
+  }
+  return { account, method: 'password' };
 }
 
-/** Sets a password after the rules; other sign-ins of the account end. */
+/**
+ * Runs a check of something that can be guessed (a password, a code) for a signed-in account: one at a time, held up and
+ * counted as a sign-in is. Throws LOCKED_OUT, or SIGN_IN_FAILED with `message` where it gives undefined or false.
+ */
+export function counted<T>(
+  auth: Auth,
+  account: Account,
+  asker: Asker,
+  message: string,
+  check: () => Promise<T>,
+): Promise<Exclude<T, false | undefined>> {
+  return auth.oneByOne.run(account.name, async () => {
+    const subject = await subjectOf(auth, account, account.name, asker);
+    await auth.lockout.check(subject);
+    const result = await check();
+    if (result !== undefined && result !== false) return result as Exclude<T, false | undefined>;
+    await auth.lockout.failed(subject);
+    throw new GatewayError('SIGN_IN_FAILED', message);
+  });
+}
+
+/** Is this the account's own password, wherever it is kept? */
+export async function isPasswordOf(auth: Auth, account: Account, password: string): Promise<boolean> {
+  if (account.password !== null) return auth.passwords.verify(password, account.password);
+  if (account.source !== 'ldap' || auth.ldap === undefined) return false;
+  const entry = await findInDirectory(auth.ldap, account.name);
+  if (entry === undefined || entry.subject !== account.subject) return false;
+  return (await bindAtDirectory(auth.ldap, entry, password)) !== undefined;
+}
+
+/** Sets a password after the rules; other sign-ins, API tokens and links of the account end. */
 export async function changePassword(
   auth: Auth,
   account: Account,
   given: { readonly currentPassword?: string | undefined; readonly newPassword: string },
   keepSessionId: string | undefined,
-  address: string,
+  asker: Asker,
 ): Promise<void> {
   if (account.source !== 'local') throw new GatewayError('UNPROCESSABLE', 'this account has its password elsewhere');
-  if (account.password !== null) {
-    const subject = { account: account.name, address };
-    await auth.lockout.check(subject);
-    if (
-      given.currentPassword === undefined ||
-      !(await auth.passwords.verify(given.currentPassword, account.password))
-    ) {
-      await auth.lockout.failed(subject);
-      throw new GatewayError('SIGN_IN_FAILED', 'the current password is wrong');
-    }
+  const { password } = account;
+  if (password !== null) {
+    await counted(
+      auth,
+      account,
+      asker,
+      'the current password is wrong',
+      async () => given.currentPassword !== undefined && auth.passwords.verify(given.currentPassword, password),
+    );
   }
   await auth.accounts.setPassword(account.id, await acceptedPassword(auth, given.newPassword, account.name));
-  await auth.browserSessions.endOthers(account.id, keepSessionId);
+  await auth.endCredentials(account.id, keepSessionId);
 }
 
 /** The record of a password that passes the rules; UNPROCESSABLE says which rule it breaks. */

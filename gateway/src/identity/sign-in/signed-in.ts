@@ -8,7 +8,7 @@ import type { Principal } from '../../platform/rights/rights.ts';
 import { iso } from '../../platform/store/time.ts';
 import { sourceKind } from '../people/accounts.ts';
 import type { Auth } from './auth.ts';
-import { cookieName, readCookie, setCookie } from './cookies.ts';
+import { cookieName, deviceCookie, deviceCookieName, readCookie, setCookie } from './cookies.ts';
 
 /** Opens a browser session, sets its cookie and says who signed in. */
 export async function signedIn(auth: Auth, request: PublicRequest, userId: string, method: string): Promise<Me> {
@@ -21,9 +21,18 @@ export async function signedIn(auth: Auth, request: PublicRequest, userId: strin
     await auth.browserSessions.end(earlierSession.id);
   const session = await auth.browserSessions.open(userId, method, request);
   const maxAgeSeconds = Math.floor((session.expiresAt - auth.now()) / 1000);
-  request.header('set-cookie', setCookie(request.secure, session.secret, maxAgeSeconds));
+  const device = await auth.devices.remember(deviceOf(request), userId);
+  request.header('set-cookie', [
+    setCookie(request.secure, session.secret, maxAgeSeconds),
+    deviceCookie(request.secure, device),
+  ]);
   request.note({ actor: { id: userId, name: known.name, via: 'browser' }, method });
   return meOf(auth, { ...known, via: { kind: 'browser', browserSessionId: session.id } });
+}
+
+/** The value of the device's cookie. */
+export function deviceOf({ incoming, secure }: Pick<PublicRequest, 'incoming' | 'secure'>): string | undefined {
+  return readCookie(incoming.headers.cookie, deviceCookieName(secure));
 }
 
 export async function meOf(auth: Auth, principal: Principal): Promise<Me> {

@@ -3,7 +3,8 @@ import { RIGHTS, type Right, ROLE_RIGHTS, type Role } from '../../../api/rights.
 
 /** How the caller proved who they are. */
 export type Via =
-  | { readonly kind: 'browser'; readonly browserSessionId: string }
+  /** `provedAt`: when a password or a whole sign-in last proved who sits there, ms since 1970. */
+  | { readonly kind: 'browser'; readonly browserSessionId: string; readonly provedAt?: number }
   | { readonly kind: 'token'; readonly tokenId: string; readonly scopes: readonly Right[] }
   /** The gateway itself or its owner on the local socket. */
   | { readonly kind: 'local' };

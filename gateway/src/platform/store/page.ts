@@ -1,5 +1,6 @@
 /** Pages of lists by name, in the store or in memory: the cursor is the last name given, so that it survives changes. */
 import { type SelectQueryBuilder, sql } from 'kysely';
+import { searchKey } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Database } from './database.ts';
 
@@ -9,7 +10,7 @@ export interface PageAsked {
 }
 
 export interface NamesAsked {
-  /** Somewhere in the name. */
+  /** Somewhere in the name, however it is composed, accented or written large. */
   readonly search: string | undefined;
   readonly limit: number;
   readonly afterName: string | undefined;
@@ -22,8 +23,8 @@ export function byNames<Table extends 'users' | 'groups', Row>(table: Table, { s
     let page = query.orderBy(name).limit(limit);
     if (afterName !== undefined) page = page.where(name, '>', afterName);
     if (search === undefined || search === '') return page;
-    const pattern = `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
-    return page.where(sql<boolean>`${name} like ${pattern} escape '\\'`);
+    const pattern = `%${searchKey(search).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+    return page.where(sql<boolean>`${sql.ref(`${table}.search_key`)} like ${pattern} escape '\\'`);
   };
 }
 

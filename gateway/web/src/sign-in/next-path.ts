@@ -1,8 +1,9 @@
-/** Where to go after sign-in. Only a path of this site: `//host`, `/\host` and full addresses would leave it (S3). */
+/** What the address of the sign-in page asks for. */
+import { pagePath } from '../../../api/next-path.ts';
+
+/** Where to go after sign-in. */
 export function nextPath(search: string): string {
-  const next = new URLSearchParams(search).get('next') ?? '/';
-  // oxlint-disable-next-line no-control-regex
-  return /^\/(?![/\\])[^\\\u0000-\u001f]*$/.test(next) ? next : '/';
+  return pagePath(new URLSearchParams(search).get('next'));
 }
 
 /** The one-time link's token in the fragment, where only the browser sees it. */

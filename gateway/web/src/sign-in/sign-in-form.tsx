@@ -7,6 +7,7 @@ import { ApiError } from '../../../api/errors.ts';
 import { client, describeError } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
 import { text } from '../text/text.ts';
+import { nextPath } from './next-path.ts';
 import { signInByPasskey } from './passkey.ts';
 
 const words = text.signIn.signInForm;
@@ -58,7 +59,12 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
             </Button>
           )}
           {oidc !== null && oidc !== undefined && (
-            <Button variant="secondary" isBlock component="a" href={client.url(startOidc)}>
+            <Button
+              variant="secondary"
+              isBlock
+              component="a"
+              href={client.url(startOidc, { query: { next: nextPath(window.location.search) } })}
+            >
               {words.continueWith(oidc.name)}
             </Button>
           )}

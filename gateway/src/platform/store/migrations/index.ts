@@ -6,6 +6,7 @@
 import { auth } from './0001-auth.ts';
 import { ceremonies } from './0002-ceremonies.ts';
 import { auditStart } from './0003-audit-start.ts';
+import { whoCausedIt } from './0004-who-caused-it.ts';
 import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
@@ -16,6 +17,7 @@ export const migrations: readonly StoreMigration[] = [
   auth,
   ceremonies,
   auditStart,
+  whoCausedIt,
   vms,
   sessions,
   sessionRules,

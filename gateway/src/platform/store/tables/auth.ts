@@ -9,6 +9,7 @@ export interface AuthTables {
   api_tokens: ApiTokenRow;
   passkeys: PasskeyRow;
   recovery_codes: { user_id: string; code_hash: string; used_at: number | null };
+  devices: DeviceRow;
   failures: { key: string; count: number; last_at: number; locked_until: number };
   idempotency: IdempotencyRow;
   ceremonies: CeremonyRow;
@@ -32,6 +33,8 @@ export interface UserRow {
   disabled: number;
   version: number;
   created_at: number;
+  /** What the name and the shown name are searched by. */
+  search_key: string;
 }
 
 export interface GroupRow {
@@ -41,6 +44,8 @@ export interface GroupRow {
   external: string | null;
   version: number;
   created_at: number;
+  /** What the name is searched by. */
+  search_key: string;
 }
 
 export interface AssignmentRow {
@@ -66,6 +71,8 @@ export interface BrowserSessionRow {
   user_agent: string;
   /** How it was signed in: link, password, password+totp, passkey, oidc, ldap. */
   method: string;
+  /** When somebody last proved, with a password or a whole sign-in, that it is they who sit there. */
+  proved_at: number | null;
 }
 
 export interface OneTimeLinkRow {
@@ -73,6 +80,16 @@ export interface OneTimeLinkRow {
   user_id: string;
   created_at: number;
   expires_at: number;
+  /** JSON of `LinkMaker`; null: made on the machine itself. */
+  made_by: string | null;
+}
+
+/** A browser from which an account has signed in before. */
+export interface DeviceRow {
+  /** SHA-256 of its cookie, hex. */
+  secret_hash: string;
+  user_id: string;
+  used_at: number;
 }
 
 export interface ApiTokenRow {
@@ -117,4 +134,6 @@ export interface CeremonyRow {
   /** JSON; never a secret in the clear that outlives the ceremony. */
   data: string;
   expires_at: number;
+  /** The network that began it, where nobody is signed in. */
+  source: string | null;
 }
