@@ -23,6 +23,7 @@ export const ERRORS = {
   NOT_SUPPORTED: { status: 422, title: 'This host cannot do that' },
   TOO_MANY: { status: 429, title: 'Too many' },
   LOCKED_OUT: { status: 429, title: 'Too many failed sign-ins' },
+  UPGRADE_NEEDED: { status: 426, title: 'This is a WebSocket' },
   HEADERS_TOO_LARGE: { status: 431, title: 'Too many headers' },
   INTERNAL: { status: 500, title: 'Something went wrong in the gateway' },
   HOST_FAILED: { status: 502, title: 'The host did not do it' },

@@ -1,5 +1,6 @@
 /** JSON log lines (pino) with a redaction list. NO-SECRET-OUT: keys that hold secrets never reach a line. */
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { printableJson } from '../api/text.ts';
 
 export type { Logger } from 'pino';
 
@@ -44,5 +45,7 @@ export function openLog(options: LogOptions = {}): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: REDACT_PATHS, censor: '[redacted]' },
   };
-  return options.destination === undefined ? pino(settings, pino.destination(2)) : pino(settings, options.destination);
+  const destination = options.destination ?? pino.destination(2);
+  // Names and user agents are in the lines: whoever reads the log in a terminal sees them as they are written, and obeys none.
+  return pino(settings, { write: (line: string) => destination.write(printableJson(line)) });
 }

@@ -2,9 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { ApiError } from '../../api/errors.ts';
+import { printableJson } from '../../api/text.ts';
 import { GatewayError, StartError } from '../errors.ts';
 import type { Access, Cli } from './base/context.ts';
 import { CliError, EXIT, exitStatusOf } from './base/exit.ts';
+import { shownLines } from './base/output.ts';
 import { program } from './program.ts';
 
 export async function main(argv: readonly string[]): Promise<number> {
@@ -76,7 +78,7 @@ export async function run(cli: Cli, argv: readonly string[]): Promise<number> {
 
 /** An error as scripts read it, who asked for JSON. */
 function errorLine(code: string, message: string, errors?: unknown): string {
-  return `${JSON.stringify({ error: { code, message, ...(errors === undefined ? {} : { errors }) } })}\n`;
+  return `${printableJson(JSON.stringify({ error: { code, message, ...(errors === undefined ? {} : { errors }) } }))}\n`;
 }
 
 function report(cli: Cli, error: unknown, isJson: boolean): number {
@@ -85,19 +87,19 @@ function report(cli: Cli, error: unknown, isJson: boolean): number {
   if (error instanceof ApiError) {
     const details = (error.problem.errors ?? []).map((one) => `\n  ${one.path}: ${one.message}`).join('');
     if (isJson) cli.terminal.err(errorLine(error.code, error.message, error.problem.errors));
-    else cli.terminal.err(`oriel: ${error.message}${details}\n`);
+    else cli.terminal.err(shownLines(`oriel: ${error.message}${details}\n`));
     return exitStatusOf(error.code);
   }
   if (error instanceof GatewayError) {
-    cli.terminal.err(isJson ? errorLine(error.code, error.message) : `oriel: ${error.message}\n`);
+    cli.terminal.err(isJson ? errorLine(error.code, error.message) : shownLines(`oriel: ${error.message}\n`));
     return exitStatusOf(error.code);
   }
   if (error instanceof CliError || error instanceof StartError) {
     const code = error instanceof CliError && error.status === EXIT.usage ? 'USAGE' : 'FAILED';
-    cli.terminal.err(isJson ? errorLine(code, error.message) : `oriel: ${error.message}\n`);
+    cli.terminal.err(isJson ? errorLine(code, error.message) : shownLines(`oriel: ${error.message}\n`));
     return error instanceof CliError ? error.status : EXIT.failed;
   }
-  cli.terminal.err(`oriel: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  cli.terminal.err(shownLines(`oriel: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`));
   return EXIT.failed;
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { Client } from '../../../api/client.ts';
 import { cancelTask, getTask, listTasks, type Task } from '../../../api/task.ts';
+import { shown } from '../../../api/text.ts';
 import { type Cli, clientFor, globals, show } from '../base/context.ts';
 import { CliError } from '../base/exit.ts';
 import { listAll } from '../base/lists.ts';
@@ -68,7 +69,7 @@ export async function waitForTask(cli: Cli, command: Command, client: Client, ta
   const isShown = cli.terminal.columns !== undefined && globals(command).json !== true;
   for (;;) {
     const task = await client.call(getTask, { params: { taskId } });
-    if (isShown) cli.terminal.err(`\r\u001b[K${task.title}: ${percent(task)} ${task.step}`);
+    if (isShown) cli.terminal.err(`\r\u001b[K${shown(`${task.title}: ${percent(task)} ${task.step}`)}`);
     if (task.endedAt !== null) {
       if (isShown) cli.terminal.err('\r\u001b[K');
       if (task.state === 'done') return task;

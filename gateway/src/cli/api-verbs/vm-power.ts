@@ -17,26 +17,38 @@ import {
 import { type Cli, clientFor, show } from '../base/context.ts';
 import { CliError } from '../base/exit.ts';
 import { findOne, listAll } from '../base/lists.ts';
+import { shownLines } from '../base/output.ts';
 
 /** The verbs that want a state, each with the state that `--wait` waits for. */
 export function powerCommands(cli: Cli): Command[] {
   const POWER = [
-    { name: 'start', route: startVm, until: ['running'], text: 'start VMs, or resume saved ones' },
-    { name: 'reset', route: resetVm, until: ['running'], text: 'reset running VMs, as their button would' },
-    { name: 'pause', route: pauseVm, until: ['paused'], text: 'stop the CPUs; memory stays' },
-    { name: 'resume', route: resumeVm, until: ['running'], text: 'let paused VMs go on' },
-    { name: 'save', route: saveVm, until: ['saved'], text: 'write the memory to a file and stop; start resumes' },
+    { name: 'start', route: startVm, until: ['running'], asked: 'starting', text: 'start VMs, or resume saved ones' },
+    {
+      name: 'reset',
+      route: resetVm,
+      until: ['running'],
+      asked: 'resetting',
+      text: 'reset running VMs, as their button would',
+    },
+    { name: 'pause', route: pauseVm, until: ['paused'], asked: 'pausing', text: 'stop the CPUs; memory stays' },
+    { name: 'resume', route: resumeVm, until: ['running'], asked: 'resuming', text: 'let paused VMs go on' },
+    {
+      name: 'save',
+      route: saveVm,
+      until: ['saved'],
+      asked: 'saving',
+      text: 'write the memory to a file and stop; start resumes',
+    },
   ] as const;
-  const commands = POWER.map(({ name, route, until, text }) =>
+  const commands = POWER.map(({ name, route, until, asked, text }) =>
     new Command(name)
       .description(text)
       .argument('<vm...>', 'names or ids')
       .option('--wait', 'until it is so')
       .action(async (called: string[], options: { wait?: boolean }, self: Command) => {
         const client = await clientFor(cli, self);
-        await each(cli, self, client, called, options.wait === true ? until : undefined, (vmId) =>
-          client.call(route, { params: { vmId } }),
-        );
+        const wait = options.wait === true ? until : undefined;
+        await each(cli, self, client, called, { asked, wait }, (vmId) => client.call(route, { params: { vmId } }));
       }),
   );
   const stop = new Command('stop')
@@ -47,11 +59,17 @@ export function powerCommands(cli: Cli): Command[] {
     .action(async (called: string[], options: { force?: boolean; wait?: boolean }, self: Command) => {
       const client = await clientFor(cli, self);
       const body = { force: options.force === true };
-      await each(cli, self, client, called, options.wait === true ? ['stopped'] : undefined, (vmId) =>
-        client.call(stopVm, { params: { vmId }, body }),
-      );
+      const goal: Goal = { asked: 'stopping', wait: options.wait === true ? ['stopped'] : undefined };
+      await each(cli, self, client, called, goal, (vmId) => client.call(stopVm, { params: { vmId }, body }));
     });
   return [...commands, stop];
+}
+
+interface Goal {
+  /** What is said of a VM that was only asked to. */
+  readonly asked: string;
+  /** With `--wait`: the states that it is waited for. */
+  readonly wait: readonly Vm['state'][] | undefined;
 }
 
 /** Does it for each VM; one that fails does not keep the others from it, but the command then fails. */
@@ -60,7 +78,7 @@ async function each(
   command: Command,
   client: Client,
   called: readonly string[],
-  until: readonly Vm['state'][] | undefined,
+  { asked, wait }: Goal,
   verb: (vmId: string) => Promise<Vm>,
 ): Promise<void> {
   const all = await listAll(client, listVms);
@@ -68,15 +86,18 @@ async function each(
   const failures: unknown[] = [];
   for (const one of called) {
     try {
-      const asked = await verb(findOne('VM', all, one).id);
-      done.push(until === undefined ? asked : await waitFor(client, asked, until));
+      const vm = await verb(findOne('VM', all, one).id);
+      done.push(wait === undefined ? vm : await waitFor(client, vm, wait));
     } catch (error) {
-      if (1 < called.length) cli.terminal.err(`oriel: ${one}: ${(error as Error).message}\n`);
+      if (1 < called.length) cli.terminal.err(shownLines(`oriel: ${one}: ${(error as Error).message}\n`));
       failures.push(error);
     }
   }
   if (0 < done.length) {
-    show(cli, command, done, (vms) => vms.map((vm) => `${vm.name}: ${vm.state}\n`).join(''));
+    // Without --wait it has only been asked for: the state of this moment is mostly still the one before.
+    const said = ({ state }: Vm): string =>
+      wait !== undefined || state === asked ? state : `${asked}, ${state} until then`;
+    show(cli, command, done, (vms) => vms.map((vm) => `${vm.name}: ${said(vm)}\n`).join(''));
   }
   if (0 < failures.length) throw failures[0];
 }
@@ -108,7 +129,8 @@ export function deleteCommand(cli: Cli): Command {
     .addHelpText('after', '\nExamples:\n  oriel vm delete desk-7 --disks delete')
     .action(async (called: string[], options: { disks: 'keep' | 'delete' }, self: Command) => {
       const client = await clientFor(cli, self);
-      await each(cli, self, client, called, undefined, (vmId) =>
+      const goal: Goal = { asked: 'deleting', wait: undefined };
+      await each(cli, self, client, called, goal, (vmId) =>
         client.call(deleteVm, { params: { vmId }, query: { disks: options.disks } }),
       );
     });

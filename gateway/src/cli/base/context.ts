@@ -3,8 +3,9 @@ import { Agent, request as httpRequest } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import type { Command } from 'commander';
 import { type Client, createClient, type Fetch } from '../../../api/client.ts';
+import { printableJson } from '../../../api/text.ts';
 import { CliError, EXIT } from './exit.ts';
-import type { Terminal } from './output.ts';
+import { shownLines, type Terminal } from './output.ts';
 import { type Env, profilePath, readProfiles } from './profiles.ts';
 
 export interface Cli {
@@ -114,5 +115,7 @@ const singular = (value: string | string[] | undefined): string | null =>
 
 /** Prints the object for scripts, or what `people` makes of it for people. */
 export function show<T>(cli: Cli, command: Command, value: T, people: (value: T) => string): void {
-  cli.terminal.out(globals(command).json === true ? `${JSON.stringify(value, null, 2)}\n` : people(value));
+  const isJson = globals(command).json === true;
+  // Names come from guests, directories and other users: none of their signs is one that the terminal obeys.
+  cli.terminal.out(isJson ? `${printableJson(JSON.stringify(value, null, 2))}\n` : shownLines(people(value)));
 }

@@ -33,6 +33,7 @@ const STATUS_OF: Partial<Record<ErrorCode, ExitStatus>> = {
   SIGN_IN_FAILED: EXIT.denied,
   SECOND_FACTOR_NEEDED: EXIT.denied,
   FORBIDDEN: EXIT.denied,
+  PROOF_NEEDED: EXIT.denied,
   LOCKED_OUT: EXIT.denied,
   NOT_FOUND: EXIT.notFound,
   GONE: EXIT.notFound,

@@ -1,4 +1,5 @@
 /** What the `oriel` command writes: tables for people, one JSON document for scripts. */
+import { shown } from '../../../api/text.ts';
 
 /** Where output goes: the process's own, or a test's. */
 export interface Terminal {
@@ -39,7 +40,12 @@ export function sheet(rows: readonly (readonly [string, string | number | null |
 /** Control characters of names and messages never reach the terminal (they come from guests and other users). */
 function visible(value: string | number | null | undefined): string {
   if (value === null || value === undefined || value === '') return '-';
-  return String(value).replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
+  return shown(String(value));
+}
+
+/** The same for text of several lines. */
+export function shownLines(text: string): string {
+  return text.split('\n').map(shown).join('\n');
 }
 
 /** Code points, which is what most terminals give a column to. */

@@ -14,6 +14,8 @@ export interface Exchange extends Peer {
   readonly requestId: string;
   readonly origin: OriginVerdict;
   readonly userAgent: string;
+  /** As the request has it: only for the log. */
+  readonly originGiven: string | undefined;
   readonly log: Logger;
 }
 
@@ -21,6 +23,14 @@ export interface EdgeRules {
   readonly origins: ReadonlySet<string>;
   readonly proxies: Proxies;
   readonly log: Logger;
+}
+
+const ORIGIN_CHARS = 256;
+
+/** What the log line of a refused request says beside its code: for a foreign Origin, what it was and what to do if it is ours. */
+export function hintOf({ originGiven }: Exchange, { code }: GatewayError): Record<string, string> {
+  if (code !== 'WRONG_ORIGIN' || originGiven === undefined) return {};
+  return { origin: originGiven, hint: 'if people reach the gateway there, name it in ORIEL_ORIGIN' };
 }
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -33,6 +43,7 @@ export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Excha
     requestId,
     origin: judgeOrigin(incoming.headers, rules.origins),
     userAgent: incoming.headers['user-agent'] ?? '',
+    originGiven: incoming.headers.origin?.slice(0, ORIGIN_CHARS),
     log: rules.log.child({ requestId }),
   };
 }
@@ -67,7 +78,11 @@ export async function authenticate(
 
 /** Refuses what a page of another site sends, whoever is signed in (S1). */
 export function refuseForeign(exchange: Exchange): void {
-  if (exchange.origin === 'foreign') throw new GatewayError('WRONG_ORIGIN', 'only pages of this gateway may ask');
+  if (exchange.origin !== 'foreign') return;
+  throw new GatewayError(
+    'WRONG_ORIGIN',
+    'only pages of this gateway may ask, and it does not know this one as its own',
+  );
 }
 
 /** S18: a head with more headers than anybody needs. */

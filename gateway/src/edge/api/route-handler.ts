@@ -13,14 +13,14 @@ import type { ApiRequest, BoundRoute, ObjectLookups } from '../../platform/api/b
 import type { Principal } from '../../platform/rights/rights.ts';
 import { checkAccess } from './access.ts';
 import { etagOf, names, requireMatch } from './etag.ts';
-import { authenticate, type EdgeRules, type Exchange, openExchange, refuseForeign } from './exchange.ts';
+import { authenticate, type EdgeRules, type Exchange, hintOf, openExchange, refuseForeign } from './exchange.ts';
 import type { Idempotency } from './idempotency.ts';
 import { schemaError, sendProblem } from './problem.ts';
 
 export interface RouteDeps {
   readonly auth: Auth;
   readonly audit: AuditLog;
-  /** Takes the refusals of those who are nobody. */
+  /** Takes refusals, and counts those of one cause that are too many. */
   readonly refusals: Refusals;
   readonly lookups: ObjectLookups;
   readonly idempotency: Idempotency;
@@ -61,7 +61,8 @@ export function routeHandler(bound: BoundRoute, deps: RouteDeps): RequestHandler
       // A refusal is always worth a line (ANSWERABLE); a GET that merely found nothing is not.
       const isRefusal = error.status === 401 || error.status === 403 || error.status === 429;
       if (isAudited || isRefusal) {
-        const sink = progress.principal === undefined && error.status < 500 ? deps.refusals : deps.audit;
+        // By who caused them: nobody fills the log with what was refused them.
+        const sink = error.status < 500 ? deps.refusals : deps.audit;
         await writeAudit(sink, route, exchange, progress, error).catch((cause: unknown) =>
           exchange.log.error({ err: cause }, 'audit.failed'),
         );
@@ -179,7 +180,7 @@ function makeRequest(
 }
 
 function logFailure(exchange: Exchange, route: Route, error: GatewayError): void {
-  const fields = { route: route.id, code: error.code, address: exchange.address };
+  const fields = { route: route.id, code: error.code, address: exchange.address, ...hintOf(exchange, error) };
   if (error.status < 500) exchange.log.info({ ...fields, reason: error.message }, 'request.refused');
   else exchange.log.error({ ...fields, err: error.cause ?? error }, 'request.failed');
 }

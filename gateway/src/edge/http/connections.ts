@@ -48,6 +48,19 @@ export function limitConnections(server: Server, most: number, proxies: Proxies,
   });
 }
 
+/**
+ * Plain HTTP is for this machine and for the proxy that is named: whoever else connects is cut before a byte is read, as a
+ * password of theirs would go in the clear.
+ */
+export function cutStrangers(server: Server, proxies: Proxies, cut: (address: string) => void): void {
+  server.on('connection', (socket: Socket) => {
+    const { address } = peerOf(socket.remoteAddress, false, {}, proxies);
+    if (isLoopbackHost(address) || proxies.trusts(address)) return;
+    cut(address);
+    socket.destroy();
+  });
+}
+
 /** Refuses what is beyond `most` at once; live event streams have a limit of their own and do not count. */
 export function limitInFlight(most: number, streams: () => number): RequestHandler {
   let inFlight = 0;

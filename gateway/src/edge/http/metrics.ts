@@ -2,7 +2,7 @@
  * `/metrics` for Prometheus, `/healthz` (the process answers) and `/readyz` (it can work). Labels are bounded: routes by
  * their id, statuses by class. Metrics are for this machine and for tokens that hold `settings`.
  */
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import { isLoopbackHost } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
@@ -61,7 +61,8 @@ export function metricsPage(registry: Registry | undefined, auth: Auth, rules: E
   return async (request, response) => {
     const exchange = openExchange(request, rules);
     const principal = await authenticate(request, exchange, auth);
-    const isLocal = isLoopbackHost(exchange.address) && request.headers['x-forwarded-for'] === undefined;
+    const isLocal =
+      isLoopbackHost(exchange.address) && request.headers['x-forwarded-for'] === undefined && isOwnHost(request, rules);
     if (!isLocal && (principal === undefined || !can(principal, 'settings'))) {
       throw new GatewayError(
         principal === undefined ? 'NOT_SIGNED_IN' : 'FORBIDDEN',
@@ -73,6 +74,16 @@ export function metricsPage(registry: Registry | undefined, auth: Auth, rules: E
       .writeHead(200, { 'content-type': registry.contentType, 'cache-control': 'no-store' })
       .end(await registry.metrics());
   };
+}
+
+/**
+ * Is the request for a name of ours? The one place where Host is read, and only to refuse: a page of elsewhere whose name
+ * was made to mean 127.0.0.1 comes from this machine, too, with its own name in Host.
+ */
+function isOwnHost({ headers }: Pick<Request, 'headers'>, { origins }: EdgeRules): boolean {
+  const host = headers.host ?? '';
+  const name = host.replace(/:\d{1,5}$/, '').replaceAll(/^\[|\]$/g, '');
+  return isLoopbackHost(name) || [...origins].some((origin) => new URL(origin).host === host);
 }
 
 /** Names of what is not ready; nobody learns why from here. */

@@ -2,7 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import { sayLast } from '../../../relay/stream/ws-channel.ts';
 import { type Config, isLoopbackHost, LIMITS, originsOf } from '../../config.ts';
@@ -24,10 +24,11 @@ import { sendProblem } from '../api/problem.ts';
 import { type RouteDeps, routeHandler } from '../api/route-handler.ts';
 import { selfRoutes } from '../api/self-routes.ts';
 import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
-import { limitConnections, limitInFlight } from './connections.ts';
+import { cutStrangers, limitConnections, limitInFlight } from './connections.ts';
 import { Activity, drain } from './draining.ts';
 import { healthPage, httpMetrics, metricsPage, readyPage } from './metrics.ts';
 import { setSecurityHeaders } from './security-headers.ts';
+import { sometimes } from './sometimes.ts';
 import { onUpgrade } from './upgrades.ts';
 import { webFiles } from './web-files.ts';
 
@@ -78,6 +79,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const refusals = new Refusals(
     (entry) => options.audit.write(entry),
     (cause) => options.log.error({ err: cause }, 'audit.failed'),
+    options.now,
   );
   const events = eventRoutes({ hub: options.events, auth: options.auth });
   const metrics = httpMetrics(options.registry, events.listeners);
@@ -96,7 +98,16 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
   };
   const server = makeServer(makeApp(options, deps, events), certificate);
   const activity = new Activity(server);
+  const strangers = sometimes(options.now ?? Date.now, (address, times) => {
+    const hint = 'plain HTTP is for this machine and for ORIEL_TRUSTED_PROXY alone';
+    options.log.warn({ address, times, hint }, 'connection.cut');
+  });
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
+  if (!config.tls.enabled)
+    cutStrangers(server, rules.proxies, (address) => {
+      metrics.refused('connection');
+      strangers.say(address);
+    });
   limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   await listenOn(server, config.listen.host, config.listen.port);
   const stopReloading =
@@ -155,6 +166,7 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   for (const bound of routes) app[bound.route.method](expressPath(bound.route.path), routeHandler(bound, deps));
   app.get('/readyz', readyPage({ store: () => answers(options.store), ...options.ready }));
   app.get('/metrics', metricsPage(options.registry, options.auth, deps.rules));
+  app.use('/ws', socketsOnly(options, deps));
   app.use('/api', (_request, _response, next) =>
     next(new GatewayError('NOT_FOUND', 'the API has no such path or verb')),
   );
@@ -171,6 +183,24 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   };
   app.use(onError);
   return app;
+}
+
+/** A WebSocket comes as an upgrade and never here: what does has lost its `Upgrade` on the way, at a proxy that passes none. */
+function socketsOnly({ log, now }: ServerOptions, { rules }: RouteDeps): RequestHandler {
+  const lost = sometimes(now ?? Date.now, (address, times) => {
+    const hint = 'a proxy on the way does not pass WebSockets: docs/operations.md has examples that do';
+    log.warn({ address, times, hint }, 'websocket.not-passed');
+  });
+  return (request, response, next) => {
+    lost.say(peerOfRequest(request, rules.proxies).address);
+    response.setHeader('upgrade', 'websocket');
+    next(
+      new GatewayError(
+        'UPGRADE_NEEDED',
+        'this is a WebSocket, but the request came without its Upgrade header: a proxy on the way does not pass WebSockets',
+      ),
+    );
+  };
 }
 
 function requireUnique(routes: readonly BoundRoute[]): void {

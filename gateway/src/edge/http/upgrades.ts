@@ -7,7 +7,14 @@ import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Refusals } from '../../identity/audit/refusals.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
 import type { UpgradeHandler } from '../../platform/api/bind.ts';
-import { authenticate, type EdgeRules, openExchange, refuseForeign, refuseManyHeaders } from '../api/exchange.ts';
+import {
+  authenticate,
+  type EdgeRules,
+  hintOf,
+  openExchange,
+  refuseForeign,
+  refuseManyHeaders,
+} from '../api/exchange.ts';
 import { problemOf } from '../api/problem.ts';
 
 export interface UpgradeDeps {
@@ -24,7 +31,13 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
     const refuse = (thrown: unknown): void => {
       const error = asGatewayError(thrown);
       exchange.log.info(
-        { code: error.code, reason: error.message, path: pathOf(incoming), address: exchange.address },
+        {
+          code: error.code,
+          reason: error.message,
+          path: pathOf(incoming),
+          address: exchange.address,
+          ...hintOf(exchange, error),
+        },
         'upgrade.refused',
       );
       const actor = { id: null, name: '-', via: '-' };

@@ -65,7 +65,7 @@ export class Ceremonies {
     if (this.#limits.perSource < own) await this.#dropOldest(source, own - this.#limits.perSource);
     const all = counts.reduce((sum, { n }) => sum + Number(n), 0);
     const largest = counts[0]?.source;
-    if (this.#limits.open < all && largest != null) await this.#dropOldest(largest, 1);
+    if (this.#limits.open < all && largest !== undefined && largest !== null) await this.#dropOldest(largest, 1);
   }
 
   async #dropOldest(source: string, count: number): Promise<void> {

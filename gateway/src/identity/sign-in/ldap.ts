@@ -127,10 +127,8 @@ export function escapeFilter(value: string): string {
   return value
     .slice(0, LIMITS.filterChars)
 
-    .replaceAll(
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
-      /[\u0000-\u007f]/g,
-      (sign) => (/[A-Za-z0-9 .@_=,-]/.test(sign) ? sign : `\\${sign.charCodeAt(0).toString(16).padStart(2, '0')}`),
+    .replaceAll(/[^A-Za-z0-9 .@_=,-]/g, (sign) =>
+      0x7f < sign.charCodeAt(0) ? sign : `\\${sign.charCodeAt(0).toString(16).padStart(2, '0')}`,
     );
 }
 
