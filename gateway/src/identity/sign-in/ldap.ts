@@ -126,7 +126,6 @@ async function groupsOf(client: Client, config: LdapConfig, entry: DirectoryEntr
 export function escapeFilter(value: string): string {
   return value
     .slice(0, LIMITS.filterChars)
-
     .replaceAll(/[^A-Za-z0-9 .@_=,-]/g, (sign) =>
       0x7f < sign.charCodeAt(0) ? sign : `\\${sign.charCodeAt(0).toString(16).padStart(2, '0')}`,
     );
