@@ -96,6 +96,7 @@ const HOUSES: readonly House[] = [
       [
         'config.ts',
         'platform/secrets',
+        'platform/network',
         'platform/rights',
         'platform/process',
         'platform/store/migrations',
