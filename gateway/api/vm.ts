@@ -18,6 +18,9 @@ export const VM_LIMITS = {
   serialLines: 10_000,
 } as const;
 
+/** Beyond these it takes the right `limits`. */
+export const VM_SIZE_LIMITS = { vcpus: 16, memoryMiB: 65_536, disks: 8, diskBytes: 512 * 2 ** 30 } as const;
+
 /** What somebody asked for. The reconciler works until the observed state is this. */
 export const WantedState = z.enum(['running', 'paused', 'stopped', 'saved']);
 export type WantedState = z.infer<typeof WantedState>;

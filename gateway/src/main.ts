@@ -244,7 +244,12 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...taskRoutes(tasks, taskStore),
       ...sessions.routes,
     ],
-    lookups: { ...authLookups(auth), desktop: desktopLookup(vms), task: taskLookup(taskStore), ...sessions.lookups },
+    lookups: {
+      ...authLookups(auth),
+      desktop: desktopLookup(vms),
+      task: taskLookup(tasks, taskStore),
+      ...sessions.lookups,
+    },
     upgrades: sessions.upgrades,
     registry,
     ready: { 'disk-service': async () => storages.client(FIRST_STORAGE) !== undefined },

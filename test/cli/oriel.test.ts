@@ -111,7 +111,7 @@ describe('exit statuses', () => {
       it: 'a disk that is taken',
       args: ['vm', 'create', 'two', '--disk', 'toy-demo'],
       status: 5,
-      err: 'oriel: disk toy-demo is in use by VM toy\n',
+      err: 'oriel: disk toy-demo is in use by another VM\n',
     },
     {
       it: 'a value that cannot be',
@@ -215,7 +215,7 @@ describe('the rest of the gateway', () => {
     expect((await run('disk', 'snapshot', 'list', 'toy')).out).toMatch(/^NAME.*\nbefore /);
     expect(await run('disk', 'revert', 'toy')).toMatchObject({
       status: 5,
-      err: expect.stringContaining('in use by VM toy'),
+      err: expect.stringContaining('in use by'),
     });
     expect(await run('disk', 'snapshot', 'delete', 'toy', 'before')).toMatchObject({ status: 0 });
     expect(await json('disk', 'snapshot', 'list', 'toy')).toEqual([]);

@@ -29,6 +29,7 @@ export type LinuxDemo = TaskKind<PlanPayload<CreationState>>;
 export function linuxDemoKind({ storages, library, vms, cacheFolder }: LinuxDemoDeps): LinuxDemo {
   return planKind<CreationState>({
     kind: 'demo.linux',
+    needs: 'settings',
     lane: 'compute',
     canCancel: true,
     steps: [

@@ -39,6 +39,7 @@ export type Demo = TaskKind<PlanPayload<CreationState>>;
 export function demoKind({ storages, hosts, vms, runFolder }: DemoDeps): Demo {
   return planKind<CreationState>({
     kind: KIND,
+    needs: 'settings',
     lane: 'compute',
     canCancel: false,
     steps: [

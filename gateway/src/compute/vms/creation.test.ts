@@ -84,7 +84,7 @@ async function killedCreating(alongside: readonly PlanStep<CreationState>[], poi
   const tasks = newTasks();
   const all = creationSteps({ store: vmStore, disks, alongside, made: () => undefined });
   const { steps, isDead } = killedAt(all, point);
-  const kind = planKind<CreationState>({ kind: 'vm.create', lane: 'compute', canCancel: true, steps });
+  const kind = planKind<CreationState>({ kind: 'vm.create', needs: 'manage', lane: 'compute', canCancel: true, steps });
   tasks.register(kind);
   const vmId = '11111111-2222-4333-8444-555555555555';
   const hostId = hosts.list()[0]?.id ?? '';

@@ -87,5 +87,6 @@ export async function refuseCreation(store: VmStore, disks: VmDisks, asked: VmCr
   const { diskId } = asked.source;
   await disks.checkUsable(diskId);
   const holder = await store.holderOf(diskId);
-  if (holder !== undefined) throw new GatewayError('CONFLICT', `disk ${diskId} is in use by VM ${holder.name}`);
+  // Not which: the VM may be hidden from who asks.
+  if (holder !== undefined) throw new GatewayError('CONFLICT', `disk ${diskId} is in use by another VM`);
 }

@@ -18,6 +18,7 @@ import {
 import { type BoundRoute, bind } from '../../platform/api/bind.ts';
 import { can } from '../../platform/rights/rights.ts';
 import { pageByName } from '../../platform/store/page.ts';
+import { needsOfCreate, needsOfEdit, requireNeeds } from './reach.ts';
 import type { Vms } from './vms.ts';
 
 const versionOf = (vm: Vm): string => `${vm.revision}-${vm.state}`;
@@ -40,13 +41,17 @@ export function vmRoutes(vms: Vms): BoundRoute[] {
       return vm;
     }),
     bind(createVm, async ({ body, principal, note, header }) => {
+      requireNeeds(principal, needsOfCreate(body));
       const vm = await vms.create(body, principal.userId);
       note({ vm: vm.id, name: vm.name });
       header('Location', `/api/v1/vms/${vm.id}`);
       return vm;
     }),
-    bind(editVm, async ({ params, body, ifMatch, incoming, note }) => {
+    bind(editVm, async ({ params, body, ifMatch, incoming, note, principal }) => {
       const before = await vms.get(params.vmId);
+      const { hardware, cdImageId } = before;
+      const diskIds = before.disks.map(({ diskId }) => diskId);
+      requireNeeds(principal, needsOfEdit({ hardware, cdImageId, diskIds }, body));
       // The state is in the ETag so that no stale one is shown; an edit can only lose a race about the rest.
       const seen = new RegExp(`^"(${before.revision}-[a-z]+)"$`).exec(incoming.headers['if-match'] ?? '');
       ifMatch(seen?.[1] ?? versionOf(before));

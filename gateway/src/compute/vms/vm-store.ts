@@ -267,14 +267,10 @@ export class VmStore {
     }
   }
 
+  /** Not which VM has it: that one may be hidden from who asks. */
   async #refuseIfHeld(trx: Transaction<Database>, diskId: string): Promise<void> {
-    const holder = await trx
-      .selectFrom('vm_disks')
-      .innerJoin('vms', 'vms.id', 'vm_disks.vm_id')
-      .select('vms.name')
-      .where('disk_id', '=', diskId)
-      .executeTakeFirst();
-    if (holder !== undefined) throw new GatewayError('CONFLICT', `disk ${diskId} is in use by VM ${holder.name}`);
+    const held = await trx.selectFrom('vm_disks').select('vm_id').where('disk_id', '=', diskId).executeTakeFirst();
+    if (held !== undefined) throw new GatewayError('CONFLICT', `disk ${diskId} is in use by another VM`);
   }
 }
 

@@ -59,7 +59,13 @@ export class Vms {
     this.#reconciler = new Reconciler({ ...options, events: { changed: (id) => void this.#changed(id) } });
     const made = (vmId: string): void => this.#reconciler.wanted(vmId);
     this.creationSteps = creationSteps({ ...options, alongside: options.alongside ?? [], made });
-    this.#creation = planKind({ kind: 'vm.create', lane: 'compute', canCancel: true, steps: this.creationSteps });
+    this.#creation = planKind({
+      kind: 'vm.create',
+      needs: 'manage',
+      lane: 'compute',
+      canCancel: true,
+      steps: this.creationSteps,
+    });
     options.tasks.register(this.#creation);
   }
 

@@ -3,7 +3,7 @@ import type { Route } from '../../../api/route.ts';
 import { GatewayError } from '../../errors.ts';
 import type { ObjectLookups } from '../../platform/api/bind.ts';
 import { requireProof } from '../../platform/rights/proof.ts';
-import { can, canSee, type ObjectFacts, type Principal, withImplied } from '../../platform/rights/rights.ts';
+import { can, canSee, isOwn, type ObjectFacts, type Principal, withImplied } from '../../platform/rights/rights.ts';
 
 /**
  * Throws NOT_SIGNED_IN, FORBIDDEN, or NOT_FOUND where the caller may not even know that the object exists.
@@ -42,6 +42,7 @@ export async function checkAccess(
 
 /** The owner may, but a token of the owner only within its scopes: one for backups cannot take part in sessions. */
 function ownerMay(principal: Principal, facts: ObjectFacts): boolean {
-  if (facts.ownerId !== principal.userId) return false;
+  if (!isOwn(principal, facts)) return false;
+  if (facts.ownerNeeds !== undefined) return true;
   return principal.via.kind !== 'token' || withImplied(principal.via.scopes).has('open');
 }

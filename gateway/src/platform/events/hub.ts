@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { ApiEvent } from '../../../api/events.ts';
 import type { Right } from '../../../api/rights.ts';
 import { LIMITS } from '../../config.ts';
-import { can, canSee, type ObjectFacts, type Principal } from '../rights/rights.ts';
+import { can, canSee, isOwn, type ObjectFacts, type Principal } from '../rights/rights.ts';
 
 /** Who may see an event: everybody with the right on the object, and its owner. */
 export interface Audience extends ObjectFacts {
@@ -86,7 +86,7 @@ export class EventHub {
 /** May this principal see this event? */
 export function maySee(principal: Principal, audience: Audience): boolean {
   if (audience.right === undefined) return canSee(principal, audience);
-  return audience.ownerId === principal.userId || can(principal, audience.right, audience);
+  return isOwn(principal, audience) || can(principal, audience.right, audience);
 }
 
 function splitCursor(cursor: string): [string, number | undefined] {

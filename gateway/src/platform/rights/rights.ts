@@ -26,6 +26,8 @@ export interface Principal {
 export interface ObjectFacts {
   readonly ownerId?: string | undefined;
   readonly desktopId?: string | undefined;
+  /** What the owner must still hold for it to count that it is theirs, by their scopes too where a token asks. */
+  readonly ownerNeeds?: Right | undefined;
 }
 
 /** Rights on a desktop imply the lesser ones: who may open may view, who may do anything may see. */
@@ -91,7 +93,13 @@ export function rightsOn(principal: Principal, desktopId: string): Set<Right> {
 
 /** May the principal see this object at all? Its owner always may. */
 export function canSee(principal: Principal, facts: ObjectFacts): boolean {
-  return facts.ownerId === principal.userId || can(principal, 'see', facts);
+  return isOwn(principal, facts) || can(principal, 'see', facts);
+}
+
+/** Whether it counts that the object is the principal's own. */
+export function isOwn(principal: Principal, facts: ObjectFacts): boolean {
+  if (facts.ownerId === undefined || facts.ownerId !== principal.userId) return false;
+  return facts.ownerNeeds === undefined || can(principal, facts.ownerNeeds, facts);
 }
 
 export interface AssignmentFact {

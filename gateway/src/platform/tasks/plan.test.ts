@@ -53,7 +53,7 @@ function runner(steps: readonly PlanStep<State>[]) {
     log: openLog({ level: 'silent' }),
     now: Date.now,
   });
-  const kind = planKind<State>({ kind: 'test', lane: 'compute', canCancel: true, steps });
+  const kind = planKind<State>({ kind: 'test', needs: 'settings', lane: 'compute', canCancel: true, steps });
   tasks.register(kind);
   return { tasks, start: () => ({ kind, title: 'a test', startedBy: null, payload: planned<State>({ id: 'one' }) }) };
 }

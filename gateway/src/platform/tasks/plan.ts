@@ -5,6 +5,7 @@
  * step, `do` and `undo` are idempotent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Right } from '../../../api/rights.ts';
 import type { Lane } from './lanes.ts';
 import type { TaskContext, TaskKind } from './tasks.ts';
 
@@ -21,6 +22,7 @@ export type StepContext = Pick<TaskContext<unknown>, 'signal' | 'progress'>;
 
 export interface Plan<State> {
   readonly kind: string;
+  readonly needs: Right;
   readonly lane: Lane;
   readonly canCancel: boolean;
   readonly steps: readonly PlanStep<State>[];
@@ -43,6 +45,7 @@ export function planned<State>(state: State): PlanPayload<State> {
 export function planKind<State extends object>(plan: Plan<State>): TaskKind<PlanPayload<State>> {
   return {
     kind: plan.kind,
+    needs: plan.needs,
     lane: plan.lane,
     canCancel: plan.canCancel,
     onRestart: 'resume',

@@ -2,7 +2,7 @@
 
 import { cancelTask, getTask, listTasks } from '../../../api/task.ts';
 import { type BoundRoute, bind, type ObjectLookup } from '../api/bind.ts';
-import { can } from '../rights/rights.ts';
+import { can, isOwn } from '../rights/rights.ts';
 import { parseTimeCursor, timeCursor } from '../store/time.ts';
 import { type TaskStore, taskOf } from './task-store.ts';
 import type { Tasks } from './tasks.ts';
@@ -17,7 +17,8 @@ export function taskRoutes(tasks: Tasks, store: TaskStore): BoundRoute[] {
       const last = items.at(-1);
       const next =
         limit < rows.length && last !== undefined ? timeCursor({ at: last.created_at, id: last.id }) : undefined;
-      return { items: items.map(taskOf), next };
+      const mine = items.filter((row) => startedBy === undefined || isOwn(principal, tasks.factsOf(row)));
+      return { items: mine.map(taskOf), next };
     }),
     bind(getTask, async ({ params }) => taskOf(await store.require(params.taskId))),
     bind(cancelTask, async ({ params }) => await tasks.cancel(params.taskId)),
@@ -25,9 +26,9 @@ export function taskRoutes(tasks: Tasks, store: TaskStore): BoundRoute[] {
 }
 
 /** Whose a task is, for access decisions. */
-export function taskLookup(store: TaskStore): ObjectLookup {
+export function taskLookup(tasks: Tasks, store: TaskStore): ObjectLookup {
   return async (id) => {
     const row = await store.get(id);
-    return row === undefined ? undefined : { ownerId: row.started_by ?? undefined };
+    return row === undefined ? undefined : tasks.factsOf(row);
   };
 }

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Right } from '../../../api/rights.ts';
 import { openLog } from '../../log.ts';
-import { EventHub } from '../events/hub.ts';
+import { EventHub, maySee } from '../events/hub.ts';
+import { isOwn, makePrincipal, type Via } from '../rights/rights.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { TaskStore } from './task-store.ts';
 import { type TaskContext, type TaskKind, Tasks } from './tasks.ts';
@@ -40,6 +42,7 @@ function kindOf(
 ) {
   return {
     kind: 'test',
+    needs: 'settings',
     lane: 'storage',
     canCancel: true,
     onRestart: 'resume',
@@ -139,5 +142,32 @@ describe('tasks', () => {
     tasks.register(quick);
     for (let at = 0; at < 20; at++) await tasks.start(asked(copying));
     await tasks.run(asked(quick));
+  });
+
+  // Seen to fail with an owner who is enough, whatever the token is for, and whatever they may do by now.
+  test('are their owner’s only within what the owner, and the token, may do', async () => {
+    const kind = kindOf((_, { signal }) => untilAborted(signal), { needs: 'manage' });
+    tasks.register(kind);
+    const target = { type: 'vm', id: 'vm-1' } as const;
+    const { id } = await tasks.start({ ...asked(kind), target });
+    const facts = tasks.factsOf(await new TaskStore(store.db).require(id));
+    const rights = [{ desktopId: 'vm-1', rights: ['manage'] as const }];
+    const user = { id: 'user-1', name: 'u', roles: [], groupIds: [] };
+    const token = (scopes: readonly Right[]): Via => ({ kind: 'token', tokenId: 't', scopes });
+    const who = {
+      browser: makePrincipal(user, rights, { kind: 'local' }),
+      'token to manage': makePrincipal(user, rights, token(['manage'])),
+      'token to open': makePrincipal(user, rights, token(['open', 'see'])),
+      'owner who may no longer': makePrincipal(user, [], { kind: 'local' }),
+      'another manager': makePrincipal({ ...user, id: 'user-2' }, rights, { kind: 'local' }),
+      admin: makePrincipal({ ...user, id: 'user-3', roles: ['admin'] }, [], { kind: 'local' }),
+    };
+    const sees = Object.entries(who).filter(([, one]) => maySee(one, { ...facts, right: 'settings' }));
+    expect(sees.map(([name]) => name)).toEqual(['browser', 'token to manage', 'admin']);
+    expect(
+      Object.entries(who)
+        .filter(([, one]) => isOwn(one, facts))
+        .map(([name]) => name),
+    ).toEqual(['browser', 'token to manage']);
   });
 });

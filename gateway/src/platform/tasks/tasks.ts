@@ -4,10 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { LIVE_TOPICS } from '../../../api/desktop.ts';
+import type { Right } from '../../../api/rights.ts';
 import type { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../events/hub.ts';
+import type { ObjectFacts } from '../rights/rights.ts';
 import type { TaskRow } from '../store/tables/tasks.ts';
 import { type Lane, Lanes } from './lanes.ts';
 import { type TaskStore, taskOf } from './task-store.ts';
@@ -31,6 +33,8 @@ export interface TaskContext<Payload> {
 
 export interface TaskKind<Payload> {
   readonly kind: string;
+  /** The right that somebody must hold who began such work, to see it and to end it; on its VM, where it is about one. */
+  readonly needs: Right;
   /** Work of one lane never waits for work of another. */
   readonly lane: Lane;
   readonly canCancel: boolean;
@@ -297,11 +301,15 @@ export class Tasks {
     return { report, stop: () => void (isStopped = true) };
   }
 
+  /** Whose a task is, and what its owner must hold, for access decisions. */
+  factsOf(row: Pick<TaskRow, 'kind' | 'started_by' | 'target_type' | 'target_id'>): ObjectFacts {
+    const desktopId = row.target_type === 'vm' ? (row.target_id ?? undefined) : undefined;
+    const ownerNeeds = this.#kinds.get(row.kind)?.needs ?? 'settings';
+    return { ownerId: row.started_by ?? undefined, ownerNeeds, desktopId };
+  }
+
   #publish(row: TaskRow): void {
-    const audience =
-      row.started_by === null
-        ? { right: 'settings' as const }
-        : { ownerId: row.started_by, right: 'settings' as const };
+    const audience = { ...this.factsOf(row), right: 'settings' as const };
     this.#options.hub.publish(LIVE_TOPICS.task, { kind: 'changed', id: row.id, data: taskOf(row) }, audience);
   }
 }

@@ -110,9 +110,7 @@ export class Library {
   async requireClosed(diskId: string): Promise<void> {
     const { state } = await this.#disk(diskId);
     if (state.state !== 'open' && state.state !== 'faulted') return;
-    const holder = await this.#options.holderOf(diskId);
-    const who = holder === undefined ? 'by somebody' : `by VM ${holder.name}`;
-    throw new GatewayError('CONFLICT', `disk ${diskId} is in use ${who}: stop it first`);
+    throw new GatewayError('CONFLICT', `disk ${diskId} is in use: stop its VM first`);
   }
 
   async seal(reference: string): Promise<Disk> {
@@ -123,7 +121,7 @@ export class Library {
   /** Deletes whatever has the id: a disk that no VM has, or an image without children. */
   async delete(reference: string): Promise<void> {
     const found = await this.get(reference);
-    if (found.vm !== null) throw new GatewayError('CONFLICT', `disk ${found.name} is in use by VM ${found.vm.name}`);
+    if (found.vm !== null) throw new GatewayError('CONFLICT', `disk ${found.name} is in use by a VM`);
     if (found.kind === 'snapshot') throw new GatewayError('CONFLICT', 'a snapshot is deleted through its disk');
     const { client, id } = this.#options.storages.locate(reference);
     const gone = found.kind === 'disk' ? client.removeDisk({ id }) : client.removeImage({ id });

@@ -35,6 +35,7 @@ export function serviceTaskKind<Payload extends object>(
 ): TaskKind<Payload & Begun> {
   return {
     kind: work.kind,
+    needs: 'settings',
     lane: 'storage',
     canCancel: true,
     onRestart: 'resume',
