@@ -47,8 +47,9 @@ const HOUSES: readonly House[] = [
     ranks: [
       ['errors.ts', 'units.ts', 'disk.ts', 'limits.ts', 'unix-socket.ts'],
       ['storage', 'nbd'],
-      [['image', 'formats/vhd/codec']],
-      ['copy'],
+      ['image'],
+      ['formats/vhd/codec', 'copy'],
+      ['formats/format.ts'],
       ['formats/vhd', 'formats/raw'],
       ['formats'],
       ['chain'],

@@ -25,6 +25,7 @@ export type VhdErrorCode =
   | 'PARENT_NOT_FOUND' // no file that a locator names has the parent's identity
   | 'PARENT_MISMATCH' // the file is there, but it is not the image the child was made from
   | 'PARENT_OUTSIDE' // the locator leads out of the folders that may be read
+  | 'NO_IDENTITY' // the image has none that a child could be tied to
   | 'CHAIN_LOOP'
   | 'CHAIN_TOO_LONG'
   | 'LOCKED' // somebody else writes to the image; the message says who

@@ -5,6 +5,7 @@ export type { OperationOptions, Progress } from './copy/options.ts';
 export type { Range } from './copy/pieces.ts';
 export type { Disk, Extent, MaybeAsync } from './disk.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
+export type { ByteStream, NativeFormat } from './formats/format.ts';
 export { type OpenImageOptions, openImage } from './formats/open.ts';
 export type { ChainPolicy } from './image/chain-policy.ts';
 export type { Finding, FindingCode, OpenFinding, Severity } from './image/finding.ts';
@@ -17,14 +18,7 @@ export type { StatusRun } from './nbd/reply.ts';
 export { type NbdServer, type NbdTls, type ServedDisk, type ServeNbdOptions, serveNbd } from './nbd/server.ts';
 export { type CheckOptions, checkImage } from './ops/check.ts';
 export { type CompactOptions, type CompactResult, compactImage } from './ops/compact.ts';
-export {
-  type ConvertOptions,
-  convertDisk,
-  formatOf,
-  type NativeFormat,
-  type OpenSourceOptions,
-  openSource,
-} from './ops/convert.ts';
+export { type ConvertOptions, convertDisk, formatOf, type OpenSourceOptions, openSource } from './ops/convert.ts';
 export {
   type CreateChildOptions,
   type CreatedImage,
@@ -51,7 +45,7 @@ export { receiveDisk } from './ops/receive.ts';
 export { type RepairOptions, type RepairResult, repairImage } from './ops/repair.ts';
 export { type ResizeOptions, resizeImage } from './ops/resize.ts';
 export { type SnapshotOptions, type SnapshotResult, snapshotImage } from './ops/snapshot.ts';
-export { type ExportOptions, type ExportStream, exportStream } from './ops/stream.ts';
+export { type ExportOptions, exportStream } from './ops/stream.ts';
 export type {
   DiskInfo,
   DiskRates,

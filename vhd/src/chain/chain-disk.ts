@@ -171,7 +171,7 @@ export class ChainDisk implements Disk {
    * called, since a flush may be answered for what it took the moment it is the leaf. Errors: USAGE, CHAIN_TOO_LONG, IO.
    */
   async pushLeaf(image: Image): Promise<void> {
-    if (image.kind === 'fixed' || image.isReadOnly || !this.#canLead(image)) {
+    if (image.isWhole || image.isReadOnly || !this.#canLead(image)) {
       throw new VhdError(
         'USAGE',
         `${image.path} cannot become the leaf of ${this.name}: its size, block size or mode differs`,
@@ -213,7 +213,7 @@ export class ChainDisk implements Disk {
 
   /** True for an image that can be the leaf: the owner map counts in blocks of the leaf. */
   #canLead(image: Image): boolean {
-    const isFit = image.kind === 'fixed' || image.blockBytes === this.#links.grainBytes;
+    const isFit = image.isWhole || image.blockBytes === this.#links.grainBytes;
     return isFit && image.sizeBytes === this.sizeBytes && image.isReadOnly === this.isReadOnly;
   }
 
@@ -265,8 +265,8 @@ export class ChainDisk implements Disk {
     if (middle <= 0) return;
     const within = offset + headBytes - block * grainBytes;
     const first = within / SECTOR_BYTES;
-    // A fixed leaf has every sector; it gets here when a commit made it the leaf and nobody has looked at the block yet.
-    const position = leaf.kind === 'fixed' ? leaf.positionOf(offset + headBytes) : leaf.ensureBlock(block) + within;
+    // A whole leaf has every sector; it gets here when a commit made it the leaf and nobody has looked at the block yet.
+    const position = leaf.isWhole ? leaf.positionOf(offset + headBytes) : leaf.ensureBlock(block) + within;
     // The sectors become the leaf's when the data has arrived, not before: a flush must not show what is not there.
     const written = (): void => {
       leaf.markWritten(block, first, middle / SECTOR_BYTES);

@@ -1,6 +1,6 @@
 /**
- * The images of a chain and who of them stores what: the reading half of a `ChainDisk`. Spec: "Differencing Hard Disk
- * Image", "Sector bitmap" (quirk 12): a clear bit forwards to the parent, and to zeros where there is none.
+ * The images of a chain and who of them stores what: the reading half of a `ChainDisk`. A sector that
+ * an image does not store is its parent's, and zeros where there is none (quirk 12).
  */
 
 import { type Extent, type MaybeAsync, partOf } from '../disk.ts';
@@ -13,7 +13,7 @@ import { all } from './maybe-async.ts';
 import { OWNER, OwnerMap } from './owner-map.ts';
 import { SectorRuns } from './sector-runs.ts';
 
-/** The unit of the owner map over a fixed leaf. */
+/** The unit of the owner map over a whole leaf. */
 const DEFAULT_GRAIN_BYTES = 2 * 1024 * 1024;
 
 /** Links from the leaf to the root, and the owner of every sector. */
@@ -45,8 +45,8 @@ export class ChainLinks {
     this.#slotOfLink = links.map((_, i) => i);
     this.#leaf = leaf;
     this.#leafSlot = 0;
-    this.grainBytes = leaf.kind === 'fixed' ? DEFAULT_GRAIN_BYTES : leaf.blockBytes;
-    const initial = leaf.kind === 'fixed' ? 0 : OWNER.unknown;
+    this.grainBytes = leaf.isWhole ? DEFAULT_GRAIN_BYTES : leaf.blockBytes;
+    const initial = leaf.isWhole ? 0 : OWNER.unknown;
     this.owners = new OwnerMap(Math.ceil(leaf.sizeBytes / this.grainBytes), limits.ownerCacheBytes, initial);
   }
 
@@ -159,7 +159,7 @@ export class ChainLinks {
   #readStored(slot: number, into: Uint8Array, intoOffset: number, length: number, offset: number): MaybeAsync {
     const image = this.#slots[slot];
     if (image === undefined) throw new VhdError('IO', `${this.#leaf.path}: a link of its chain is gone`);
-    if (image.blockBytes < this.grainBytes && image.kind !== 'fixed') {
+    if (image.blockBytes < this.grainBytes && !image.isWhole) {
       return this.#readAcross(image, into, intoOffset, length, offset);
     }
     const position = image.positionOf(offset);
@@ -231,7 +231,7 @@ export class ChainLinks {
     for (let link = 0; link < this.#links.length; link++) {
       const image = this.#links[link];
       if (image === undefined || image.sizeBytes <= offset || !image.hasBlocks(offset, end - offset)) continue;
-      const isAlike = image.kind === 'fixed' || (image.blockBytes === this.grainBytes && image.isBlockFull(block));
+      const isAlike = image.isWhole || (image.blockBytes === this.grainBytes && image.isBlockFull(block));
       return isAlike && end <= image.sizeBytes ? this.#slotOfLink[link] : undefined;
     }
     return OWNER.none;
@@ -274,7 +274,7 @@ export class ChainLinks {
     const [link = 0] = links;
     const image = this.#links[link];
     const isSole = links.length === 1 && image?.blockBytes === this.grainBytes;
-    if (isSole && image.kind === 'dynamic' && until <= image.sizeBytes) {
+    if (isSole && !image.hasParent && until <= image.sizeBytes) {
       this.#extentsOfTable(list, offset, until, image, link);
       return;
     }
@@ -328,7 +328,7 @@ export class ChainLinks {
       if (image === undefined || image.sizeBytes <= offset) continue;
       const isAlike = image.blockBytes === this.grainBytes;
       if (isAlike ? image.positionOf(offset) < 0 : !image.hasBlocks(offset, this.endOfBlock(block) - offset)) continue;
-      const isWhole = isAlike && image.kind === 'dynamic' && this.endOfBlock(block) <= image.sizeBytes;
+      const isWhole = isAlike && !image.hasParent && this.endOfBlock(block) <= image.sizeBytes;
       return isWhole ? (this.#slotOfLink[link] ?? OWNER.none) : OWNER.unknown;
     }
     return OWNER.none;

@@ -1,17 +1,19 @@
 /** Who stands on an image: what has to be looked for before it is written to, folded or removed. */
 import path from 'node:path';
-import { VhdError } from '../errors.ts';
-import { readFooter, readHeader } from '../formats/vhd/image-metadata.ts';
+import { isVhdError } from '../errors.ts';
+import { openImage, tiesOf } from '../formats/open.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
 import { DISK_LIMITS } from '../limits.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
+import { findParent } from './parent.ts';
 
 /**
- * The images in the folder of `image` (and in `folders`) whose parent has the identity `uuid`. Files that are no images
+ * The images in the folder of `image` (and in `folders`) whose parent it is: that name `identity`. Files that are no images
  * are passed over; at most `DISK_LIMITS.siblings` files of a folder are looked at. Errors: IO.
  */
 export function findChildren(
   image: string,
-  uuid: string,
+  identity: string,
   storage: Storage,
   folders: readonly string[] = [],
 ): readonly string[] {
@@ -20,7 +22,7 @@ export function findChildren(
   for (const folder of new Set([folderOf(image), ...folders])) {
     for (const name of imagesIn(folder, storage)) {
       const candidate = path.join(folder, name);
-      if (storage.stat(candidate)?.identity !== own && parentUuidOf(candidate, storage) === uuid)
+      if (storage.stat(candidate)?.identity !== own && isChildOf(candidate, identity, own, storage))
         children.push(candidate);
     }
   }
@@ -32,19 +34,23 @@ function imagesIn(folder: string, storage: Storage): readonly string[] {
   return names.slice(0, DISK_LIMITS.siblings);
 }
 
-function parentUuidOf(image: string, storage: Storage): string | undefined {
+/** True for a child of the image whose identity is `identity` and whose file has the identity `file`. Errors: IO. */
+function isChildOf(candidate: string, identity: string, file: string | undefined, storage: Storage): boolean {
+  // One that the storage fails to read may be a child: a merge that does not see it would take its parent away.
+  if (tiesOf(candidate, storage)?.parentIdentity !== identity) return false;
+  return identity !== NIL_IDENTITY || leadsTo(candidate, file, storage);
+}
+
+/** Quirks 14 and 23: identities tie nothing where there are none; then it is the child's whose paths lead to the file. */
+function leadsTo(candidate: string, file: string | undefined, storage: Storage): boolean {
   try {
-    const file = storage.open(image, 'read');
-    try {
-      const { footer } = readFooter(file);
-      return footer.diskType === 'differencing' ? readHeader(file, footer).parentUuid : undefined;
-    } finally {
-      void file.close();
-    }
+    const child = openImage(candidate, { storage });
+    void child.close();
+    if (child.parent === undefined) return false;
+    const policy = { folders: ['/'] }; // Nothing is opened by this but to be told apart.
+    return storage.stat(findParent(child, child.parent, { storage, leaf: candidate, policy }).path)?.identity === file;
   } catch (error) {
-    // Not an image, or a damaged one: not a child of ours. One that the storage fails to read may be one: a merge that
-    // does not see it would take its parent away.
-    if (error instanceof VhdError && error.code !== 'IO') return undefined;
+    if (isVhdError(error) && error.code !== 'IO') return false;
     throw error;
   }
 }

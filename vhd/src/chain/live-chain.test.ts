@@ -49,7 +49,7 @@ class LiveDisk {
   async push(): Promise<void> {
     const child = pathOf(this.#next++);
     const leaf = this.disk.links[0];
-    const blockBytes = leaf === undefined || leaf.kind === 'fixed' ? 4 * SMALL_BLOCK_BYTES : leaf.blockBytes;
+    const blockBytes = leaf === undefined || leaf.isWhole ? 4 * SMALL_BLOCK_BYTES : leaf.blockBytes;
     await makeChild(this.storage, child, leaf?.path ?? '', { blockBytes });
     const pushed = this.disk.pushLeaf(openImage(child, { storage: this.storage, isReadOnly: false }));
     this.snapshots.push(this.content.slice());

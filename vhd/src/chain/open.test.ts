@@ -1,4 +1,5 @@
 /** Opening images and chains: what is found, what is refused, and that nothing in a file can lead out of its folders. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isVhdError } from '../errors.ts';
@@ -6,6 +7,7 @@ import { openImage } from '../formats/open.ts';
 import { BAT_UNUSED } from '../formats/vhd/codec/bat.ts';
 import { encodeFooter } from '../formats/vhd/codec/footer.ts';
 import { newChildImage, newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
+import { dateOf } from '../formats/vhd/codec/time.ts';
 import { readBytesSync } from '../storage/file.ts';
 import { MemoryContent } from '../storage/memory-file.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
@@ -48,7 +50,7 @@ describe('the footer', () => {
     patch(storage, IMAGE, 0, encodeFooter({ ...footer, timestampSeconds: 1 }));
     expect(await codesOf(storage)).toEqual(['FOOTER_MISMATCH']);
     const image = openImage(IMAGE, { storage });
-    expect(image.footer.timestampSeconds).toBe(footer.timestampSeconds);
+    expect(image.describe().createdAt).toBe(dateOf(footer.timestampSeconds).toISOString());
     await image.close();
     patch(storage, IMAGE, sizeBytes - 512, new Uint8Array(512));
     expect(await codesOf(storage)).toEqual(['FOOTER_TAIL']);
@@ -75,7 +77,7 @@ describe('the footer', () => {
     const inner = newDynamicImage({ sizeBytes: SIZE, uuid: '11111111-2222-3333-4444-555555555555', now: new Date() });
     patch(storage, IMAGE, 0, encodeFooter(inner.footer));
     const image = openImage(IMAGE, { storage });
-    expect([image.kind, image.sizeBytes]).toEqual(['fixed', 4096]);
+    expect([image.describe().type, image.sizeBytes]).toEqual(['fixed', 4096]);
     await image.close();
   });
 });
@@ -272,7 +274,13 @@ describe('chains that have no end', () => {
         now: new Date(),
         blockBytes: SMALL_BLOCK_BYTES,
       },
-      { uuid: footer.uuid, name: 'c.vhd', relativePath: './c.vhd', absolutePath: '/disks/c.vhd', modified: new Date() },
+      {
+        identity: footer.uuid,
+        name: 'c.vhd',
+        relativePath: './c.vhd',
+        absolutePath: '/disks/c.vhd',
+        modified: new Date(),
+      },
     );
     for (const part of loop.parts) patch(storage, '/disks/b.vhd', part.offset, part.bytes);
     await expect(openChain('/disks/c.vhd', { storage })).rejects.toMatchObject({ code: 'CHAIN_LOOP' });

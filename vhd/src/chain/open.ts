@@ -13,7 +13,7 @@ import type { Storage } from '../storage/storage.ts';
 import { fileSystem } from '../storage/storage.ts';
 import { ChainDisk, type ChainOptions } from './chain-disk.ts';
 import { findChildren } from './children.ts';
-import { findParent, openRawParent, type ParentFile } from './parent.ts';
+import { findParent, type ParentFile } from './parent.ts';
 
 /** How a chain is opened. */
 export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
@@ -65,7 +65,7 @@ function takeLock(path: string, { lease }: OpenChainOptions, storage: Storage): 
 function refuseParent(links: readonly Image[], storage: Storage): void {
   const leaf = links[0];
   if (leaf === undefined) return;
-  const children = findChildren(leaf.path, leaf.footer.uuid, storage);
+  const children = findChildren(leaf.path, leaf.identity, storage);
   if (0 < children.length)
     throw new VhdError('SEALED', `${leaf.path} is the parent of ${children.slice(0, 8).join(', ')}`);
 }
@@ -79,10 +79,10 @@ export function openLinks(path: string, options: OpenChainOptions = {}): Image[]
   let tableBytes = links[0]?.tableBytes ?? 0;
   try {
     const seen = new Set([storage.stat(path)?.identity]);
-    for (let child = links[0]; child?.header !== undefined && child.kind === 'differencing'; child = links.at(-1)) {
+    for (let child = links[0]; child?.parent !== undefined; child = links.at(-1)) {
       if (maxLinks <= links.length)
         throw new VhdError('CHAIN_TOO_LONG', `the chain of ${path} has more than ${maxLinks} images`);
-      const parent = findParent(child, { storage, leaf: path, policy: options.policy ?? {} });
+      const parent = findParent(child, child.parent, { storage, leaf: path, policy: options.policy ?? {} });
       const identity = storage.stat(parent.path)?.identity;
       if (seen.has(identity)) throw new VhdError('CHAIN_LOOP', `${parent.path} is its own ancestor`);
       seen.add(identity);
@@ -101,5 +101,5 @@ export function openLinks(path: string, options: OpenChainOptions = {}): Image[]
 }
 
 function openParent(parent: ParentFile, storage: Storage): Image {
-  return parent.isRaw ? openRawParent(parent.path, storage) : openImage(parent.path, { storage }, parent.findings);
+  return openImage(parent.path, parent.isRaw ? { storage, format: 'raw' } : { storage }, parent.findings);
 }

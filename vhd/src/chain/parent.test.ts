@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Header, LocatorEntry } from '../formats/vhd/codec/header.ts';
 import { encodeLocatorPath, type LocatorCode } from '../formats/vhd/codec/locator.ts';
-import { NIL_UUID } from '../formats/vhd/codec/uuid.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
 import { fileSystem } from '../storage/storage.ts';
 import { makeChild, makeImage } from '../testing/images.ts';
 import { codesOf, contentOf, makeWritten, patch, patchHeader, SIZE } from '../testing/written.ts';
@@ -81,7 +81,7 @@ describe('finding the parent, on real files', () => {
 
   test('quirk 14: a parent without identity is a raw file', async () => {
     fs.writeFileSync(at('in/raw.img'), Buffer.alloc(SIZE, 3));
-    setLocators([['W2ru', './raw.img']], { parentUuid: NIL_UUID });
+    setLocators([['W2ru', './raw.img']], { parentUuid: NIL_IDENTITY });
     expect(await contentOf(fileSystem, child())).toBe(3);
   });
 

@@ -1,12 +1,14 @@
 /** Opening one image: the one place that turns a path into an image, and refuses what must not be opened. */
-import { isVhdError } from '../errors.ts';
+import { isVhdError, VhdError } from '../errors.ts';
 import type { OpenFinding } from '../image/finding.ts';
-import type { Image } from '../image/image.ts';
+import type { Ties } from '../image/identity.ts';
+import type { FormatName, Image } from '../image/image.ts';
 import { refuseSealed } from '../image/seal.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
 import { fileSystem, type Storage } from '../storage/storage.ts';
-import { DynamicImage } from './vhd/dynamic-image.ts';
-import { FixedImage } from './vhd/fixed-image.ts';
-import { readDynamicTable, readFooter } from './vhd/image-metadata.ts';
+import { type ContentFormat, contentOfFile, isForeign, nameOfFormat } from './content.ts';
+import type { ImageFormat } from './format.ts';
+import { formatNamed } from './formats.ts';
 
 /** How an image is opened. */
 export interface OpenImageOptions {
@@ -19,6 +21,11 @@ export interface OpenImageOptions {
    * The storage must allow it (see `unseal`).
    */
   readonly isCommit?: boolean;
+  /**
+   * What the file is taken for. When left out its content says so, and a file that nothing recognizes is refused: it may
+   * be an image that has lost what tells it. `raw` takes it as it is.
+   */
+  readonly format?: FormatName;
 }
 
 /**
@@ -32,27 +39,59 @@ export function openImage(path: string, options: OpenImageOptions = {}, noticed:
   if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);
   const file = storage.open(path, isReadOnly ? 'read' : 'write');
   try {
-    const found = readFooter(file);
-    const reading = { ...found, findings: [...found.findings, ...noticed] };
-    if (reading.footer.diskType === 'fixed') return new FixedImage(file, reading);
-    return new DynamicImage(file, reading, readDynamicTable(file, reading.footer));
+    const format = options.format === undefined ? nativeFormatOf(file) : formatNamed(options.format);
+    return format.open(file, noticed);
   } catch (error) {
     void file.close();
     throw error;
   }
 }
 
-/** The identity of the image at a path; `undefined` where there is none, or nothing that is one. Errors: IO, READ_ONLY. */
-export function identityOf(name: string, storage: Storage): string | undefined {
+/** The format of an image that is one of ours by its content. Errors: NOT_VHD where it is not, IO. */
+export function nativeFormatOf(file: RandomAccessFile): ImageFormat {
+  const content = contentOfFile(file);
+  if (content !== 'raw' && isNative(content)) return formatNamed(content);
+  throw notOurs(file.path, content);
+}
+
+/** Runs `look` on a file and the format that it is one of by its content. Errors: NOT_FOUND, NOT_VHD, IO, those of `look`. */
+export function lookInto<T>(
+  path: string,
+  storage: Storage,
+  look: (file: RandomAccessFile, format: ImageFormat) => T,
+): T {
+  const file = storage.open(path, 'read');
   try {
-    const file = storage.open(name, 'read');
-    try {
-      return readFooter(file).footer.uuid;
-    } finally {
-      void file.close();
-    }
+    return look(file, nativeFormatOf(file));
+  } finally {
+    void file.close();
+  }
+}
+
+/**
+ * Whose child the image at a path is; `undefined` where there is none, or nothing that is one. The records of a damaged
+ * image may still say so. Errors: IO, READ_ONLY.
+ */
+export function tiesOf(path: string, storage: Storage): Ties | undefined {
+  try {
+    return lookInto(path, storage, (file, format) => format.tiesOf(file));
   } catch (error) {
     if (isVhdError(error, 'IO', 'READ_ONLY') || !isVhdError(error)) throw error;
     return undefined;
   }
+}
+
+/** The identity of the image at a path; `undefined` as in `tiesOf`. Errors: IO, READ_ONLY. */
+export function identityOf(path: string, storage: Storage): string | undefined {
+  return tiesOf(path, storage)?.identity;
+}
+
+function isNative(content: ContentFormat): content is FormatName {
+  return content === 'vhd' || content === 'raw';
+}
+
+function notOurs(path: string, content: ContentFormat): VhdError {
+  if (content === 'raw') return new VhdError('NOT_VHD', `${path} has no VHD footer, and nothing else tells what it is`);
+  const hint = isForeign(content) ? 'convert it first (oriel vhd convert)' : 'take the disk out of it first';
+  return new VhdError('NOT_VHD', `${path} is ${nameOfFormat(content)}, not a VHD: ${hint}`);
 }

@@ -14,7 +14,9 @@ export interface OpenFinding {
     | 'FOOTER_HEAD' // no valid copy at the start
     | 'FOOTER_MISMATCH' // both are valid and say different things
     | 'FOOTER_SHORT' // 511 bytes (quirk 1)
-    | 'PARENT_TIME'; // the parent was modified after the child was made, or the files were copied (quirk 14)
+    | 'FOOTER_PADDED' // something comes behind the footer of a fixed image (quirk 22)
+    | 'PARENT_TIME' // the parent was modified after the child was made, or the files were copied (quirk 14)
+    | 'PARENT_NAMELESS'; // the parent has no identity (quirk 23)
   readonly path: string;
   readonly message: string;
 }
@@ -29,6 +31,7 @@ export type FindingCode =
   | 'FOOTER_HEAD' // no valid copy at the start
   | 'FOOTER_MISMATCH' // both are valid and differ
   | 'FOOTER_SHORT' // 511 bytes (quirk 1)
+  | 'FOOTER_PADDED' // something comes behind the footer of a fixed image (quirk 22)
   | 'FOOTER_FEATURES' // the bit that must be set is not (quirk 18)
   | 'FOOTER_SAVED_STATE' // neither 0 nor 1 (quirk 18)
   | 'SIZE_DISPUTED' // qemu takes another size from the geometry (quirk 5)
@@ -39,6 +42,7 @@ export type FindingCode =
   | 'DATA_BEHIND_CLEAR_BIT' // stored bytes that the bitmap says are not there (quirk 12)
   | 'LOCATOR_DEAD' // a parent path outside of the file or of a length that nobody reads
   | 'PARENT_TIME' // quirk 14
+  | 'PARENT_NAMELESS' // the parent has no identity: it is taken by its name alone (quirk 23)
   | 'PARENT_UNSEALED' // SEALED-STAYS: the parent could be written to
   | 'INTERRUPTED'; // a journal waits to be finished
 

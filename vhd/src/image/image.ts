@@ -1,25 +1,35 @@
 /**
- * One VHD file, open: where its bytes lie, and which sectors it stores. An image knows nothing of its parent; what a
- * sector reads as that the image does not store is for the chain to say.
+ * One image, open: where its bytes lie, and which sectors it stores, whatever its format. An image names its parent and
+ * knows nothing of it; what a sector reads as that the image does not store is for the chain to say.
  */
-import type { DiskType, Footer } from '../formats/vhd/codec/footer.ts';
-import type { Header } from '../formats/vhd/codec/header.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import type { OpenFinding } from './finding.ts';
+import type { ImageDetails } from './image-details.ts';
+import type { StoredParent } from './parent-link.ts';
+
+/** The formats that are opened here; others go through qemu-img. */
+export type FormatName = 'vhd' | 'raw';
 
 /** An open image. Offsets, positions and lengths in bytes. */
 export interface Image {
-  readonly kind: DiskType;
+  readonly format: FormatName;
   readonly path: string;
   readonly file: RandomAccessFile;
-  readonly footer: Footer;
-  /** `undefined` in a fixed image. */
-  readonly header: Header | undefined;
+  /** What a child remembers its parent by; NIL_IDENTITY where the format has none, or a writer left it empty. */
+  readonly identity: string;
+  /** True where sectors that the image does not store are a parent's. */
+  readonly hasParent: boolean;
+  /** How it names its parent; `undefined` where it has none. Errors: IO. */
+  readonly parent: StoredParent | undefined;
+  /** True where every sector is stored, each at its own offset: there is no table, and no block is ever missing. */
+  readonly isWhole: boolean;
   /** Virtual size. */
   readonly sizeBytes: number;
+  /** The unit in which the image says what it stores. */
+  readonly sectorBytes: number;
   readonly isReadOnly: boolean;
   readonly findings: readonly OpenFinding[];
-  /** The unit of allocation: data within one block lies in one piece. A fixed image is one block. */
+  /** The unit of allocation: data within one block lies in one piece. A whole image is one block. */
   readonly blockBytes: number;
   /** Requests under way on `file` that were started by others; space is not reused while there are any. */
   requests: number;
@@ -46,7 +56,7 @@ export interface Image {
   markWritten(block: number, firstSector: number, count: number): void;
   /** True where the image stores every sector of the block. Errors: IO. */
   isBlockFull(block: number): boolean;
-  /** False where blocks stay once they are there: in fixed images, and where blktap's batmap would still list them (quirk 16). */
+  /** False where blocks stay once they are there: in whole images, and where another record would still list them. */
   readonly canDrop: boolean;
   /** Takes a block out of the image; its space is used again after the next flush. */
   dropBlock(block: number): void;
@@ -56,6 +66,8 @@ export interface Image {
   readonly dirtyBlocks: number;
   /** FLUSHED-IS-SAFE. At most two syncs. Not to be called while another flush of the image runs. Errors: IO, NO_SPACE. */
   flush(): Promise<void>;
+  /** What is worth telling about it besides. */
+  describe(): ImageDetails;
   /** Closes the file without a flush. Idempotent. */
   close(): Promise<void>;
 }

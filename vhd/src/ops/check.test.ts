@@ -1,11 +1,12 @@
 /** What a check finds, and what a repair makes of it: nothing is guessed, what is overwritten is kept. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openChain } from '../chain/open.ts';
 import { openImage } from '../formats/open.ts';
-import { encodeHeader } from '../formats/vhd/codec/header.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
+import { patchHeader } from '../testing/written.ts';
 import { checkImage } from './check.ts';
 import { compactImage } from './compact.ts';
 import { createImage } from './create.ts';
@@ -56,11 +57,7 @@ describe('check and repair', () => {
   test('quirk 14: a wrong time of the parent is a note, and mended', async () => {
     const storage = new MemoryStorage();
     const { leaf } = await makeKnownChain(storage, new Random(23), { links: 2, sizeBytes: SIZE_BYTES });
-    const image = openImage(leaf, { storage });
-    if (image.header === undefined) throw new Error('a child has a header');
-    storage
-      .open(leaf, 'write')
-      .writeSync(encodeHeader({ ...image.header, parentTimestampSeconds: 12345 }), 0, 1024, 512);
+    patchHeader(storage, leaf, { parentTimestampSeconds: 12345 });
     expect(await checkImage(leaf, { storage, isChain: true })).toMatchObject([
       { code: 'PARENT_TIME', severity: 'note' },
     ]);

@@ -6,9 +6,7 @@ import { findChildren } from '../chain/children.ts';
 import { openLinks } from '../chain/open.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { identityOf } from '../formats/open.ts';
-import { checkFile } from '../formats/vhd/check.ts';
-import { NIL_UUID } from '../formats/vhd/codec/uuid.ts';
+import { nativeFormatOf } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import { type Finding, warning } from '../image/finding.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -31,32 +29,39 @@ export async function checkImage(name: string, options: CheckOptions = {}): Prom
   const storage = storageOf(options);
   if (storage.stat(name) === undefined) throw new VhdError('NOT_FOUND', `no such image: ${name}`);
   if (options.isChain !== true) return checkOne(name, storage, options);
-  let paths: readonly string[] = [name];
+  const chain = await checkLinks(name, storage, options);
+  const findings = [...chain.findings];
+  for (const path of chain.images) findings.push(...(await checkOne(path, storage, options)));
+  return unique(findings);
+}
+
+interface LinksFound {
+  /** The images of the chain that are more than raw files; the image alone where the chain does not open. */
+  readonly images: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/** How the links of a chain stand to each other. Errors: IO. */
+async function checkLinks(name: string, storage: Storage, options: CheckOptions): Promise<LinksFound> {
   const findings: Finding[] = [];
   try {
     const links = openLinks(name, chainOptions(options));
-    paths = links
-      .filter((image) => image.footer.uuid !== NIL_UUID || image.header !== undefined)
-      .map((image) => image.path);
-    for (const image of links) {
-      await image.close();
-      for (const { code, path, message } of image.findings) {
-        if (code === 'PARENT_TIME') findings.push({ code, severity: 'note', path, message, isRepairable: true });
-      }
+    await Promise.all(links.map((image) => image.close()));
+    for (const { code, path, message } of links.flatMap((image) => image.findings)) {
+      if (code === 'PARENT_TIME') findings.push({ code, severity: 'note', path, message, isRepairable: true });
+      if (code === 'PARENT_NAMELESS') findings.push(warning(code, path, message));
     }
-    for (const parent of paths.slice(1)) {
-      if (storage.stat(parent)?.isWritable === true) {
-        findings.push(
-          warning('PARENT_UNSEALED', parent, 'the image has a child and could be written to', { isRepairable: true }),
-        );
-      }
+    for (const { path } of links.slice(1)) {
+      if (storage.stat(path)?.isWritable !== true) continue;
+      const message = 'the image has a child and could be written to';
+      findings.push(warning('PARENT_UNSEALED', path, message, { isRepairable: true }));
     }
+    return { images: links.filter(({ format }) => format !== 'raw').map(({ path }) => path), findings };
   } catch (error) {
     if (!isVhdError(error) || error.code === 'IO') throw error;
     findings.push({ code: error.code, severity: 'error', path: name, message: error.message, isRepairable: false });
+    return { images: [name], findings };
   }
-  for (const path of paths) findings.push(...(await checkOne(path, storage, options)));
-  return unique(findings);
 }
 
 async function checkOne(name: string, storage: Storage, options: CheckOptions): Promise<readonly Finding[]> {
@@ -68,12 +73,11 @@ async function checkOne(name: string, storage: Storage, options: CheckOptions): 
   }
   const file = storage.open(name, 'read');
   try {
-    findings.push(...(await checkFile(file, options)));
-    const uuid = identityOf(name, storage) ?? NIL_UUID;
-    if (
-      storage.stat(name)?.isWritable === true &&
-      0 < findChildren(name, uuid, storage, options.policy?.folders ?? []).length
-    ) {
+    const format = nativeFormatOf(file);
+    findings.push(...(await format.check(file, options)));
+    const { identity } = format.tiesOf(file);
+    const isWritable = storage.stat(name)?.isWritable === true;
+    if (isWritable && 0 < findChildren(name, identity, storage, options.policy?.folders ?? []).length) {
       findings.push(
         warning('PARENT_UNSEALED', name, 'the image has a child and could be written to', { isRepairable: true }),
       );

@@ -5,7 +5,7 @@
 import { openChain } from '../chain/open.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
-import { rewriteImage } from '../formats/vhd/compact.ts';
+import { formatNamed } from '../formats/formats.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed } from '../image/seal.ts';
 import { writeNewFile } from '../storage/new-file.ts';
@@ -38,12 +38,14 @@ async function compactLocked(name: string, options: CompactOptions, storage: Sto
   try {
     const leaf = disk.links[0];
     if (leaf === undefined) throw new VhdError('NOT_VHD', `${name} is no VHD`);
-    if (leaf.kind === 'fixed') {
-      await convertDisk(disk, name, { ...options, storage, to: 'fixed', uuid: leaf.footer.uuid, isReplacing: true });
+    if (leaf.isWhole) {
+      await convertDisk(disk, name, { ...options, storage, to: 'fixed', uuid: leaf.identity, isReplacing: true });
     } else {
       const isBelow = (offset: number, length: number): boolean =>
         disk.links.slice(1).some((image) => offset < image.sizeBytes && image.hasBlocks(offset, length));
-      await writeNewFile(name, { storage, isReplacing: true }, (file) => rewriteImage(leaf, file, isBelow, options));
+      await writeNewFile(name, { storage, isReplacing: true }, (file) =>
+        formatNamed(leaf.format).rewrite(leaf, file, isBelow, options),
+      );
     }
   } finally {
     await disk.close();

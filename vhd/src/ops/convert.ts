@@ -2,26 +2,24 @@
  * Converts between raw files and VHD images, zeros left out on both ways. A differencing image is read through its
  * whole chain, so the result stands alone. Other formats go through qemu-img: see foreign.ts.
  */
+
 import { randomUUID } from 'node:crypto';
 import { openChain } from '../chain/open.ts';
 import type { FileSink } from '../copy/copy.ts';
 import { copyDisk } from '../copy/copy.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
-import { rawSink } from '../copy/raw-sink.ts';
 import type { Disk } from '../disk.ts';
 import { isVhdError, VhdError } from '../errors.ts';
+import type { NativeFormat } from '../formats/format.ts';
+import { targetOf } from '../formats/formats.ts';
 import { openRawDisk } from '../formats/raw/raw-disk.ts';
-import { DEFAULT_BLOCK_BYTES } from '../formats/vhd/codec/layout.ts';
 import { readFooter } from '../formats/vhd/image-metadata.ts';
-import { dynamicSink, fixedSink } from '../formats/vhd/sinks.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
 import { finishPending } from './finish.ts';
-
-/** What this library reads and writes by itself. */
-export type NativeFormat = 'raw' | 'fixed' | 'dynamic';
 
 /** How a conversion is done. Sizes in bytes. */
 export interface ConvertOptions extends OperationOptions {
@@ -101,18 +99,14 @@ export async function convertDisk(source: Disk, target: string, options: Convert
 
 /** The sink for a format. */
 export function sinkFor(
-  file: Parameters<typeof rawSink>[0],
+  file: RandomAccessFile,
   options: Pick<ConvertOptions, 'to' | 'blockBytes' | 'uuid' | 'now'>,
 ): FileSink {
-  const fields = { uuid: options.uuid ?? randomUUID(), now: options.now ?? new Date() };
-  switch (options.to) {
-    case 'raw':
-      return rawSink(file);
-    case 'fixed':
-      return fixedSink(file, fields);
-    case 'dynamic':
-      return dynamicSink(file, options.blockBytes ?? DEFAULT_BLOCK_BYTES, fields);
-  }
+  return targetOf(options.to).sink(file, {
+    identity: options.uuid ?? randomUUID(),
+    now: options.now ?? new Date(),
+    ...(options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes }),
+  });
 }
 
 /** Virtual size of the result: the source's, rounded up for Azure (quirk 20). Errors: USAGE, TOO_LARGE. */

@@ -7,15 +7,12 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
-import type { Footer } from '../formats/vhd/codec/footer.ts';
-import {
-  type NewImage,
-  newChildImage,
-  newDynamicImage,
-  newFixedImage,
-  type ParentLink,
-} from '../formats/vhd/codec/image.ts';
-import { readFooter } from '../formats/vhd/image-metadata.ts';
+import type { NewFile, NewImageFields } from '../formats/format.ts';
+import { formatNamed, targetOf } from '../formats/formats.ts';
+import { openImage } from '../formats/open.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
+import type { Image } from '../image/image.ts';
+import type { ParentLink } from '../image/parent-link.ts';
 import { seal } from '../image/seal.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
@@ -59,10 +56,11 @@ export interface CreatedImage {
 
 /** Creates an empty image. Errors: EXISTS, USAGE, TOO_LARGE, NO_SPACE, NOT_FOUND (the folder), IO. */
 export async function createImage(name: string, options: CreateOptions): Promise<CreatedImage> {
-  const uuid = options.uuid ?? randomUUID();
-  const fields = { sizeBytes: options.sizeBytes, uuid, now: options.now ?? new Date(), ...blockSizeOf(options) };
-  const image = options.type === 'fixed' ? newFixedImage(fields) : newDynamicImage(fields);
-  return place(name, image, storageOf(options), options.isReplacing ?? false);
+  const { sizeBytes } = options;
+  const fields = fieldsOf(options);
+  const file = targetOf(options.type ?? 'dynamic').newImage(sizeBytes, fields);
+  await place(name, file, storageOf(options), options.isReplacing ?? false);
+  return { path: name, uuid: fields.identity, sizeBytes };
 }
 
 /**
@@ -72,29 +70,44 @@ export async function createImage(name: string, options: CreateOptions): Promise
 export async function createChild(name: string, options: CreateChildOptions): Promise<CreatedImage> {
   const storage = storageOf(options);
   refuseOtherWriter(options.parent, storage);
-  const parent = readParent(options.parent, storage);
-  const sizeBytes = options.sizeBytes ?? parent.currentSizeBytes;
-  if (sizeBytes < parent.currentSizeBytes) {
-    throw new VhdError('USAGE', `a child of ${sizeBytes} bytes cannot hold its parent of ${parent.currentSizeBytes}`);
+  const parent = openImage(options.parent, { storage });
+  void parent.close();
+  const sizeBytes = options.sizeBytes ?? parent.sizeBytes;
+  if (sizeBytes < parent.sizeBytes) {
+    throw new VhdError('USAGE', `a child of ${sizeBytes} bytes cannot hold its parent of ${parent.sizeBytes}`);
   }
-  const fields = {
-    sizeBytes,
-    uuid: options.uuid ?? randomUUID(),
-    now: options.now ?? new Date(),
-    ...blockSizeOf(options),
-  };
-  const image = newChildImage(fields, parentLink(name, options.parent, parent.uuid, storage));
+  const fields = fieldsOf(options);
+  const link = parentLink(name, options.parent, tieTo(parent), storage);
+  const file = newChildOf(parent, sizeBytes, fields, link);
   seal(options.parent, storage);
-  return place(name, image, storage, options.isReplacing ?? false);
+  await place(name, file, storage, options.isReplacing ?? false);
+  return { path: name, uuid: fields.identity, sizeBytes };
+}
+
+/** The identity that a new child is tied to its parent by. Errors: NO_IDENTITY. */
+export function tieTo(parent: Image): string {
+  if (parent.identity !== NIL_IDENTITY) return parent.identity;
+  throw new VhdError(
+    'NO_IDENTITY',
+    `${parent.path} has no identity (16 bytes of zeros, quirk 23): a child could not tell it from a raw disk, and readers would disagree`,
+  );
+}
+
+/** An empty child of an open image, in the format of that. Errors: UNSUPPORTED, USAGE, TOO_LARGE. */
+export function newChildOf(parent: Image, sizeBytes: number, fields: NewImageFields, link: ParentLink): NewFile {
+  const { newChild } = formatNamed(parent.format);
+  if (newChild === undefined)
+    throw new VhdError('UNSUPPORTED', `${parent.path} is ${parent.format}: it has no children`);
+  return newChild(sizeBytes, fields, link);
 }
 
 /** How a child at `childName` refers to its parent: by a relative and by an absolute path. Errors: NOT_FOUND. */
-export function parentLink(childName: string, parentName: string, uuid: string, storage: Storage): ParentLink {
+export function parentLink(childName: string, parentName: string, identity: string, storage: Storage): ParentLink {
   const absolutePath = storage.resolve(parentName);
   const childFolder = storage.resolve(folderOf(childName));
   const relative = path.relative(childFolder, absolutePath);
   return {
-    uuid,
+    identity,
     name: path.basename(absolutePath),
     relativePath: relative.startsWith('../') ? relative : `./${relative}`,
     absolutePath,
@@ -102,27 +115,23 @@ export function parentLink(childName: string, parentName: string, uuid: string, 
   };
 }
 
-async function place(name: string, image: NewImage, storage: Storage, isReplacing: boolean): Promise<CreatedImage> {
+async function place(name: string, image: NewFile, storage: Storage, isReplacing: boolean): Promise<void> {
   if (!isReplacing && storage.stat(name) !== undefined) throw new VhdError('EXISTS', `${name} is there already`);
   await writeNewFile(name, { storage, isReplacing }, (file) => writeParts(file, image));
-  return { path: name, uuid: image.footer.uuid, sizeBytes: image.footer.currentSizeBytes };
 }
 
 /** Writes the bytes of a new image into an empty file. Errors: NO_SPACE, IO. */
-export async function writeParts(file: RandomAccessFile, image: NewImage): Promise<void> {
-  for (const part of image.parts) await file.write(part.bytes, 0, part.bytes.byteLength, part.offset);
+export async function writeParts(file: RandomAccessFile, { parts, lengthBytes }: NewFile): Promise<void> {
+  for (const part of parts) await file.write(part.bytes, 0, part.bytes.byteLength, part.offset);
+  if (file.sizeBytes < lengthBytes) await file.truncate(lengthBytes);
 }
 
-function blockSizeOf(options: { readonly blockBytes?: number }): { readonly blockBytes?: number } {
-  return options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes };
-}
-
-/** Errors: NOT_VHD, POISONED, UNSUPPORTED, FOOTER_*, NOT_FOUND, IO. */
-function readParent(name: string, storage: Storage): Footer {
-  const file = storage.open(name, 'read');
-  try {
-    return readFooter(file).footer;
-  } finally {
-    void file.close();
-  }
+function fieldsOf(options: {
+  readonly uuid?: string;
+  readonly now?: Date;
+  readonly blockBytes?: number;
+}): NewImageFields {
+  const { uuid, now, blockBytes } = options;
+  const block = blockBytes === undefined ? {} : { blockBytes };
+  return { identity: uuid ?? randomUUID(), now: now ?? new Date(), ...block };
 }

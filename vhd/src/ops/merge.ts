@@ -100,8 +100,8 @@ export function planMerge(name: string, options: MergeOptions, storage: Storage)
     if (target === undefined || end < 1)
       throw new VhdError('NOT_AN_ANCESTOR', `${options.into ?? ''} is not an ancestor of ${name}`);
     for (let i = 1; i <= end; i++) refuseOthers(links[i], links[i - 1], options, storage);
-    const folded = links.slice(0, end).map((image) => ({ file: storage.resolve(image.path), uuid: image.footer.uuid }));
-    return { target: storage.resolve(target.path), targetUuid: target.footer.uuid, links: folded };
+    const folded = links.slice(0, end).map((image) => ({ file: storage.resolve(image.path), uuid: image.identity }));
+    return { target: storage.resolve(target.path), targetUuid: target.identity, links: folded };
   } finally {
     for (const image of links) void image.close();
   }
@@ -161,7 +161,7 @@ async function putPiece(
   bytes: Uint8Array,
   { offset, length }: Range,
 ): Promise<void> {
-  const isHole = target.kind === 'dynamic' && target.positionOf(offset) < 0;
+  const isHole = !target.hasParent && target.positionOf(offset) < 0;
   if (isHole && isZero(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length)) return; // It reads as zero already.
   const block = Math.floor(offset / target.blockBytes);
   const within = offset - block * target.blockBytes;
@@ -197,11 +197,11 @@ function refuseOthers(
 }
 
 function childrenOf(
-  image: { readonly path: string; readonly footer: { readonly uuid: string } },
+  image: Pick<Image, 'path' | 'identity'>,
   options: MergeOptions,
   storage: Storage,
 ): readonly string[] {
-  return findChildren(image.path, image.footer.uuid, storage, options.policy?.folders ?? []);
+  return findChildren(image.path, image.identity, storage, options.policy?.folders ?? []);
 }
 
 /** The children of the topmost link: they become the target's. */

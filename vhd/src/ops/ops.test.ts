@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openChain } from '../chain/open.ts';
+import type { NativeFormat } from '../formats/format.ts';
 import { journalName } from '../storage/journal-name.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { Random, TEST_DEPTH } from '../testing/random.ts';
 import { GIB, MIB } from '../units.ts';
 import { checkImage } from './check.ts';
 import { compactImage } from './compact.ts';
-import { convertDisk, type NativeFormat, openSource } from './convert.ts';
+import { convertDisk, openSource } from './convert.ts';
 import { createChild, createImage } from './create.ts';
 import { diffDisks } from './diff.ts';
 import { finishPending } from './finish.ts';

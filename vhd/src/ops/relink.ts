@@ -1,5 +1,5 @@
 /** Gives a differencing image another parent, or the same one at another place, in one journaled step. */
-import { relinkPatch } from '../formats/vhd/relink.ts';
+import { lookInto } from '../formats/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import { parentLink } from './create.ts';
 import { type JournalStep, patchSteps } from './journal.ts';
@@ -11,14 +11,10 @@ import { type JournalStep, patchSteps } from './journal.ts';
 export function relinkSteps(
   child: string,
   parent: string,
-  parentUuid: string,
+  parentIdentity: string,
   storage: Storage,
 ): readonly JournalStep[] {
-  const file = storage.open(child, 'read');
-  try {
-    const patch = relinkPatch(file, parentLink(child, parent, parentUuid, storage));
-    return patchSteps({ do: 'patch', file: child, ...patch }, storage);
-  } finally {
-    void file.close();
-  }
+  const link = parentLink(child, parent, parentIdentity, storage);
+  const { identity, ...patch } = lookInto(child, storage, (file, format) => format.relink(file, link));
+  return patchSteps({ do: 'patch', file: child, uuid: identity, ...patch }, storage);
 }

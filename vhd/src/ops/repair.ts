@@ -6,7 +6,7 @@ import path from 'node:path';
 import { openLinks } from '../chain/open.ts';
 import { chainOptions, storageOf } from '../copy/options.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { repairPatch } from '../formats/vhd/repair.ts';
+import { lookInto } from '../formats/open.ts';
 import type { Finding } from '../image/finding.ts';
 import { seal } from '../image/seal.ts';
 import { readBytesSync } from '../storage/file.ts';
@@ -65,13 +65,12 @@ function patchFor(
   options: RepairOptions,
   storage: Storage,
 ): PatchStep | undefined {
-  const file = storage.open(image, 'read');
-  try {
-    const patch = repairPatch(file, codes, () => parentModified(image, options, storage));
-    return patch && { do: 'patch', file: image, ...patch };
-  } finally {
-    void file.close();
-  }
+  const patch = lookInto(image, storage, (file, format) =>
+    format.repair(file, codes, () => parentModified(image, options, storage)),
+  );
+  if (patch === undefined) return undefined;
+  const { identity, ...rest } = patch;
+  return { do: 'patch', file: image, uuid: identity, ...rest };
 }
 
 function parentModified(image: string, options: RepairOptions, storage: Storage): Date | undefined {

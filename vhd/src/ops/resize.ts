@@ -4,8 +4,8 @@ import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from
 import { dataRanges } from '../copy/pieces.ts';
 import { isZero } from '../copy/zeros.ts';
 import { VhdError } from '../errors.ts';
+import { formatNamed } from '../formats/formats.ts';
 import { openImage } from '../formats/open.ts';
-import { resizePatch } from '../formats/vhd/resize.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -41,7 +41,7 @@ async function resizeLocked(name: string, options: ResizeOptions, storage: Stora
   try {
     const { sizeBytes } = options;
     if (sizeBytes === image.sizeBytes) return;
-    const patch = resizePatch(image, sizeBytes);
+    const { identity, ...patch } = formatNamed(image.format).resize(image.file, sizeBytes);
     if (sizeBytes < image.sizeBytes) {
       if (options.isShrinking !== true) {
         throw new VhdError(
@@ -51,8 +51,7 @@ async function resizeLocked(name: string, options: ResizeOptions, storage: Stora
       }
       await refuseData(name, sizeBytes, options);
     }
-    const { uuid } = image.footer;
-    await runSteps(name, patchSteps({ do: 'patch', file: name, uuid, ...patch }, storage), storage);
+    await runSteps(name, patchSteps({ do: 'patch', file: name, uuid: identity, ...patch }, storage), storage);
   } finally {
     await image.close();
   }

@@ -2,17 +2,18 @@
  * Snapshot of an image that nobody writes to: the file gets a second name and is sealed, and a child takes its place
  * under the old name. The switch is one rename: before it the old name is the image, after it the child.
  */
+
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { findChildren } from '../chain/children.ts';
 import { type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
+import type { NewFile } from '../formats/format.ts';
 import { identityOf, openImage } from '../formats/open.ts';
-import { type NewImage, newChildImage } from '../formats/vhd/codec/image.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { temporaryName } from '../storage/temporary.ts';
-import { writeParts } from './create.ts';
+import { newChildOf, tieTo, writeParts } from './create.ts';
 import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 
@@ -71,18 +72,13 @@ async function snapshotLocked(name: string, snapshot: string, now: Date, storage
 }
 
 /** The child of what will be the snapshot; it is in the same folder, under a name that is not there yet. */
-function emptyChild(name: string, snapshot: string, uuid: string, now: Date, storage: Storage): NewImage {
+function emptyChild(name: string, snapshot: string, identity: string, now: Date, storage: Storage): NewFile {
   const parent = openImage(name, { storage });
   void parent.close();
   const base = path.basename(snapshot);
-  const fields = {
-    sizeBytes: parent.sizeBytes,
-    uuid,
-    now,
-    ...(parent.kind === 'fixed' ? {} : { blockBytes: parent.blockBytes }),
-  };
-  return newChildImage(fields, {
-    uuid: parent.footer.uuid,
+  const fields = { identity, now, ...(parent.isWhole ? {} : { blockBytes: parent.blockBytes }) };
+  return newChildOf(parent, parent.sizeBytes, fields, {
+    identity: tieTo(parent),
     name: base,
     relativePath: `./${base}`,
     absolutePath: path.join(storage.resolve(folderOf(name)), base),

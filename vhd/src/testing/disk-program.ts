@@ -203,7 +203,7 @@ export class DiskProgram {
     this.recording.mark('snapshot');
     storage.link(LEAF, sealed);
     const leaf = disk.links[0];
-    const blockBytes = leaf === undefined || leaf.kind === 'fixed' ? GRAIN_OF_FIXED : leaf.blockBytes;
+    const blockBytes = leaf === undefined || leaf.isWhole ? GRAIN_OF_FIXED : leaf.blockBytes;
     await makeChild(storage, child, sealed, { blockBytes });
     // The next open finds the new leaf before the chain writes to it, as in the disk service.
     storage.rename(child, LEAF);

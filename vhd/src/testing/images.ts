@@ -34,7 +34,7 @@ export async function makeChild(
   void file.close();
   const absolutePath = path.resolve(parent);
   const link = {
-    uuid: footer.uuid,
+    identity: footer.uuid,
     name: path.basename(parent),
     relativePath: `./${path.relative(path.dirname(path.resolve(name)), absolutePath)}`,
     absolutePath,

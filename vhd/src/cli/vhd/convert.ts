@@ -4,8 +4,9 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
+import type { NativeFormat } from '../../formats/format.ts';
 import { serveNbd } from '../../nbd/server.ts';
-import { type ConvertOptions, convertDisk, type NativeFormat, openSource } from '../../ops/convert.ts';
+import { type ConvertOptions, convertDisk, openSource } from '../../ops/convert.ts';
 import {
   convertFromForeign,
   convertToForeign,

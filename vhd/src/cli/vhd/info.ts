@@ -25,12 +25,11 @@ export function infoVerb(cli: VhdCli): Command {
 
 function linesOf(info: ImageInfo): readonly string[] {
   const bytes = (n: number): string => `${formatSize(n)} (${n})`;
-  const { cylinders, heads, sectorsPerTrack } = info.geometry;
   const lines = [
     info.path,
     `  type        ${info.type}${info.isSealed ? ', sealed' : ''}${info.isInterrupted ? ', an operation was cut off' : ''}`,
     `  identity    ${info.uuid}`,
-    `  size        ${bytes(info.virtualBytes)}${info.qemuBytes === info.virtualBytes ? '' : `; qemu sees ${info.qemuBytes}`}`,
+    `  size        ${bytes(info.virtualBytes)}${(info.qemuBytes ?? info.virtualBytes) === info.virtualBytes ? '' : `; qemu sees ${info.qemuBytes}`}`,
     `  file        ${bytes(info.fileBytes)}, stored ${formatSize(info.storedBytes)}`,
   ];
   if (info.blocks !== undefined) {
@@ -38,8 +37,12 @@ function linesOf(info: ImageInfo): readonly string[] {
       `  blocks      ${info.allocatedBlocks ?? 0} of ${info.blocks}, ${formatSize(info.blockBytes ?? 0)} each`,
     );
   }
-  lines.push(`  created     ${info.createdAt} by ${JSON.stringify(info.creator)} ${info.creatorVersion}`);
-  lines.push(`  geometry    ${cylinders}/${heads}/${sectorsPerTrack}`);
+  if (info.createdAt !== undefined)
+    lines.push(`  created     ${info.createdAt} by ${JSON.stringify(info.creator)} ${info.creatorVersion}`);
+  if (info.geometry !== undefined) {
+    const { cylinders, heads, sectorsPerTrack } = info.geometry;
+    lines.push(`  geometry    ${cylinders}/${heads}/${sectorsPerTrack}`);
+  }
   if (info.parent !== undefined) {
     lines.push(`  parent      ${info.parent.name}, identity ${info.parent.uuid}`);
     for (const [code, path] of Object.entries(info.parent.paths)) lines.push(`    ${code}      ${path}`);

@@ -1,9 +1,10 @@
 /** Looks for what is wrong with the bytes of one VHD: its footers, its table, its bitmaps. Nothing is written. */
-import { type OperationOptions, throwIfCancelled } from '../../copy/options.ts';
+import { throwIfCancelled } from '../../copy/options.ts';
 import { isZero } from '../../copy/zeros.ts';
 import { type Finding, warning } from '../../image/finding.ts';
 import { type RandomAccessFile, readBytesSync } from '../../storage/file.ts';
 import { alignUp, formatSize, SECTOR_BYTES } from '../../units.ts';
+import type { CheckFileOptions } from '../format.ts';
 import type { BlockTable } from './block-table.ts';
 import { bitmapBytes, sectorRuns } from './codec/bitmap.ts';
 import { decodeFooter, FOOTER_BYTES, type Footer, qemuSizeBytes } from './codec/footer.ts';
@@ -11,12 +12,6 @@ import type { Header } from './codec/header.ts';
 import { blockSpanBytes } from './codec/layout.ts';
 import { findFreeSpace } from './free-space.ts';
 import { type FooterReading, findTableProblem, misplaced, readFooter, readUncheckedTable } from './image-metadata.ts';
-
-/** How thoroughly to look. */
-export interface CheckFileOptions extends OperationOptions {
-  /** Reads the data too, to find bytes behind clear bits (quirk 12). */
-  readonly isDeep?: boolean;
-}
 
 /** Findings that are listed for one image; more of them say nothing new. */
 const MAX_FINDINGS = 1000;

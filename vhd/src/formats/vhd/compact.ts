@@ -23,6 +23,7 @@ import {
   nextBlockOffset,
   planLayout,
 } from './codec/layout.ts';
+import { readFooter, readHeader } from './image-metadata.ts';
 import { putBlock, writeTable } from './sinks.ts';
 
 /**
@@ -83,16 +84,16 @@ async function whatToKeep(
   }
   bytes.fill(0, SLOT_HEAD_BYTES + length); // Behind the end of the disk there is nothing (quirk 10).
   const runs = dataRuns(bytes, SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + length);
-  if (leaf.kind === 'dynamic') bitmap.fill(0xff);
+  if (!leaf.hasParent) bitmap.fill(0xff);
   if (0 < runs.length) return runs;
   // Zeros over data of a parent are content; zeros over nothing are not.
   return isBelow(offset, length) ? runs : undefined;
 }
 
 async function writeMetadata(file: RandomAccessFile, leaf: Image, table: BlockTable, endBytes: number): Promise<void> {
-  const { header } = leaf;
-  if (header === undefined) throw new VhdError('UNSUPPORTED', `${leaf.path} is fixed and has no table`);
-  const footer = encodeFooter(compactFooter(leaf.footer));
+  const reading = readFooter(leaf.file);
+  const header = readHeader(leaf.file, reading.footer);
+  const footer = encodeFooter(compactFooter(reading.footer));
   const put = (bytes: Uint8Array, offset: number): Promise<void> => file.write(bytes, 0, bytes.byteLength, offset);
   let at = LOCATORS_OFFSET;
   const locators = [];

@@ -17,6 +17,8 @@
 import { VhdError } from '../../errors.ts';
 import type { OpenFinding } from '../../image/finding.ts';
 import type { Image } from '../../image/image.ts';
+import type { ImageDetails } from '../../image/image-details.ts';
+import type { StoredParent } from '../../image/parent-link.ts';
 import { DISK_LIMITS } from '../../limits.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { SyncGuard } from '../../storage/sync-guard.ts';
@@ -27,8 +29,10 @@ import { bitmapBytes, hasAllSectors, markSectors, sectorRuns } from './codec/bit
 import { encodeFooter, FOOTER_BYTES, type Footer, hasBatmap } from './codec/footer.ts';
 import type { Header } from './codec/header.ts';
 import { blockSpanBytes, nextBlockOffset } from './codec/layout.ts';
+import { detailsOf } from './details.ts';
 import { findFreeSpace } from './free-space.ts';
 import type { DynamicTable, FooterReading } from './image-metadata.ts';
+import { storedParent } from './stored-parent.ts';
 
 /** Metadata on its way to the file: taken from memory when a flush begins. */
 interface Batch {
@@ -48,12 +52,14 @@ interface BitmapWrite {
 
 /** An open dynamic or differencing image. */
 export class DynamicImage implements Image {
-  readonly kind: 'dynamic' | 'differencing';
+  readonly format = 'vhd';
   readonly path: string;
   readonly file: RandomAccessFile;
-  readonly footer: Footer;
-  readonly header: Header;
+  readonly identity: string;
+  readonly hasParent: boolean;
+  readonly isWhole = false;
   readonly sizeBytes: number;
+  readonly sectorBytes: number = SECTOR_BYTES;
   readonly isReadOnly: boolean;
   readonly findings: readonly OpenFinding[];
   readonly blockBytes: number;
@@ -62,6 +68,8 @@ export class DynamicImage implements Image {
   readonly table: BlockTable;
   requests = 0;
 
+  readonly #footer: Footer;
+  readonly #header: Header;
   readonly #bitmapBytes: number;
   readonly #footerBytes: Uint8Array;
   readonly #fill: BlockFill;
@@ -79,16 +87,22 @@ export class DynamicImage implements Image {
   #lastBitmap: Uint8Array | undefined;
   #freed: number[] = [];
 
-  constructor(file: RandomAccessFile, reading: FooterReading, metadata: DynamicTable) {
-    this.kind = reading.footer.diskType === 'differencing' ? 'differencing' : 'dynamic';
+  constructor(
+    file: RandomAccessFile,
+    reading: FooterReading,
+    metadata: DynamicTable,
+    findings: readonly OpenFinding[],
+  ) {
     this.path = file.path;
     this.file = file;
-    this.footer = reading.footer;
-    this.header = metadata.header;
+    this.identity = reading.footer.uuid;
+    this.hasParent = reading.footer.diskType === 'differencing';
+    this.#footer = reading.footer;
+    this.#header = metadata.header;
     this.table = metadata.table;
     this.sizeBytes = reading.footer.currentSizeBytes;
     this.isReadOnly = file.isReadOnly;
-    this.findings = reading.findings;
+    this.findings = findings;
     this.blockBytes = metadata.header.blockBytes;
     this.canDrop = !hasBatmap(reading.footer);
     this.#bitmapBytes = bitmapBytes(this.blockBytes);
@@ -99,6 +113,15 @@ export class DynamicImage implements Image {
     this.#guard = new SyncGuard(file);
     // A tail that a power cut or an old writer left unwhole is written anew; the next flush syncs it.
     if (!this.isReadOnly && !reading.isTailWhole) file.writeSync(this.#footerBytes, 0, FOOTER_BYTES, this.#endBytes);
+  }
+
+  get parent(): StoredParent | undefined {
+    return this.hasParent ? storedParent(this.file, this.#header) : undefined;
+  }
+
+  describe(): ImageDetails {
+    const { blockBytes, table } = this;
+    return { ...detailsOf(this.#footer), blockBytes, blocks: table.length, allocatedBlocks: table.used };
   }
 
   get tableBytes(): number {
@@ -288,7 +311,7 @@ export class DynamicImage implements Image {
     this.#guard.isDirty = true;
     this.table.set(block, at / SECTOR_BYTES);
     this.#dirtyEntries.add(block);
-    if (this.kind === 'dynamic') {
+    if (!this.hasParent) {
       this.#fill.set(block, FILL.full); // Nothing lies below: sectors that were never written are zeros, here and anywhere.
     } else {
       this.#fill.set(block, FILL.partial);
@@ -299,7 +322,7 @@ export class DynamicImage implements Image {
   }
 
   #freeSpace(): number[] {
-    this.#free ??= findFreeSpace(this.table, this.header, this.#endBytes, this.footer.headerOffset);
+    this.#free ??= findFreeSpace(this.table, this.#header, this.#endBytes, this.#footer.headerOffset);
     return this.#free;
   }
 
@@ -322,7 +345,7 @@ export class DynamicImage implements Image {
   }
 
   #fullBitmap(block: number): Uint8Array {
-    if (this.kind === 'dynamic') return this.#allOnes;
+    if (!this.hasParent) return this.#allOnes;
     const bitmap = new Uint8Array(this.#bitmapBytes);
     markSectors(bitmap, 0, this.#sectorsOf(block));
     return bitmap;
@@ -380,7 +403,7 @@ export class DynamicImage implements Image {
     const sector = Buffer.alloc(SECTOR_BYTES);
     for (let i = 0; i < blocks.length; ) {
       const first = Math.floor((blocks[i] ?? 0) / perSector) * perSector;
-      const position = this.header.batOffset + first * 4;
+      const position = this.#header.batOffset + first * 4;
       // The table of another writer need not end on a sector.
       const length = Math.min(SECTOR_BYTES, alignUp((this.table.length - first) * 4, 4));
       this.file.readSync(sector, 0, length, position);

@@ -3,6 +3,7 @@
  * Format", "Dynamic Disk Header Format", "Block Allocation Table". An image may come from anywhere: every number is
  * checked against the size of the file before anything is allocated for it.
  */
+
 import { VhdError } from '../../errors.ts';
 import type { OpenFinding } from '../../image/finding.ts';
 import { type RandomAccessFile, readBytesSync } from '../../storage/file.ts';
@@ -20,6 +21,7 @@ import {
 } from './codec/footer.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from './codec/header.ts';
 import { blockSpanBytes } from './codec/layout.ts';
+import { footerBeforePadding } from './signature.ts';
 
 /** The footer in force, and where the tail of the file starts. */
 export interface FooterReading {
@@ -50,7 +52,7 @@ export function readFooter(file: RandomAccessFile): FooterReading {
   const head = attempt(() => decodeFooter(readBytesSync(file, 0, Math.min(size, FOOTER_BYTES))));
   const isHeadUsable = head.footer !== undefined && head.footer.diskType !== 'fixed';
   const footer = chooseFooter(tail.footer, isHeadUsable ? head.footer : undefined, size);
-  if (footer === undefined) throw noFooter(file.path, tail.error, head.error);
+  if (footer === undefined) return readPadded(file) ?? refuse(noFooter(file.path, tail.error, head.error));
   refuseUnusable(file.path, footer);
   const isTail = footer === tail.footer;
   const tailLength = footer.isShort ? OLD_FOOTER_BYTES : FOOTER_BYTES;
@@ -60,6 +62,25 @@ export function readFooter(file: RandomAccessFile): FooterReading {
     endBytes: isTail ? size - tailLength : Math.ceil(size / SECTOR_BYTES) * SECTOR_BYTES,
     isTailWhole: isTail && !footer.isShort,
   };
+}
+
+/** Quirk 22: a fixed image that something was put behind, by a storage that rounds files up. Errors: IO. */
+function readPadded(file: RandomAccessFile): FooterReading | undefined {
+  const at = footerBeforePadding(file);
+  if (at === undefined) return undefined;
+  const footer = decodeFooter(readBytesSync(file, at, FOOTER_BYTES));
+  refuseUnusable(file.path, footer);
+  const message = `${file.sizeBytes - at - FOOTER_BYTES} bytes come behind the footer at ${at}: qemu, Hyper-V and Azure find none at the end`;
+  return {
+    footer,
+    findings: [{ code: 'FOOTER_PADDED', path: file.path, message }],
+    endBytes: at,
+    isTailWhole: false,
+  };
+}
+
+function refuse(error: VhdError): never {
+  throw error;
 }
 
 /** Reads header and table of a dynamic or differencing image. Errors: HEADER_*, BAT_*, TOO_LARGE, FOOTER_FIELD. */

@@ -3,18 +3,20 @@
  * not looked at. Spec: "Parent Locator Entries".
  */
 import { VhdError } from '../../errors.ts';
-import type { Part, Patch } from '../../image/patch.ts';
+import type { ParentLink } from '../../image/parent-link.ts';
+import type { Part } from '../../image/patch.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { alignUp, SECTOR_BYTES } from '../../units.ts';
+import type { ImagePatch } from '../format.ts';
 import { BAT_UNUSED } from './codec/bat.ts';
 import { encodeFooter } from './codec/footer.ts';
 import { encodeHeader, type Header } from './codec/header.ts';
-import { linkHeader, type ParentLink } from './codec/image.ts';
+import { linkHeader } from './codec/image.ts';
 import { BAT_OFFSET, HEADER_OFFSET } from './codec/layout.ts';
 import { type FooterReading, readFooter, readHeader } from './image-metadata.ts';
 
 /** What makes the image in `file` a child of `parent`. Errors: NO_PARENT where it is not differencing, NOT_VHD, HEADER_*. */
-export function relinkPatch(file: RandomAccessFile, parent: ParentLink): Patch & { readonly uuid: string } {
+export function relinkPatch(file: RandomAccessFile, parent: ParentLink): ImagePatch {
   const reading = readFooter(file);
   if (reading.footer.diskType !== 'differencing')
     throw new VhdError('NO_PARENT', `${file.path} is ${reading.footer.diskType}: it has no parent`);
@@ -23,7 +25,7 @@ export function relinkPatch(file: RandomAccessFile, parent: ParentLink): Patch &
   const parts = hasOurLayout(header, reading)
     ? [...linked.paths, { offset: HEADER_OFFSET, bytes: encodeHeader(linked.header) }]
     : appended(file, reading, linked);
-  return { uuid: reading.footer.uuid, parts };
+  return { identity: reading.footer.uuid, parts };
 }
 
 /** True where the locator slots of our layout are free to write to: between our header and our table there is only them. */

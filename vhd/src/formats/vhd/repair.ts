@@ -1,8 +1,9 @@
 /** What can be mended in an image without guessing: footers from their copy, padding, marks, times. */
 import { isVhdError } from '../../errors.ts';
-import type { Part, Patch } from '../../image/patch.ts';
+import type { Part } from '../../image/patch.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { alignDown, alignUp, SECTOR_BYTES } from '../../units.ts';
+import type { ImagePatch } from '../format.ts';
 import { BlockTable } from './block-table.ts';
 import { batBytes, batEntriesFor } from './codec/bat.ts';
 import { encodeFooter, FOOTER_BYTES } from './codec/footer.ts';
@@ -16,6 +17,7 @@ const FOOTER_CODES = [
   'FOOTER_HEAD',
   'FOOTER_MISMATCH',
   'FOOTER_SHORT',
+  'FOOTER_PADDED',
   'FOOTER_FEATURES',
   'FOOTER_SAVED_STATE',
 ];
@@ -28,7 +30,7 @@ export function repairPatch(
   file: RandomAccessFile,
   codes: ReadonlySet<string>,
   parentModified: () => Date | undefined,
-): (Patch & { readonly uuid: string }) | undefined {
+): ImagePatch | undefined {
   const reading = readFooter(file);
   const { footer } = reading;
   const parts: Part[] = [];
@@ -44,7 +46,7 @@ export function repairPatch(
   const modified = codes.has('PARENT_TIME') ? parentModified() : undefined;
   if (modified !== undefined) parts.push(parentTime(file, reading, modified));
   if (parts.length === 0) return undefined;
-  return { uuid: footer.uuid, parts, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
+  return { identity: footer.uuid, parts, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
 }
 
 /**

@@ -3,28 +3,29 @@
  * to 2040 GiB, and the table of another writer is moved behind the data, since the format lets it lie anywhere; no block
  * ever moves (quirk 19).
  */
-import type { Image } from '../../image/image.ts';
 import type { Part, Patch } from '../../image/patch.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { alignUp, SECTOR_BYTES } from '../../units.ts';
+import type { ImagePatch } from '../format.ts';
 import { BAT_UNUSED, batBytes, batEntriesFor, encodeBat } from './codec/bat.ts';
 import { encodeFooter, type Footer, hasBatmap } from './codec/footer.ts';
 import { geometryFor } from './codec/geometry.ts';
 import { encodeHeader, type Header } from './codec/header.ts';
 import { newDynamicImage, newFixedImage, newFooter } from './codec/image.ts';
 import { DATA_ALIGN_BYTES, planLayout } from './codec/layout.ts';
-import { readDynamicTable, readFooter } from './image-metadata.ts';
+import { type FooterReading, readDynamicTable, readFooter, readHeader } from './image-metadata.ts';
 
-/** What gives an image another size; it is only read. Errors: USAGE, TOO_LARGE (the limits are those of a new image). */
-export function resizePatch(image: Image, sizeBytes: number): Patch {
-  assertPossible(image, sizeBytes);
-  return image.kind === 'fixed' ? fixedPatch(image, sizeBytes) : dynamicPatch(image.file, sizeBytes);
-}
-
-function assertPossible(image: Image, sizeBytes: number): void {
-  const fields = { sizeBytes, uuid: image.footer.uuid, now: new Date(0) };
-  if (image.kind === 'fixed') newFixedImage(fields);
-  else newDynamicImage({ ...fields, blockBytes: image.blockBytes, hasSlack: false });
+/** What gives the image in `file` another size. Errors: USAGE, TOO_LARGE (the limits are those of a new image). */
+export function resizePatch(file: RandomAccessFile, sizeBytes: number): ImagePatch {
+  const reading = readFooter(file);
+  const { uuid, diskType, currentSizeBytes } = reading.footer;
+  const fields = { sizeBytes, uuid, now: new Date(0) };
+  if (diskType === 'fixed') {
+    newFixedImage(fields);
+    return { identity: uuid, ...fixedPatch(reading.footer, currentSizeBytes, sizeBytes) };
+  }
+  newDynamicImage({ ...fields, blockBytes: readHeader(file, reading.footer).blockBytes, hasSlack: false });
+  return { identity: uuid, ...dynamicPatch(file, reading, sizeBytes) };
 }
 
 function resized(footer: Footer, sizeBytes: number): Footer {
@@ -48,15 +49,14 @@ function creatorOf(footer: Footer): Pick<Footer, 'creatorApp' | 'creatorVersion'
 }
 
 /** The footer moves; where it was is content now and must read as zero. */
-function fixedPatch(image: Image, sizeBytes: number): Patch {
-  const footer: Part = { offset: sizeBytes, bytes: encodeFooter(resized(image.footer, sizeBytes)) };
-  const wasFooter: Part = { offset: image.sizeBytes, bytes: new Uint8Array(SECTOR_BYTES) };
-  const parts = image.sizeBytes < sizeBytes ? [footer, wasFooter] : [footer];
+function fixedPatch(before: Footer, oldBytes: number, sizeBytes: number): Patch {
+  const footer: Part = { offset: sizeBytes, bytes: encodeFooter(resized(before, sizeBytes)) };
+  const wasFooter: Part = { offset: oldBytes, bytes: new Uint8Array(SECTOR_BYTES) };
+  const parts = oldBytes < sizeBytes ? [footer, wasFooter] : [footer];
   return { parts, sizeBytes: sizeBytes + SECTOR_BYTES };
 }
 
-function dynamicPatch(file: RandomAccessFile, sizeBytes: number): Patch {
-  const reading = readFooter(file);
+function dynamicPatch(file: RandomAccessFile, reading: FooterReading, sizeBytes: number): Patch {
   const { header, table: old } = readDynamicTable(file, reading.footer);
   const bat = old.toArray();
   const entries = batEntriesFor(sizeBytes, header.blockBytes);

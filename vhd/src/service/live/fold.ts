@@ -171,7 +171,7 @@ export class Folding {
       throw new VhdError('UNSUPPORTED', `${leaf} would be a differencing image without a parent`);
     const steps: JournalStep[] = [
       ...relinkSteps(leaf, parent, uuidOf(parent, storage), storage),
-      { do: 'remove', file: path, uuid: folded.footer.uuid },
+      { do: 'remove', file: path, uuid: folded.identity },
     ];
     await runSteps(leaf, steps, storage);
   }
@@ -244,5 +244,5 @@ export class Folding {
 function uuidOf(path: string, storage: Storage): string {
   const image = openImage(path, { storage });
   void image.close();
-  return image.footer.uuid;
+  return image.identity;
 }

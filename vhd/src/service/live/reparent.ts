@@ -68,7 +68,7 @@ export async function recoverReparent(task: TaskRecord, { shared }: LiveParts): 
   if (saved === null || record === undefined) return false;
   const child = openImage(records.diskPath(record, saved.child), { storage });
   void child.close();
-  if (child.header?.parentUuid !== uuidOf(targetOf(input, shared), storage)) return false;
+  if (child.parent?.identity !== uuidOf(targetOf(input, shared), storage)) return false;
   await takeBase(input, saved.kept, shared);
   await removeBelow(input.id, record.links, shared);
   return true;

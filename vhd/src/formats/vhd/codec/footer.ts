@@ -3,9 +3,10 @@
  * Spec: Virtual Hard Disk Image Format Specification 1.0, "Hard Disk Footer Format". All fields are big-endian.
  */
 import { VhdError } from '../../../errors.ts';
+import type { Geometry } from '../../../image/image-details.ts';
 import { LIMITS, SECTOR_BYTES } from '../../../units.ts';
 import { checksumOf, viewOf } from './checksum.ts';
-import { type Geometry, geometryBytes, MAX_GEOMETRY } from './geometry.ts';
+import { geometryBytes, MAX_GEOMETRY } from './geometry.ts';
 import { uuidBytes, uuidOf } from './uuid.ts';
 
 /** Where each field of a footer lies. */

@@ -2,14 +2,8 @@
  * Cylinders, heads, sectors. Spec: "CHS Calculation" in the appendix. Never authoritative here (quirk 7): every image
  * we read has the size its footer states; the geometry is for old guests and for readers that go by it.
  */
+import type { Geometry } from '../../../image/image-details.ts';
 import { SECTOR_BYTES } from '../../../units.ts';
-
-/** Disk geometry of a footer. */
-export interface Geometry {
-  readonly cylinders: number;
-  readonly heads: number;
-  readonly sectorsPerTrack: number;
-}
 
 /** The largest geometry; readers that go by CHS switch to the stated size when they see it. */
 export const MAX_GEOMETRY: Geometry = { cylinders: 65_535, heads: 16, sectorsPerTrack: 255 };

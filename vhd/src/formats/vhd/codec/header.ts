@@ -3,10 +3,11 @@
  * "Parent Locator Entries". All fields are big-endian.
  */
 import { VhdError } from '../../../errors.ts';
+import { NIL_IDENTITY } from '../../../image/identity.ts';
 import { LIMITS, SECTOR_BYTES } from '../../../units.ts';
 import { checksumOf, viewOf } from './checksum.ts';
 import { decodeParentName, encodeParentName } from './locator.ts';
-import { NIL_UUID, uuidBytes, uuidOf } from './uuid.ts';
+import { uuidBytes, uuidOf } from './uuid.ts';
 
 /** Where each field of a header lies. */
 const HEADER = {
@@ -59,7 +60,7 @@ export interface Header {
   readonly maxTableEntries: number;
   /** Bytes of data in one block; a power of two. */
   readonly blockBytes: number;
-  /** Identity of the parent; NIL_UUID in a dynamic image, and in a child of a raw file (quirk 14). */
+  /** Identity of the parent; NIL_IDENTITY in a dynamic image, and in a child of a raw file (quirk 14). */
   readonly parentUuid: string;
   /** Modification time of the parent when the child was made, seconds since 2000-01-01 UTC. Often wrong: only a hint. */
   readonly parentTimestampSeconds: number;
@@ -124,7 +125,7 @@ export function encodeHeader(header: Header): Uint8Array {
 
 /** A header of a dynamic image: no parent. */
 export function plainHeader(fields: Pick<Header, 'batOffset' | 'maxTableEntries' | 'blockBytes'>): Header {
-  return { ...fields, parentUuid: NIL_UUID, parentTimestampSeconds: 0, parentName: '', locators: [] };
+  return { ...fields, parentUuid: NIL_IDENTITY, parentTimestampSeconds: 0, parentName: '', locators: [] };
 }
 
 /**

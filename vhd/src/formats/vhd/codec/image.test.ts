@@ -13,7 +13,7 @@ import { uuidBytes } from './uuid.ts';
 
 const UUID = '01234567-89ab-cdef-0123-456789abcdef';
 const now = new Date('2026-11-21T00:00:00Z');
-const link = { uuid: UUID, name: 'p.vhd', relativePath: './p.vhd', absolutePath: '/p.vhd', modified: now };
+const link = { identity: UUID, name: 'p.vhd', relativePath: './p.vhd', absolutePath: '/p.vhd', modified: now };
 
 function bytesOf(image: NewImage): Buffer {
   const file = Buffer.alloc(image.lengthBytes);

@@ -2,7 +2,9 @@
  * New, empty images as bytes: which bytes go where, in one list. Pure; ops/create.ts puts them into a file, the export
  * stream sends them. Spec: "Hard Disk Footer Format", "Dynamic Disk Header Format", "Parent Locator Entries".
  */
+
 import { VhdError } from '../../../errors.ts';
+import type { ParentLink } from '../../../image/parent-link.ts';
 import type { Part } from '../../../image/patch.ts';
 import { alignUp, formatSize, LIMITS, SECTOR_BYTES } from '../../../units.ts';
 import { emptyBatPieces } from './bat.ts';
@@ -12,18 +14,6 @@ import { encodeHeader, type Header, type LocatorEntry, plainHeader } from './hea
 import { DEFAULT_BLOCK_BYTES, type Layout, LOCATOR_SLOT_BYTES, LOCATORS_OFFSET, planLayout } from './layout.ts';
 import { encodeLocatorPath, type LocatorCode } from './locator.ts';
 import { vhdSeconds } from './time.ts';
-
-/** What a child stores about its parent. Paths with `/`. */
-export interface ParentLink {
-  readonly uuid: string;
-  /** File name without folders. */
-  readonly name: string;
-  /** From the folder of the child, starting with `./` or `../`. */
-  readonly relativePath: string;
-  readonly absolutePath: string;
-  /** Modification time of the parent file. */
-  readonly modified: Date;
-}
 
 /** A new image: its records, and all the bytes of the file that are not zero. */
 export interface NewImage {
@@ -132,7 +122,7 @@ export function linkHeader(
   }
   const linked: Header = {
     ...header,
-    parentUuid: parent.uuid,
+    parentUuid: parent.identity,
     parentTimestampSeconds: vhdSeconds(parent.modified),
     parentName: parent.name,
     locators,

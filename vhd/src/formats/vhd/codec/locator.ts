@@ -1,6 +1,6 @@
 /**
  * Parent locators: how a differencing image names its parent. Spec: "Parent Locator Entries", platform codes.
- * Pure text and bytes; which of the named files may be opened is decided in disk/.
+ * Pure text and bytes; which of the named files may be opened is decided in chain/.
  */
 import { VhdError } from '../../../errors.ts';
 import { LIMITS } from '../../../units.ts';
@@ -10,14 +10,6 @@ export type LocatorCode = 'W2ru' | 'W2ku' | 'MacX';
 
 /** Bytes of the parent name field in a header. */
 const PARENT_NAME_BYTES = 512;
-
-/** A path out of a locator, in the notation of this machine. */
-export interface LocatorPath {
-  /** `relative`: from the folder of the child. `unc`: on another machine (`//server/share/…`), never followed. */
-  readonly kind: 'relative' | 'absolute' | 'unc';
-  /** With `/` between the parts; a drive letter is dropped. */
-  readonly path: string;
-}
 
 /** Encodes a path (with `/`) for a locator. Errors: TOO_LARGE. */
 export function encodeLocatorPath(code: LocatorCode, path: string): Uint8Array {
@@ -40,15 +32,6 @@ export function decodeLocatorPath(code: string, bytes: Uint8Array): string | und
     return untilNul(buffer.subarray(0, buffer.byteLength & ~1).toString('utf16le'));
   if (code === 'MacX') return untilNul(buffer.toString('utf8')).replace(/^file:\/\/(localhost(?=\/))?/, '');
   return undefined;
-}
-
-/** Turns a path as some system wrote it into one of this system (quirk 13): `.\x.vhd`, `c:\a\b.vhd`, `\\server\share`. */
-export function parseLocatorPath(text: string): LocatorPath {
-  const slashed = text.replaceAll('\\', '/');
-  if (slashed.startsWith('//')) return { kind: 'unc', path: slashed };
-  const noDrive = slashed.replace(/^[a-z]:/i, '');
-  const isAbsolute = noDrive.startsWith('/');
-  return { kind: isAbsolute ? 'absolute' : 'relative', path: noDrive.replace(/^(\.\/)+/, '') };
 }
 
 /** The parent name field: UTF-16BE up to the first NUL. Unpaired surrogates stay as they are (quirk 13). */

@@ -1,9 +1,6 @@
 /** Identities of images: 16 bytes on disk, `8-4-4-4-12` lower-case hexadecimal in code. Spec: "Unique Id". */
 import { VhdError } from '../../../errors.ts';
 
-/** The identity that stands for "none"; as a parent it means a raw file (quirk 14). */
-export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
-
 /** 16 bytes to text. */
 export function uuidOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex');
