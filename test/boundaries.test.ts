@@ -32,6 +32,9 @@ const HOUSES: readonly House[] = [
     ranks: [
       [
         'errors.ts',
+        'environment.ts',
+        'confinement.ts',
+        'room.ts',
         'process-ref.ts',
         'record-file.ts',
         'unix-listener.ts',

@@ -19,6 +19,7 @@ export const packages = {
   ],
   test: [
     { name: 'chromium', probe: '/usr/bin/chromium', why: 'the browser of the end-to-end tests' },
+    { name: 'bubblewrap', probe: '/usr/bin/bwrap', why: 'the room of foreign tools' },
     { name: 'nasm', probe: '/usr/bin/nasm', why: 'assembles the toy guest to compare it' },
     { name: 'swtpm', probe: '/usr/bin/swtpm', why: 'the TPM of VMs that have one' },
     { name: 'ovmf', probe: '/usr/share/OVMF/OVMF_CODE_4M.fd', why: 'the UEFI firmware of VMs that have it' },

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeEnvironment } from '@oriel/machine';
 import { HostError } from './errors.ts';
 
 /** A bootable raw image small enough for the repository: what `npm start` shows first. Its disk has to be 1 MiB or more. */
@@ -28,7 +29,8 @@ export function buildGraphicalGuest(cacheDir: string, options: BuildOptions = {}
 }
 
 function buildGuest(name: 'linux' | 'graphical', cacheDir: string, options: BuildOptions): Promise<string> {
-  const settings = { timeout: BUILD_MS, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+  const env = { ...nodeEnvironment(process.env), ...proxies() };
+  const settings = { timeout: BUILD_MS, env, ...(options.signal === undefined ? {} : { signal: options.signal }) };
   const script = join(BUILDERS, name, 'build.mjs');
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [script, cacheDir], settings, (cause, stdout, stderr) => {
@@ -41,4 +43,10 @@ function buildGuest(name: 'linux' | 'graphical', cacheDir: string, options: Buil
         );
     });
   });
+}
+
+/** Debian's packages are fetched the way that this machine reaches them. */
+function proxies(): Record<string, string | undefined> {
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'APT_CONFIG'];
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }

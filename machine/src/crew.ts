@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { nodeEnvironment } from './environment.ts';
 
 /** One child, from its start to its end; the next that is started in its place is another member. */
 export interface CrewMember<State> {
@@ -19,7 +20,6 @@ export interface CrewOptions<State, Message> {
   /** The program; its arguments to Node. */
   readonly entry: string;
   readonly flags?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
   /** Between an end and the next start, and for a child to end by itself when we close. */
   readonly restartMs: number;
   newState(): State;
@@ -49,12 +49,12 @@ export class Crew<State, Message> {
   }
 
   #start(): void {
-    const { entry, flags = [], environment, restartMs } = this.#options;
+    const { entry, flags = [], restartMs } = this.#options;
     const child = fork(entry, [], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
       execArgv: [...process.execArgv, ...flags],
-      ...(environment === undefined ? {} : { env: environment }),
+      env: nodeEnvironment(process.env),
     });
     const member: CrewMember<State> = {
       pid: child.pid,

@@ -9,7 +9,9 @@ export type MachineErrorCode =
   | 'IN_USE' // somebody answers on the socket
   | 'PATH_TOO_LONG' // a unix socket's path has at most 107 bytes
   | 'NOT_PRIVATE' // a folder or file that others could have laid there, or may write to
-  | 'DAMAGED'; // a record that cannot be read as one
+  | 'DAMAGED' // a record that cannot be read as one
+  | 'TOOL_MISSING' // a foreign tool is not installed
+  | 'TOOL_LIMIT'; // it took more than it was given
 
 export class MachineError extends Error {
   override readonly name = 'MachineError';

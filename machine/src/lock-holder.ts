@@ -14,6 +14,8 @@ export interface Holder extends ProcessRef {
   readonly host: string;
   readonly space: string;
   readonly since: string;
+  /** It listens beside the lock while it lives: for those who cannot see its process. */
+  readonly hasBeacon: boolean;
   readonly note: LockNote;
 }
 
@@ -43,8 +45,8 @@ function ownPlace(): Place {
 }
 
 /** This process as a holder. */
-export function selfAsHolder(token: string, note: LockNote): Holder {
-  return { ...ownRef(), ...ownPlace(), token, since: new Date().toISOString(), note };
+export function selfAsHolder(own: Pick<Holder, 'token' | 'note' | 'hasBeacon'>): Holder {
+  return { ...ownRef(), ...ownPlace(), since: new Date().toISOString(), ...own };
 }
 
 /**
@@ -76,6 +78,7 @@ export function parseHolder(text: string): Holder | undefined {
     space: word('space', space),
     token: word('token', `${pid}-${startTicks}`),
     since: word('since', 'an unknown time'),
+    hasBeacon: fields['hasBeacon'] === true,
     note: noteOf(fields),
   };
 }

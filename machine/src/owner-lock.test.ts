@@ -1,6 +1,7 @@
 /** With real processes, which are killed: that is what the lock is for. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -153,6 +154,18 @@ describe('an owner lock', () => {
     const taken = await takeOwnerLock(file).catch((error: Error) => error.message);
     expect(typeof taken === 'string' ? 'held' : 'free').toBe(is);
     if (typeof taken !== 'string') expect((await ownerOf(file))?.pid).toBe(process.pid);
+  });
+
+  test.for([true, false])('of another container is held while that one listens beside it (%s)', async (isLit) => {
+    const beacon = createServer();
+    if (isLit) await new Promise<void>((resolve) => beacon.listen(`${file}.t.at`, resolve));
+    writeFileSync(file, JSON.stringify({ ...living, space: 'pid:[1]', hasBeacon: true }));
+    const taken = await takeOwnerLock(file).then(
+      () => 'free',
+      (error: { code: string }) => error.code,
+    );
+    expect(taken).toBe(isLit ? 'HELD' : 'free');
+    beacon.close();
   });
 
   test('of which nobody can know says what to do', async () => {

@@ -8,7 +8,7 @@
  * line to itself by one rename. No lock of the kernel is needed, which another account could hold; and a clock only to tell
  * what a crash left half-written where there are no hard links.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -21,10 +21,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, MachineError } from './errors.ts';
-import { type Holder, judge, type LockNote, parseHolder, selfAsHolder } from './lock-holder.ts';
+import { type Holder, judge, type LockNote, parseHolder, selfAsHolder, type Verdict } from './lock-holder.ts';
+import { bootId } from './process-ref.ts';
+import { isAnswered, listenPrivately } from './unix-listener.ts';
 
 export interface OwnerLock {
   /** Gives it back. Idempotent. */
@@ -49,12 +52,19 @@ export async function takeOwnerLock(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const line = await readLine(file);
     const last = line.at(-1);
-    if (last !== undefined) refuseLiving(file, last.holder);
-    const self = selfAsHolder(randomUUID(), note);
-    const name = last === undefined ? file : successorOf(file, last.token);
-    if (!createWhole(name, self, link)) continue; // Somebody was quicker: look again.
-    if (last !== undefined && !(await settle(file, name, self))) continue;
-    return { release: () => release(file, self) };
+    if (last !== undefined) await refuseLiving(file, last.holder);
+    const token = randomBytes(6).toString('hex');
+    const beacon = await lightBeacon(file, token);
+    const self = selfAsHolder({ token, note, hasBeacon: beacon !== undefined });
+    try {
+      const name = last === undefined ? file : successorOf(file, last.token);
+      const isOurs = createWhole(name, self, link) && (last === undefined || (await settle(file, name, self)));
+      if (isOurs) return { release: () => release(file, self, beacon) };
+    } catch (error) {
+      beacon?.close();
+      throw error;
+    }
+    beacon?.close(); // Somebody was quicker: look again.
   }
   throw new MachineError('HELD', `${file} changes hands too often`);
 }
@@ -62,7 +72,7 @@ export async function takeOwnerLock(
 /** Who owns; undefined where nobody does, or nobody that lives. Errors: those of the operating system. */
 export async function ownerOf(file: string): Promise<Holder | undefined> {
   const holder = (await readLine(file)).at(-1)?.holder;
-  return holder === undefined || judge(holder) === 'dead' ? undefined : holder;
+  return holder === undefined || (await verdictOn(file, holder)) === 'dead' ? undefined : holder;
 }
 
 /** Of the line that starts at `file`: the name it stands under, its token, and who it is, where that can be read. */
@@ -101,13 +111,33 @@ async function readPlace(name: string): Promise<Place | undefined> {
   }
 }
 
-function refuseLiving(file: string, holder: Holder | undefined): void {
-  const verdict = holder === undefined ? 'dead' : judge(holder);
+async function refuseLiving(file: string, holder: Holder | undefined): Promise<void> {
+  const verdict = holder === undefined ? 'dead' : await verdictOn(file, holder);
   if (holder === undefined || verdict === 'dead') return;
   const advice = verdict === 'unknown' ? `; if that process is gone for certain, remove ${file}` : '';
   throw new MachineError('HELD', `held by process ${holder.pid} on ${holder.host} since ${holder.since}${advice}`, {
     cause: holder,
   });
+}
+
+/** Of the same kernel, but in another container: its process cannot be seen, the socket beside the lock can. */
+async function verdictOn(file: string, holder: Holder): Promise<Verdict> {
+  const verdict = judge(holder);
+  if (verdict !== 'unknown' || !holder.hasBeacon || holder.bootId !== bootId()) return verdict;
+  return (await isAnswered(beaconOf(file, holder.token))) ? 'alive' : 'dead';
+}
+
+function beaconOf(file: string, token: string): string {
+  return `${file}.${token}.at`;
+}
+
+/** Before the lock names us: whoever reads it finds the beacon. Undefined where the path is too long or can hold no socket. */
+async function lightBeacon(file: string, token: string): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy()).unref();
+  return listenPrivately(server, beaconOf(file, token)).then(
+    () => server,
+    () => undefined,
+  );
 }
 
 /** Makes a file with this holder in it, whole from its first moment on; false where the name is taken. */
@@ -165,21 +195,23 @@ async function settle(file: string, name: string, self: Holder): Promise<boolean
     return false;
   }
   renameSync(name, file);
-  sweep(file);
+  sweep(file, self);
   return true;
 }
 
 /** Removes what the line has left behind, and what those who were killed while they tried did. Ours alone to do: we own. */
-function sweep(file: string): void {
+function sweep(file: string, self: Holder): void {
   const folder = dirname(file);
-  const isLeft = (name: string): boolean => name.startsWith(`${basename(file)}.`);
+  const own = basename(beaconOf(file, self.token));
+  const isLeft = (name: string): boolean => name.startsWith(`${basename(file)}.`) && name !== own;
   for (const name of readdirSync(folder).filter(isLeft)) rmSync(join(folder, name), { force: true });
 }
 
-function release(file: string, self: Holder): void {
+function release(file: string, self: Holder, beacon: Server | undefined): void {
   try {
     if (parseHolder(readFileSync(file, 'utf8'))?.token === self.token) rmSync(file);
   } catch {
     // Gone with its folder, or the storage turned read-only: it names a process that will be gone, and holds nobody off.
   }
+  beacon?.close();
 }

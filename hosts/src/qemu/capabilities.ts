@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { plainEnvironment } from '@oriel/machine';
 import type { Capabilities, FacetName } from '../driver.ts';
 import { HostError } from '../errors.ts';
 import type { MachineFamily } from '../spec.ts';
@@ -40,7 +41,11 @@ export async function findInstalled(binary: string, options: QemuOptions): Promi
 
 async function ask(binary: string, argv: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await run(binary, argv, { timeout: RUN_LIMITS.timeoutMs, maxBuffer: RUN_LIMITS.outputBytes });
+    const { stdout } = await run(binary, argv, {
+      timeout: RUN_LIMITS.timeoutMs,
+      maxBuffer: RUN_LIMITS.outputBytes,
+      env: plainEnvironment(process.env),
+    });
     return stdout;
   } catch (cause) {
     throw new HostError('HOST_UNREACHABLE', `cannot run ${binary}: is qemu-system-x86 installed`, { cause });

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { confine, findConfinement, type Needs, nodeEnvironment } from '@oriel/machine';
 import { VhdError } from '../errors.ts';
 import { listenNbd } from '../nbd/server.ts';
 import { fileSystem } from '../storage/storage.ts';
@@ -94,6 +95,8 @@ export interface StartDiskServiceOptions {
 }
 
 const POLL_MS = 20;
+/** Of root's: to read what an admin lays down to be imported, and to work in a folder that is another account's. */
+const SERVICE_NEEDS: Needs = { capabilities: ['chown', 'dac_override', 'dac_read_search', 'fowner'] };
 
 /**
  * Flags of Node that keep the service small: a nursery of 1 MiB, which is enough for what it allocates; no snapshot of
@@ -114,11 +117,10 @@ export async function startDiskService(options: StartDiskServiceOptions): Promis
   const log = openSync(options.logFile, 'a', 0o600);
   const runFolder = options.runFolder === undefined ? [] : ['--run-dir', options.runFolder];
   const args = [...first, 'disks', 'serve', '--storage', options.storage, '--socket', options.socketPath, ...runFolder];
-  const env = {
-    ...process.env,
-    NODE_OPTIONS: [process.env['NODE_OPTIONS'] ?? '', ...DISK_SERVICE_FLAGS].join(' ').trim(),
-  };
-  const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log], env });
+  const env = nodeEnvironment(process.env);
+  env['NODE_OPTIONS'] = [env['NODE_OPTIONS'] ?? '', ...DISK_SERVICE_FLAGS].join(' ').trim();
+  const [confined = program, ...rest] = confine(await findConfinement(), [program, ...args], SERVICE_NEEDS);
+  const child = spawn(confined, rest, { detached: true, stdio: ['ignore', log, log], env });
   closeSync(log);
   let ended: string | undefined;
   child.once('error', (error) => {

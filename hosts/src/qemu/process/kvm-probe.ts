@@ -69,7 +69,10 @@ export async function runProbe(request: ProbeRequest, device: string, accel: rea
 
 function probeArgs(image: string): readonly string[] {
   const disk = { driver: 'raw', 'node-name': 'disk', 'read-only': true, file: { driver: 'file', filename: image } };
-  const words = '-nodefaults -no-user-config -display none -machine pc -m 16 -boot strict=on'.split(' ');
+  const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
+  const words = `-nodefaults -no-user-config -sandbox ${sandbox} -display none -machine pc -m 16 -boot strict=on`.split(
+    ' ',
+  );
   const drive = { driver: 'virtio-blk-pci', drive: 'disk', bootindex: 1 };
   const exit = { driver: 'isa-debug-exit', iobase: DEBUG_EXIT_PORT, iosize: 1 };
   return words.concat(

@@ -5,7 +5,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bootId, isAlive, type ProcessRef, refOf, statOf } from '@oriel/machine';
+import {
+  bootId,
+  confine,
+  findConfinement,
+  isAlive,
+  type Needs,
+  type ProcessRef,
+  plainEnvironment,
+  refOf,
+  statOf,
+} from '@oriel/machine';
 import { HostError } from '../../errors.ts';
 
 /** The process whose pid a file holds, if it runs and has `word` among its arguments: nobody else's pid that came back. */
@@ -35,16 +45,26 @@ export interface Detached {
   readonly ref: ProcessRef | undefined;
 }
 
-/** Starts a program with argv alone, in its own session, its words going to a log file. Resolves once it exists. */
+export interface DetachedOptions extends Needs {
+  /** A descriptor that becomes its standard input. */
+  readonly stdin?: number | undefined;
+}
+
+/**
+ * Starts a program with argv alone, in its own session, its words going to a log file, without our environment and without
+ * privileges that it does not need. Resolves once it exists.
+ */
 export async function startDetached(
   binary: string,
   argv: readonly string[],
   logPath: string,
-  stdin?: number,
+  { stdin, ...needs }: DetachedOptions = {},
 ): Promise<Detached> {
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(binary, argv, { detached: true, stdio: [stdin ?? 'ignore', log, log], cwd: '/' });
+    const [program = '', ...args] = confine(await findConfinement(), [binary, ...argv], needs);
+    const env = plainEnvironment(process.env);
+    const child = spawn(program, args, { detached: true, stdio: [stdin ?? 'ignore', log, log], cwd: '/', env });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (cause) =>

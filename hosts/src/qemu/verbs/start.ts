@@ -4,12 +4,12 @@
  */
 import { chmod, copyFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAlive, type ProcessRef } from '@oriel/machine';
+import { isAlive, type Needs, type ProcessRef } from '@oriel/machine';
 import { HostError, type HostErrorCode } from '../../errors.ts';
 import type { TaskControl } from '../../task-book.ts';
 import { killProcess, refFromPidFile, startDetached, waitForExit } from '../process/process.ts';
 import { connectQmp, type QmpClient } from '../qmp/client.ts';
-import { qemuArgv } from '../vm/argv.ts';
+import { needsOf, qemuArgv } from '../vm/argv.ts';
 import { socketsOf } from '../vm/paths.ts';
 import type { Definition } from '../vm/record.ts';
 import { lastLine, type QemuVm, sweepRunFolder } from '../vm/vm.ts';
@@ -69,7 +69,7 @@ async function launch(vm: QemuVm, control: TaskControl): Promise<void> {
   if (spec.tpm) await startTpm(vm);
   const argv = qemuArgv({ ...definition, spec, incoming: resumes }, paths, host.argv);
   control.progress(0.3, 'starting QEMU');
-  const ref = await spawnQemu(vm, argv, resumes);
+  const ref = await spawnQemu(vm, argv, { ...needsOf(spec), isResumed: resumes });
   if (ref === undefined) throw new HostError('VM_START_FAILED', `QEMU for ${vm.id} ended at once`);
   const startedAt = host.now();
   await vm.saveProcess({ version: 1, ref, accelerator: host.accelerator.name, startedAt, spec, rounds: {} });
@@ -78,11 +78,15 @@ async function launch(vm: QemuVm, control: TaskControl): Promise<void> {
   await Promise.all(socketsOf(paths).map((path) => chmod(path, 0o600).catch(() => undefined)));
 }
 
-async function spawnQemu(vm: QemuVm, argv: readonly string[], resumes: boolean): Promise<ProcessRef | undefined> {
+async function spawnQemu(
+  vm: QemuVm,
+  argv: readonly string[],
+  { isResumed, ...needs }: Needs & { readonly isResumed: boolean },
+): Promise<ProcessRef | undefined> {
   const { paths, host } = vm;
-  const memory = resumes ? await open(paths.savedMemory, 'r') : undefined;
+  const memory = isResumed ? await open(paths.savedMemory, 'r') : undefined;
   try {
-    return (await startDetached(host.argv.binary, argv, paths.hostLog, memory?.fd)).ref;
+    return (await startDetached(host.argv.binary, argv, paths.hostLog, { ...needs, stdin: memory?.fd })).ref;
   } finally {
     await memory?.close();
   }

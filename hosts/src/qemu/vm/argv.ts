@@ -2,6 +2,7 @@
  * A VM spec as the argument vector of QEMU. PURE: the same spec, paths and host give the same words. Spec: qemu(1).
  * No shell ever sees them. What may hold any character goes as JSON, or with its commas doubled where QEMU takes none.
  */
+import type { Needs } from '@oriel/machine';
 import type { DeviceId } from '../../ids.ts';
 import type { CdSpec, DiskSpec, NicSpec, VmSpec } from '../../spec.ts';
 import type { JsonObject } from '../qmp/framing.ts';
@@ -57,6 +58,8 @@ function machineArgs(vm: ArgvVm, paths: VmPaths, host: ArgvHost): string[] {
     `guest=${escapeCommas(spec.name)},debug-threads=on`,
     '-no-user-config',
     '-nodefaults',
+    '-sandbox',
+    sandboxOf(spec),
     '-S', // Nothing runs before we are connected: no event of the guest is missed.
     '-pidfile',
     paths.pidFile, // Locked by QEMU for its life: a second copy on the same folder ends before it touches anything.
@@ -85,6 +88,25 @@ function machineArgs(vm: ArgvVm, paths: VmPaths, host: ArgvHost): string[] {
     ...(uefi === undefined ? [] : firmwareArgs(uefi.code, paths.firmwareVariables)),
     ...(vm.incoming ? ['-incoming', 'fd:0'] : []),
   ];
+}
+
+/**
+ * QEMU without the system calls that it does not need: no other program, no other account, no other priority. One whose
+ * network card hangs on a bridge starts a helper with privileges of its own, and may do that. Spec: qemu(1), -sandbox.
+ */
+function sandboxOf(spec: VmSpec): string {
+  const helper = hasHelper(spec) ? 'allow' : 'deny';
+  return `on,obsolete=deny,elevateprivileges=${helper},spawn=${helper},resourcecontrol=deny`;
+}
+
+/** What it needs beside that: a tap is opened by QEMU itself. PURE. */
+export function needsOf(spec: VmSpec): Needs {
+  const hasTap = spec.nics.some((nic) => nic.kind === 'tap');
+  return { hasHelper: hasHelper(spec), capabilities: hasTap ? ['net_admin'] : [] };
+}
+
+function hasHelper(spec: VmSpec): boolean {
+  return spec.nics.some((nic) => nic.kind === 'bridge');
 }
 
 function firmwareArgs(code: string, variables: string): string[] {
