@@ -128,7 +128,7 @@ interface Given {
 async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<RunningGateway> {
   const { config, folder } = given;
   const now = Date.now;
-  cleanup.add(lockDataFolder(folder));
+  cleanup.add(await lockDataFolder(folder));
   await requireFreeAddress(config.listen);
   const log = openLog({
     level: config.logLevel,

@@ -3,7 +3,7 @@
  * privileges, no capability of root's; QEMU no system call that it can do without. Seen to fail with `plainEnvironment`,
  * `confine` and `-sandbox` taken out, one after the other.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { vmSpec } from '@oriel/hosts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processesWith, Scratch } from '../hosts/harness.ts';
@@ -26,14 +26,12 @@ describe('a process of a VM', () => {
     const disk = await scratch.toyDisk('toy');
     const driver = scratch.driver();
     await driver.connect();
-    const spec = { ...scratch.bootable('vm-1', disk), tpm: existsSync('/usr/bin/swtpm'), agent: true, rng: true };
+    const spec = { ...scratch.bootable('vm-1', disk), tpm: true, agent: true, rng: true };
     await driver.apply(vmSpec(spec)).done;
     await driver.power(vmSpec(spec).id, 'start').done;
     const processes = processesWith(scratch.runDir);
-    expect(processes.map(({ words }) => words.split(' ', 1)[0]).sort()).toEqual([
-      '/usr/bin/qemu-system-x86_64',
-      '/usr/bin/swtpm',
-    ]);
+    const programs = new Set(processes.map(({ words }) => words.split(' ', 1)[0]));
+    expect(programs).toEqual(new Set(['/usr/bin/qemu-system-x86_64', '/usr/bin/swtpm']));
     for (const { pid, words } of processes) {
       expect(statusOf(pid)).toMatch(/^NoNewPrivs:\s+1$/m);
       expect(statusOf(pid)).toMatch(/^CapEff:\s+0+$/m);

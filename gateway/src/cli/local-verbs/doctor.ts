@@ -151,7 +151,7 @@ function firstFolderAbove(folder: string): string {
 
 async function port({ listen }: Config, folder: DataFolder): Promise<Finding> {
   const where = `${listen.host}:${listen.port}`;
-  const note = existsSync(folder.root) && isLocked(folder) ? readNote(folder) : undefined;
+  const note = existsSync(folder.root) && (await isLocked(folder)) ? readNote(folder) : undefined;
   if (note !== undefined) return { check: 'port', result: 'ok', detail: `the gateway is at ${note.origin}`, todo: '' };
   const code = await new Promise<string | undefined>((resolve) => {
     const server = createServer();

@@ -19,6 +19,7 @@ export function startCommand(cli: Cli, exitWith: (status: number) => void): Comm
       '\nSettings come from the environment: ORIEL_LISTEN=host:port, ORIEL_DATA=folder, ORIEL_LOG=level, …\n\nExamples:\n  oriel start\n  ORIEL_LISTEN=127.0.0.1:0 ORIEL_DATA=/srv/oriel oriel start',
     )
     .action(async (options: { degraded?: boolean }) => {
+      process.umask(0o077); // Whatever is made from here on is for our account alone.
       const { runGateway } = await import('../../start.ts');
       exitWith(await runGateway({ env: cli.env, isDegradedOk: options.degraded === true }, cli.terminal));
       // Whatever a peer left half open does not keep a stopped gateway alive.
@@ -48,12 +49,12 @@ export function stopCommand(cli: Cli): Command {
 
 /** Ends the process that holds the data folder; true where there was one. */
 async function stopGateway(folder: DataFolder): Promise<boolean> {
-  if (!isLocked(folder)) return false;
+  if (!(await isLocked(folder))) return false;
   const note = readNote(folder);
   if (note === undefined) throw new CliError(`a gateway is starting on ${folder.root}: try again in a moment`);
   process.kill(note.pid, 'SIGTERM');
   for (let waitedMs = 0; waitedMs < STOP.forMs; waitedMs += STOP.everyMs) {
-    if (!isLocked(folder)) return true;
+    if (!(await isLocked(folder))) return true;
     await sleep(STOP.everyMs);
   }
   throw new CliError(`the gateway (process ${note.pid}) does not stop`);
@@ -65,7 +66,7 @@ export function statusCommand(cli: Cli): Command {
     .action(async (_: unknown, command: Command) => {
       const { connectDiskService } = await import('@oriel/vhd');
       const folder = dataFolderAt(parseConfig(cli.env).dataFolder);
-      const note = isLocked(folder) ? readNote(folder) : undefined;
+      const note = (await isLocked(folder)) ? readNote(folder) : undefined;
       const client = connectDiskService(folder.diskSocket);
       const disks = await client.health().catch(() => undefined);
       client.disconnect();

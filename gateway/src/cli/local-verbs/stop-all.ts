@@ -24,7 +24,7 @@ export async function stopAll(
 ): Promise<StopReport> {
   if (!existsSync(folder.root)) return { vms: [] };
   // No gateway starts while its VMs are being stopped.
-  const unlock = lockDataFolder(folder);
+  const unlock = await lockDataFolder(folder);
   try {
     const vms: VmObservation[] = [];
     for (const hostId of await qemuHosts(folder, databaseUrl)) vms.push(...(await stopVms(folder, hostId, isForced)));

@@ -2,9 +2,9 @@
  * The admin's way in on the machine itself: a unix socket that only the gateway's own account can open. It works whatever
  * state passwords are in. One JSON line in, one JSON line out.
  */
-import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
 import path from 'node:path';
+import { listenPrivately, makePrivateFolder } from '@oriel/machine';
 import { z } from 'zod';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
 import { RIGHTS, Right } from '../../../api/rights.ts';
@@ -73,10 +73,7 @@ export interface AdminServerOptions {
 
 export async function serveAdmin(options: AdminServerOptions): Promise<{ close(): Promise<void> }> {
   const file = adminSocketPath(options.dataFolder);
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-  await chmod(path.dirname(file), 0o700); // Nobody else may pass, whatever the socket's own mode is for a moment.
-  if (await isAnswered(file)) throw new StartError(`another gateway runs on ${options.dataFolder}`);
-  await rm(file, { force: true });
+  makePrivateFolder(path.dirname(file));
   const verbs = makeVerbs(options);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -86,11 +83,11 @@ export async function serveAdmin(options: AdminServerOptions): Promise<{ close()
     socket.setTimeout(LIMITS.timeoutMs, () => socket.destroy());
     void answerOne(socket, verbs, options.auth);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new StartError(`cannot listen on ${file}: ${cause.message}`, { cause })));
-    server.listen(file, resolve);
-  });
-  await chmod(file, 0o600);
+  try {
+    await listenPrivately(server, file);
+  } catch (cause) {
+    throw new StartError(`cannot listen on ${file}: ${(cause as Error).message}`, { cause });
+  }
   return {
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -179,17 +176,6 @@ async function readLine(socket: Socket): Promise<string> {
     if (end !== -1) return text.slice(0, end);
   }
   throw new GatewayError('BAD_REQUEST', 'the request has no end');
-}
-
-function isAnswered(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(file);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
 
 /** Asks the gateway of a data folder. UNAVAILABLE: none runs there (or not under this account). */

@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
-  lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -16,14 +15,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
+import { MachineError, makePrivateFolder, ownerOf, refOf, SOCKET_PATH_BYTES, takeOwnerLock } from '@oriel/machine';
 import { StartError } from '../../errors.ts';
 
 /** Room for `/<6 of the host's id>/<VM id of 36>/qmp` and `/d/<disk id of 40>.sock` in the 107 bytes of a socket's path. */
-const RUN_FOLDER_BYTES = 107 - 50;
+const RUN_FOLDER_BYTES = SOCKET_PATH_BYTES - 50;
 
 /** Room for `/run/admin.sock`. */
-const ROOT_BYTES = 107 - 15;
+const ROOT_BYTES = SOCKET_PATH_BYTES - 15;
 
 export interface DataFolder {
   readonly root: string;
@@ -81,6 +80,7 @@ export function makeDataFolder(wanted: string): { readonly folder: DataFolder; r
     writeFileSync(probe, 'x');
     rmSync(probe);
     const folder = dataFolderAt(realpathSync(wanted));
+    makePrivateFolder(folder.root); // One that was made before may be open to others.
     if (ROOT_BYTES < Buffer.byteLength(folder.root)) {
       throw new StartError(
         `the path ${folder.root} is too long for sockets (${ROOT_BYTES} bytes at most): set ORIEL_DATA to another`,
@@ -89,12 +89,16 @@ export function makeDataFolder(wanted: string): { readonly folder: DataFolder; r
     for (const each of [folder.run, folder.runDisks, folder.vms, folder.imports, folder.discs, folder.logs]) {
       mkdirSync(each, { recursive: true, mode: 0o700 });
     }
-    requireOurs(folder.run);
+    makePrivateFolder(folder.run); // Below /tmp somebody else could have laid it there.
     if (isFull(folder.root)) throw new StartError(fullDiskText(folder.root));
     return { folder, isNew };
   } catch (cause) {
     if (isNew) rmSync(wanted, { recursive: true, force: true });
     if (cause instanceof StartError) throw cause;
+    if (cause instanceof MachineError)
+      throw new StartError(`${cause.message}: start Oriel as that account, give the folder to ours, or ${hint}`, {
+        cause,
+      });
     throw new StartError(whyUnusable(wanted, cause as NodeJS.ErrnoException, hint), { cause });
   }
 }
@@ -124,50 +128,38 @@ function whyUnusable(folder: string, { code, message }: NodeJS.ErrnoException, h
   return `the data folder ${folder} is not writable (${why ?? message}): ${hint}`;
 }
 
-/** A run folder below /tmp could be laid there by somebody else. */
-function requireOurs(folder: string): void {
-  const stat = lstatSync(folder);
-  if (stat.isDirectory() && stat.uid === (process.getuid?.() ?? stat.uid) && (stat.mode & 0o022) === 0) return;
-  throw new StartError(`the run folder ${folder} is not ours alone: remove it`);
-}
-
 export interface GatewayNote {
   readonly pid: number;
   readonly origin: string;
 }
 
-/** Takes the data folder for this process; the lock goes with the process, however it ends. */
-export function lockDataFolder(folder: DataFolder): () => void {
-  const lock = new SqliteDatabase(path.join(folder.root, 'gateway.lock'), { timeout: 0 });
+const lockPath = (folder: DataFolder): string => path.join(folder.root, 'gateway.lock');
+
+/** Takes the data folder for this process; what one that was killed left is taken over. Errors say who has it. */
+export async function lockDataFolder(folder: DataFolder): Promise<() => void> {
   try {
-    lock.exec('BEGIN EXCLUSIVE');
+    const lock = await takeOwnerLock(lockPath(folder));
+    return () => {
+      rmSync(notePath(folder), { force: true });
+      lock.release();
+    };
   } catch (cause) {
-    lock.close();
-    const { code } = cause as { code?: string };
-    if (code !== 'SQLITE_BUSY')
+    if (!(cause instanceof MachineError))
       throw new StartError(`cannot lock ${folder.root}: ${(cause as Error).message}`, { cause });
-    const note = readNote(folder);
-    const where = note === undefined ? '' : ` at ${note.origin} (process ${note.pid})`;
-    throw new StartError(`Oriel runs on ${folder.root} already${where}; stop it with: oriel stop`, { cause });
+    throw new StartError(whoHas(folder, cause), { cause });
   }
-  return () => {
-    rmSync(notePath(folder), { force: true });
-    lock.close();
-  };
+}
+
+function whoHas(folder: DataFolder, cause: MachineError): string {
+  const note = readNote(folder);
+  // A note may be of an earlier gateway, and one in a container has numbers of its own.
+  if (note === undefined || refOf(note.pid) === undefined) return `${folder.root} is in use: ${cause.message}`;
+  return `Oriel runs on ${folder.root} already at ${note.origin} (process ${note.pid}); stop it with: oriel stop`;
 }
 
 /** True while a gateway runs on the folder. */
-export function isLocked(folder: DataFolder): boolean {
-  let lock: SqliteDatabase.Database | undefined;
-  try {
-    lock = new SqliteDatabase(path.join(folder.root, 'gateway.lock'), { timeout: 0, fileMustExist: true });
-    lock.exec('BEGIN EXCLUSIVE');
-    return false;
-  } catch (error) {
-    return (error as { code?: string }).code === 'SQLITE_BUSY';
-  } finally {
-    lock?.close();
-  }
+export async function isLocked(folder: DataFolder): Promise<boolean> {
+  return (await ownerOf(lockPath(folder))) !== undefined;
 }
 
 const notePath = (folder: DataFolder): string => path.join(folder.run, 'gateway.json');

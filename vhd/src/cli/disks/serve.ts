@@ -37,6 +37,7 @@ export function serveVerb(cli: DisksCli, storage: string): Command {
   return action<Flags>(cli, command, async ({ options }, _args, flags) => {
     const log = (event: string, fields: Readonly<Record<string, unknown>>): void =>
       cli.err(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
+    process.umask(0o077); // Images, records and sockets are for our account alone.
     const runtimeFolder = cli.env['XDG_RUNTIME_DIR'];
     const remote = remoteOf(flags);
     const running = await runDiskService({

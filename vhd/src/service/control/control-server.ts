@@ -1,10 +1,9 @@
 /**
  * The control API: `POST /v1/<verb>` over HTTP on a unix socket that only its owner can open. See `api.ts`.
  */
-import { chmodSync, rmSync, statSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { VhdError, type VhdErrorCode } from '../../errors.ts';
+import { listenOnUnix } from '../../unix-socket.ts';
 import { API_VERSION, type DiskServiceApi, type DiskServiceStreams } from './api.ts';
 import { STREAMS } from './streams.ts';
 import { parseArgument, VERBS } from './verbs.ts';
@@ -26,8 +25,7 @@ export async function serveControl(service: Controlled, socketPath: string): Pro
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     void answer(service, request, response);
   });
-  await listen(server, socketPath);
-  chmodSync(socketPath, 0o600);
+  await listenOnUnix(server, socketPath);
   return {
     close: () =>
       new Promise((resolve) => {
@@ -127,28 +125,3 @@ const STATUS: Partial<Record<VhdErrorCode, number>> = {
   TOO_LARGE: 413,
   NO_SPACE: 507,
 };
-
-async function listen(server: Server, socketPath: string): Promise<void> {
-  if (107 < Buffer.byteLength(socketPath))
-    throw new VhdError('USAGE', `socket path of more than 107 bytes: ${socketPath}`);
-  if (statSync(socketPath, { throwIfNoEntry: false })?.isSocket() === true) {
-    if (await isAnswered(socketPath)) throw new VhdError('EXISTS', `another service listens on ${socketPath}`);
-    rmSync(socketPath, { force: true });
-  }
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new VhdError('IO', `cannot listen on ${socketPath}`, { cause })));
-    server.listen(socketPath, resolve);
-  });
-}
-
-/** True when something accepts connections on a unix socket. */
-export function isAnswered(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(socketPath);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-}
