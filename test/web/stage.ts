@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Desktop, getDesktop } from '../../gateway/api/desktop.ts';
 import type { SessionRules } from '../../gateway/api/session-rules.ts';
 import { type SessionFeature, sessionFeature } from '../../gateway/src/access/feature.ts';
@@ -36,6 +36,9 @@ const DESKTOP: Desktop = {
 export interface Stage {
   /** A page of a browser of its own, signed in, that shows the desktop. */
   open(options?: BrowserContextOptions): Promise<Page>;
+  /** The address of that page, and what signs a browser in. */
+  readonly address: string;
+  readonly cookie: { readonly name: string; readonly value: string };
   close(): Promise<void>;
 }
 
@@ -59,20 +62,24 @@ export async function openStage(endpoint: () => DisplayEndpoint, rules: SessionR
   });
   const person = await gateway.person('ann', 'user');
   await gateway.assign(person.userId, DESKTOP.id, 'open');
-  const browser = await openBrowser();
+  const [name = '', value = ''] = person.headers.cookie.split('=');
+  const address = `${gateway.origin}/desktops/${DESKTOP.id}`;
+  let browser: Browser | undefined;
   return {
+    address,
+    cookie: { name, value },
     open: async (options) => {
+      browser ??= await openBrowser();
       const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
       context.setDefaultTimeout(15_000);
-      const [name = '', value = ''] = person.headers.cookie.split('=');
       await context.addCookies([{ name, value, url: gateway.origin }]);
       const page = await context.newPage();
-      await page.goto(`${gateway.origin}/desktops/${DESKTOP.id}`);
+      await page.goto(address);
       await untilStatus(page, 'Connected');
       return page;
     },
     close: async () => {
-      await browser.close();
+      await browser?.close();
       await features[0]?.close();
       await gateway.close();
     },

@@ -24,6 +24,7 @@ declare module '@novnc/novnc' {
     dragViewport: boolean;
     scaleViewport: boolean;
     resizeSession: boolean;
+    showDotCursor: boolean;
     background: string;
     qualityLevel: number;
     compressionLevel: number;

@@ -1,6 +1,6 @@
 /** The page of a session: bar, screen, and what can be opened beside it. */
 import { useQuery } from '@tanstack/react-query';
-import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Desktop } from '../../../api/desktop.ts';
 import { getSession } from '../../../api/session.ts';
 import { apiQuery } from '../api/query.ts';
@@ -17,12 +17,14 @@ import { SessionBanners } from './people/session-banners.tsx';
 import { useSessionEvents } from './people/use-session-events.ts';
 import { clipboardWays } from './screen/clipboard.ts';
 import type { FitChoice } from './screen/fit.ts';
+import { KEYBOARDS, type KeyboardChoice } from './screen/guest-keyboard.ts';
 import type { QualityChoice } from './screen/quality.ts';
 import { saveScreenshot } from './screen/screenshot.ts';
 import { TouchKeys } from './screen/touch-keys.tsx';
 import { useClipboardSync } from './screen/use-clipboard-sync.ts';
 import { useDisplay } from './screen/use-display.ts';
 import { useFullScreen } from './screen/use-full-screen.ts';
+import { useLeadOut } from './screen/use-lead-out.ts';
 import { SerialSplit } from './serial/serial-split.tsx';
 import { hasNoScreen, StoppedNotice } from './stopped-notice.tsx';
 import { useStored } from './use-stored.ts';
@@ -46,6 +48,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const [fit, setFit] = useStored<FitChoice>('oriel.fit', FIT_CHOICES, 'scale');
   const [quality, setQuality] = useStored<QualityChoice>('oriel.quality', QUALITY_CHOICES, 'auto');
   const [sync, setSync] = useStored<'on' | 'off'>('oriel.clipboard-sync', ['on', 'off'], 'on');
+  const [keyboard, setKeyboard] = useStored<KeyboardChoice>(`oriel.keyboard.${desktopId}`, KEYBOARDS, 'mine');
   const [isViewOnly, setViewOnly] = useState(false);
   const [isDragging, setDragging] = useState(false);
   const [panel, setPanel] = useState<PanelName>();
@@ -53,8 +56,12 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const [areKeysOpen, setKeysOpen] = useState(false);
   const notices = useNotices();
   const fullScreen = useFullScreen();
+  const leadOut = useLeadOut();
 
-  const settings = useMemo(() => ({ fit, quality, isViewOnly, isDragging }), [fit, quality, isViewOnly, isDragging]);
+  const settings = useMemo(
+    () => ({ fit, quality, isViewOnly, isDragging, keyboard }),
+    [fit, quality, isViewOnly, isDragging, keyboard],
+  );
   const used = useDisplay(target, screen, ghost, settings);
   const { display, link, mode, sessionId } = used;
   const news = useSessionEvents(sessionId, link.kind === 'connected');
@@ -63,6 +70,10 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
     enabled: sessionId !== undefined && link.kind === 'connected',
   }).data;
   const ways = clipboardWays(session?.policy.clipboard, mode);
+  const missingKey = used.missingKey;
+  useEffect(() => {
+    if (missingKey !== undefined) notices.tell(words.touch.missing(missingKey.character), words.touch.missingWhy);
+  }, [missingKey, notices]);
   useClipboardSync(used, ways, sync === 'on');
 
   const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
@@ -92,6 +103,8 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         onFit={setFit}
         quality={quality}
         onQuality={setQuality}
+        keyboard={keyboard}
+        onKeyboard={setKeyboard}
         isViewOnly={isLooking}
         onViewOnly={mode === 'view' ? undefined : setViewOnly}
         isDragging={isDragging}
@@ -116,7 +129,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             display?.focus();
           }}
         >
-          <div className="oriel-stage" onKeyDownCapture={leadOut}>
+          <div className="oriel-stage" {...leadOut}>
             <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
             <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
             {link.kind !== 'connected' && link.kind !== 'ended' && hasNoScreen(desktop) ? (
@@ -151,14 +164,4 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
       <LinkStatus link={shown} name={name} isViewOnly={isLooking} />
     </div>
   );
-}
-
-/**
- * Every key goes to the desktop, Tab too: somebody without a mouse needs a way out (WCAG 2.1.2). The keys themselves are
- * let go of in the guest when the screen loses the focus.
- */
-function leadOut(event: KeyboardEvent): void {
-  const isModifier = ['Control', 'Alt', 'Shift'].includes(event.key);
-  if (!isModifier || !event.ctrlKey || !event.altKey || !event.shiftKey) return;
-  document.querySelector<HTMLElement>('.oriel-bar__tools button, .oriel-bar button')?.focus();
 }

@@ -1,7 +1,8 @@
 /** A button of the session's bar: icon, and a word where there is room. The accessible name is always the word. */
 import { Button, Tooltip } from '@patternfly/react-core';
-import type { ReactNode } from 'react';
+import type { MouseEvent, ReactNode } from 'react';
 import { inHeader } from '../../shell/frame/in-header.ts';
+import { LEAD_OUT } from '../screen/lead-out.ts';
 
 /** Under a finger a tooltip would only stay in the way. */
 const TRIGGER = window.matchMedia('(hover: hover)').matches ? 'mouseenter focus' : 'manual';
@@ -9,7 +10,7 @@ const TRIGGER = window.matchMedia('(hover: hover)').matches ? 'mouseenter focus'
 interface BarButtonProps {
   readonly label: string;
   readonly icon?: ReactNode;
-  readonly onClick: () => void;
+  readonly onClick: (event: MouseEvent) => void;
   readonly isPressed?: boolean;
   readonly isDisabled?: boolean;
   /** Shown beside the icon on wide windows. */
@@ -17,6 +18,8 @@ interface BarButtonProps {
   /** Shown as a badge when it is not zero. */
   readonly count?: number;
   readonly className?: string;
+  /** Where the keys that lead out of the screen go: pressed by mistake, it does no harm. */
+  readonly isLeadOut?: boolean;
 }
 
 export function BarButton({
@@ -28,6 +31,7 @@ export function BarButton({
   hasWord = false,
   count = 0,
   className = '',
+  isLeadOut = false,
 }: BarButtonProps) {
   return (
     <Tooltip content={label} position="bottom" entryDelay={500} trigger={TRIGGER} appendTo={inHeader}>
@@ -35,6 +39,7 @@ export function BarButton({
         variant="plain"
         className={`oriel-bar__button ${isPressed === true ? 'oriel-bar__button--on' : ''} ${className}`}
         aria-label={label}
+        {...(isLeadOut ? LEAD_OUT : {})}
         {...(isPressed === undefined ? {} : { 'aria-pressed': isPressed })}
         isAriaDisabled={isDisabled}
         onClick={onClick}

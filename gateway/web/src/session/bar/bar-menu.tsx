@@ -4,6 +4,7 @@ import { CheckIcon } from '@patternfly/react-icons/dist/esm/icons/check-icon';
 import { type ReactNode, type Ref, useState } from 'react';
 import { inHeader } from '../../shell/frame/in-header.ts';
 import { text } from '../../text/text.ts';
+import { LEAD_OUT } from '../screen/lead-out.ts';
 
 export interface BarMenuItem {
   readonly key: string;
@@ -22,9 +23,10 @@ interface BarMenuProps {
   readonly items: readonly BarMenuItem[];
   readonly hasWord?: boolean;
   readonly className?: string;
+  readonly isLeadOut?: boolean;
 }
 
-export function BarMenu({ label, icon, items, hasWord = false, className = '' }: BarMenuProps) {
+export function BarMenu({ label, icon, items, hasWord = false, className = '', isLeadOut = false }: BarMenuProps) {
   const [isOpen, setOpen] = useState(false);
   return (
     <Dropdown
@@ -39,9 +41,10 @@ export function BarMenu({ label, icon, items, hasWord = false, className = '' }:
           ref={ref}
           variant="plain"
           aria-label={label}
+          {...(isLeadOut ? LEAD_OUT : {})}
           title={label}
           className={`oriel-bar__button ${className}`}
-          isDisabled={items.length === 0}
+          isDisabled={items.length === 0 && !isLeadOut}
           isExpanded={isOpen}
           onClick={() => setOpen(!isOpen)}
         >

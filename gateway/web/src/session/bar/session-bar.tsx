@@ -11,6 +11,7 @@ import { ExpandIcon } from '@patternfly/react-icons/dist/esm/icons/expand-icon';
 import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
 import { HandPaperIcon } from '@patternfly/react-icons/dist/esm/icons/hand-paper-icon';
 import { KeyboardIcon } from '@patternfly/react-icons/dist/esm/icons/keyboard-icon';
+import { LanguageIcon } from '@patternfly/react-icons/dist/esm/icons/language-icon';
 import { PasteIcon } from '@patternfly/react-icons/dist/esm/icons/paste-icon';
 import { TachometerAltIcon } from '@patternfly/react-icons/dist/esm/icons/tachometer-alt-icon';
 import { TerminalIcon } from '@patternfly/react-icons/dist/esm/icons/terminal-icon';
@@ -20,11 +21,13 @@ import { Link } from 'react-router';
 import type { Desktop } from '../../../../api/desktop.ts';
 import type { PanelName } from '../panel/panel.tsx';
 import { FITS, type FitChoice } from '../screen/fit.ts';
-import { COMBINATIONS, CTRL_ALT_DEL, nameOf } from '../screen/keys.ts';
+import { KEYBOARDS, type KeyboardChoice } from '../screen/guest-keyboard.ts';
+import { COMBINATIONS, type Combination, CTRL_ALT_DEL, HARSH, nameOf } from '../screen/keys.ts';
 import type { QualityChoice } from '../screen/quality.ts';
 import type { UsedDisplay } from '../screen/use-display.ts';
 import { BarButton } from './bar-button.tsx';
 import { BarMenu, type BarMenuItem } from './bar-menu.tsx';
+import { HarshKeys } from './harsh-keys.tsx';
 import { LinkFigures } from './link-figures.tsx';
 import { PowerMenu } from './power-menu.tsx';
 import './bar.css';
@@ -40,6 +43,8 @@ interface SessionBarProps {
   readonly onFit: (fit: FitChoice) => void;
   readonly quality: QualityChoice;
   readonly onQuality: (quality: QualityChoice) => void;
+  readonly keyboard: KeyboardChoice;
+  readonly onKeyboard: (keyboard: KeyboardChoice) => void;
   readonly isViewOnly: boolean;
   /** Absent where the server lets this page only look. */
   readonly onViewOnly: ((isOn: boolean) => void) | undefined;
@@ -64,7 +69,7 @@ export function SessionBar(props: SessionBarProps) {
   if (isAway) {
     return (
       <div className="oriel-bar oriel-bar--away">
-        <BarButton label={words.show} icon={<AngleDownIcon />} onClick={() => setAway(false)} />
+        <BarButton label={words.show} icon={<AngleDownIcon />} isLeadOut onClick={() => setAway(false)} />
       </div>
     );
   }
@@ -101,28 +106,44 @@ function Tools(props: SessionBarProps) {
 }
 
 /** What is pressed on the desktop. */
-function KeyTools({ used, isViewOnly }: SessionBarProps) {
+function KeyTools({ used, isViewOnly, keyboard, onKeyboard }: SessionBarProps) {
   const { display } = used;
+  const [asked, setAsked] = useState<Combination>();
   const cannotType = isViewOnly || used.link.kind !== 'connected';
-  const keys: BarMenuItem[] = COMBINATIONS.map((pressed) => ({
-    key: nameOf(pressed),
-    label: nameOf(pressed),
-    onSelect: () => {
-      display?.press(pressed);
-      display?.focus();
-    },
+  const send = (keys: Combination) => {
+    display?.keyboard.press(keys);
+    display?.focus();
+  };
+  const items: BarMenuItem[] = COMBINATIONS.map((keys) => ({
+    key: nameOf(keys),
+    label: nameOf(keys),
+    isDanger: HARSH.includes(keys),
+    onSelect: () => (HARSH.includes(keys) ? setAsked(keys) : send(keys)),
+  }));
+  const layouts: BarMenuItem[] = KEYBOARDS.map((choice) => ({
+    key: choice,
+    ...text.session.keyboards[choice],
+    isChosen: choice === keyboard,
+    onSelect: () => onKeyboard(choice),
   }));
   return (
     <>
       <BarButton
         label={nameOf(CTRL_ALT_DEL)}
         isDisabled={cannotType}
-        onClick={() => {
-          display?.ctrlAltDel();
-          display?.focus();
+        // A click is meant. A key may have been meant for the desktop.
+        onClick={(event) => (event.detail === 0 ? setAsked(CTRL_ALT_DEL) : send(CTRL_ALT_DEL))}
+      />
+      <BarMenu label={words.specialKeys} icon={<EllipsisHIcon />} items={cannotType ? [] : items} isLeadOut />
+      {used.hasScancodes && <BarMenu label={words.keyboard} icon={<LanguageIcon />} items={layouts} />}
+      <HarshKeys
+        keys={asked}
+        onAnswer={(isWanted) => {
+          setAsked(undefined);
+          if (asked !== undefined && isWanted) display?.keyboard.press(asked);
+          setTimeout(() => display?.focus()); // The dialog gives the focus back to where it came from first.
         }}
       />
-      <BarMenu label={words.specialKeys} icon={<EllipsisHIcon />} items={cannotType ? [] : keys} />
     </>
   );
 }

@@ -11,9 +11,11 @@ import { PingMonitor } from '../link/ping.ts';
 import { openSocket } from '../link/socket.ts';
 import { afterRefusal, type TicketSource } from '../link/tickets.ts';
 import type { FitChoice } from './fit.ts';
-import { KEYS, type Key, strokesOf } from './keys.ts';
+import { GuestKeyboard, type KeyboardChoice, takesScancodes } from './guest-keyboard.ts';
+import { KEYS } from './keys.ts';
 import { Meter } from './meter.ts';
 import { measuredMbit, PICTURES, type Picture, pictureFor, type QualityChoice } from './quality.ts';
+import type { TypingProgress } from './typist.ts';
 
 export interface DisplaySnapshot {
   readonly link: LinkState;
@@ -30,6 +32,12 @@ export interface DisplaySnapshot {
   readonly picture: Picture;
   /** The desktop is larger than the window, at actual size: the view can be moved. */
   readonly isClipped: boolean;
+  /** The server is a hypervisor's, which hands scancodes on: the guest's own keyboard layout counts. */
+  readonly hasScancodes: boolean;
+  /** A text that is being typed. */
+  readonly typing: TypingProgress | undefined;
+  /** The last key of the person that the guest's keyboard has not. */
+  readonly missingKey: { readonly character: string; readonly at: number } | undefined;
 }
 
 export interface DisplaySettings {
@@ -37,6 +45,7 @@ export interface DisplaySettings {
   readonly quality: QualityChoice;
   readonly isViewOnly: boolean;
   readonly isDragging: boolean;
+  readonly keyboard: KeyboardChoice;
 }
 
 const TICK_MS = 1_000;
@@ -51,9 +60,16 @@ export class Display {
   readonly #tickets: TicketSource;
   readonly #link: Link;
   readonly #listeners = new Set<() => void>();
-  #settings: DisplaySettings = { fit: 'scale', quality: 'auto', isViewOnly: false, isDragging: false };
+  #settings: DisplaySettings = {
+    fit: 'scale',
+    quality: 'auto',
+    isViewOnly: false,
+    isDragging: false,
+    keyboard: 'mine',
+  };
   #meter = new Meter();
   #ping = new PingMonitor();
+  readonly keyboard: GuestKeyboard;
   #rfb: RFB | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #silentSince = 0;
@@ -69,6 +85,9 @@ export class Display {
     roundTripMs: undefined,
     picture: PICTURES.balanced,
     isClipped: false,
+    hasScancodes: false,
+    typing: undefined,
+    missingKey: undefined,
   };
 
   /** `screen` takes noVNC's canvas; `ghost` shows the last picture while the connection is away. */
@@ -76,6 +95,10 @@ export class Display {
     this.#screen = screen;
     this.#ghost = ghost;
     this.#tickets = tickets;
+    this.keyboard = new GuestKeyboard(screen, {
+      onTyping: (typing) => this.#change({ typing }),
+      onMissing: (character) => this.#change({ missingKey: { character, at: Date.now() } }),
+    });
     this.#link = new Link({
       ticket: (signal) => this.#nextTicket(signal),
       afterRefusal,
@@ -137,19 +160,6 @@ export class Display {
     this.#applyToRfb();
   }
 
-  press(keys: readonly Key[]): void {
-    for (const { keysym, code, down } of strokesOf(keys)) this.#rfb?.sendKey(keysym, code, down);
-  }
-
-  /** One key after the other, as typed text. */
-  type(keys: readonly Key[]): void {
-    for (const { keysym, code } of keys) this.#rfb?.sendKey(keysym, code);
-  }
-
-  ctrlAltDel(): void {
-    this.press([KEYS.control, KEYS.alt, KEYS.delete]);
-  }
-
   /** Input that changes nothing in the guest, so that the idle clock starts over. */
   stayAwake(): void {
     const rfb = this.#rfb;
@@ -157,7 +167,7 @@ export class Display {
     // Also from who only looks: the gateway drops the key, but has heard that somebody is there.
     const { viewOnly } = rfb;
     rfb.viewOnly = false;
-    this.press([KEYS.shift]);
+    this.keyboard.press([KEYS.shift]);
     rfb.viewOnly = viewOnly;
     this.focus();
   }
@@ -200,6 +210,8 @@ export class Display {
       if (socket.readyState === WebSocket.CLOSING || socket.readyState === WebSocket.CLOSED) return;
       const rfb = new Rfb(this.#screen, socket, { shared: true });
       this.#rfb = rfb;
+      this.keyboard.attach(rfb);
+      rfb.showDotCursor = true; // A text screen draws no pointer, and tells of none.
       rfb.background = 'transparent';
       this.#applyToRfb();
       rfb.addEventListener('connect', () => {
@@ -222,12 +234,13 @@ export class Display {
     canvas?.setAttribute('role', 'application');
     canvas?.setAttribute('aria-label', text.session.page.canvas);
     // A key let go over a button of ours would stay down in the guest: noVNC releases all when the window loses the focus.
-    canvas?.addEventListener('blur', () => window.dispatchEvent(new Event('blur')));
+    canvas?.addEventListener('blur', letGo);
   }
 
   #detach(): void {
     const rfb = this.#rfb;
     this.#rfb = undefined;
+    this.keyboard.detach();
     if (rfb === undefined) return;
     // The last picture stays, dimmed, until the new connection has one: nobody looks at an empty page meanwhile.
     const canvas = this.#screen.querySelector('canvas');
@@ -244,8 +257,11 @@ export class Display {
   #applyToRfb(): void {
     const rfb = this.#rfb;
     if (rfb === undefined) return;
-    const { fit, isViewOnly, isDragging } = this.#settings;
-    rfb.viewOnly = isViewOnly || this.#snapshot.mode === 'view';
+    const { fit, isDragging, keyboard } = this.#settings;
+    this.keyboard.choose(keyboard);
+    const isViewOnly = this.#settings.isViewOnly || this.#snapshot.mode === 'view';
+    if (isViewOnly && !rfb.viewOnly) letGo(); // noVNC would say nothing of the keys that it lets go of then.
+    rfb.viewOnly = isViewOnly;
     rfb.scaleViewport = fit !== 'actual';
     rfb.resizeSession = fit === 'resize';
     rfb.clipViewport = fit === 'actual' && isTouch();
@@ -266,6 +282,7 @@ export class Display {
       bytesPerSecond,
       framesPerSecond: this.#meter.framesPerSecond(now),
       roundTripMs: this.#ping.roundTripMs,
+      hasScancodes: takesScancodes(this.#rfb),
       picture,
     });
     if (didPictureChange) this.#applyToRfb();
@@ -298,6 +315,11 @@ function meterSocket(socket: WebSocket, meter: Meter): void {
     if (data instanceof Uint8Array) meter.sent(data, performance.now());
     send(data);
   };
+}
+
+/** noVNC lets go of every key when the window loses the focus. */
+function letGo(): void {
+  window.dispatchEvent(new Event('blur'));
 }
 
 function isTouch(): boolean {

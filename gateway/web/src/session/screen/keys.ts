@@ -38,9 +38,6 @@ export const KEYS = {
   down: key(0xff54, 'ArrowDown'),
   print: key(0xff61, 'PrintScreen'),
   menu: key(0xff67, 'ContextMenu'),
-  l: key(0x006c, 'KeyL'),
-  r: key(0x0072, 'KeyR'),
-  e: key(0x0065, 'KeyE'),
 } as const satisfies Record<string, Key>;
 
 /** F1 is `functionKey(1)`. */
@@ -53,21 +50,30 @@ export type Combination = readonly Key[];
 
 export const CTRL_ALT_DEL: Combination = [KEYS.control, KEYS.alt, KEYS.delete];
 
-/** What a browser or the local system would keep for itself. */
+/** A guest may restart at once: asked about first. */
+export const HARSH: readonly Combination[] = [CTRL_ALT_DEL, [KEYS.control, KEYS.alt, KEYS.backspace]];
+
+const letter = (name: string): Key => key(name.toLowerCase().charCodeAt(0), `Key${name}`);
+
+/** What a browser or the local system would keep for itself. The first can do no harm: it has the focus in a menu. */
 export const COMBINATIONS: readonly Combination[] = [
-  CTRL_ALT_DEL,
-  [KEYS.control, KEYS.alt, KEYS.backspace],
   [KEYS.alt, KEYS.tab],
   [KEYS.alt, functionKey(4)],
+  ...['W', 'T', 'N', 'Q'].map((name) => [KEYS.control, letter(name)]),
+  ...['T', 'N', 'W'].map((name) => [KEYS.control, KEYS.shift, letter(name)]),
+  [KEYS.control, KEYS.tab],
+  [KEYS.control, KEYS.shift, KEYS.tab],
+  [KEYS.control, KEYS.pageUp],
+  [KEYS.control, KEYS.pageDown],
   [KEYS.control, KEYS.escape],
   [KEYS.control, KEYS.shift, KEYS.escape],
   [KEYS.meta],
-  [KEYS.meta, KEYS.l],
-  [KEYS.meta, KEYS.r],
-  [KEYS.meta, KEYS.e],
+  ...['L', 'R', 'E', 'D'].map((name) => [KEYS.meta, letter(name)]),
+  [functionKey(11)],
   [KEYS.print],
   [KEYS.alt, KEYS.print],
   ...[1, 2, 3, 4, 5, 6, 7].map((n) => [KEYS.control, KEYS.alt, functionKey(n)]),
+  ...HARSH,
 ];
 
 /** What stands on the keys: `Ctrl-Alt-Del`. A letter or function key is called as its code ends. */

@@ -2,9 +2,10 @@
 import { Button } from '@patternfly/react-core';
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import type { Display } from './display.ts';
-import { functionKey, KEYS, type Key, nameOf } from './keys.ts';
-import { keysForEdit } from './soft-keyboard.ts';
+import { type Combination, functionKey, KEYS, type Key, nameOf } from './keys.ts';
+import { editOf } from './soft-keyboard.ts';
 import './touch-keys.css';
+import { useNotices } from '../../shell/frame/notices.tsx';
 import { text } from '../../text/text.ts';
 
 const words = text.session.touch;
@@ -41,11 +42,19 @@ const MAX_FIELD_CHARS = 100;
 export function TouchKeys({ display }: { readonly display: Display }) {
   const [held, setHeld] = useState<readonly Key[]>([]);
   const last = useRef('');
+  const notices = useNotices();
 
-  const press = (keys: readonly Key[]) => {
-    if (held.length === 0) display.type(keys);
-    else for (const key of keys) display.press([...held, key]);
-    if (0 < keys.length) setHeld([]);
+  /** With what is held on top, which then is let go of. */
+  const press = (chords: readonly Combination[]) => {
+    if (chords.length === 0) return;
+    void display.keyboard.type(chords.map((chord) => [...held.filter((key) => !chord.includes(key)), ...chord]));
+    setHeld([]);
+  };
+  const edit = (before: string, after: string) => {
+    const { removed, typed } = editOf(before, after);
+    const { chords, missing } = display.keyboard.keysOf(typed);
+    press([...Array.from({ length: removed }, () => [KEYS.backspace]), ...chords]);
+    if (0 < missing.length) notices.tell(words.missing(missing.join(' ')), words.missingWhy);
   };
   const reset = (field: HTMLInputElement) => {
     last.current = FILLER;
@@ -54,7 +63,7 @@ export function TouchKeys({ display }: { readonly display: Display }) {
   };
   const onInput = (event: FormEvent<HTMLInputElement>) => {
     const field = event.currentTarget;
-    press(keysForEdit(last.current, field.value));
+    edit(last.current, field.value);
     last.current = field.value;
     const isComposing = (event.nativeEvent as InputEvent).isComposing;
     if (!isComposing && (field.value.length < FILLER.length || MAX_FIELD_CHARS < field.value.length)) reset(field);
@@ -64,7 +73,7 @@ export function TouchKeys({ display }: { readonly display: Display }) {
     const key = SPECIAL.get(event.key);
     if (key === undefined || event.nativeEvent.isComposing) return;
     event.preventDefault();
-    press([key]);
+    press([[key]]);
   };
 
   return (
@@ -99,7 +108,13 @@ export function TouchKeys({ display }: { readonly display: Display }) {
           </Button>
         ))}
         {PLAIN.map((key) => (
-          <Button key={key.code} size="sm" variant="secondary" aria-label={nameOf([key])} onClick={() => press([key])}>
+          <Button
+            key={key.code}
+            size="sm"
+            variant="secondary"
+            aria-label={nameOf([key])}
+            onClick={() => press([[key]])}
+          >
             {ARROWS.get(key) ?? nameOf([key])}
           </Button>
         ))}

@@ -14,6 +14,9 @@ const NOTHING: DisplaySnapshot = {
   roundTripMs: undefined,
   picture: { quality: 6, compression: 4 },
   isClipped: false,
+  hasScancodes: false,
+  typing: undefined,
+  missingKey: undefined,
 };
 
 export interface UsedDisplay extends DisplaySnapshot {

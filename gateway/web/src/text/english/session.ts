@@ -18,6 +18,7 @@ const bar = {
   people: 'Who is here',
   onlyLook: 'Only look',
   power: 'Power',
+  keyboard: 'Keyboard of the desktop',
   chosen: ' (chosen)',
 };
 
@@ -43,6 +44,31 @@ const qualities = {
   sharp: { label: 'Sharp', description: 'Best picture, most data' },
   balanced: { label: 'Balanced', description: 'Good picture, less data' },
   fast: { label: 'Fast', description: 'For slow connections' },
+};
+
+/** Which keyboard the guest has. */
+const keyboards = {
+  mine: { label: 'The same as mine', description: 'Keys go by their place' },
+  us: { label: 'English (US)' },
+  gb: { label: 'English (UK)' },
+  de: { label: 'German' },
+  fr: { label: 'French' },
+  es: { label: 'Spanish' },
+  it: { label: 'Italian' },
+  pt: { label: 'Portuguese' },
+  br: { label: 'Portuguese (Brazil)' },
+  ch: { label: 'Swiss German' },
+  se: { label: 'Swedish, Finnish' },
+  dk: { label: 'Danish' },
+  no: { label: 'Norwegian' },
+  pl: { label: 'Polish' },
+};
+
+const ctrlAltDel = {
+  title: (keys: string) => `Send ${keys}?`,
+  why: 'Many systems restart at once, and what is not saved there is lost.',
+  send: 'Send',
+  cancel: 'Cancel',
 };
 
 const power = {
@@ -82,6 +108,8 @@ const touch = {
   name: 'On-screen keys',
   field: 'Type to the desktop',
   placeholder: 'Type here',
+  missing: (characters: string) => `The desktop’s keyboard has no ${characters}`,
+  missingWhy: 'It was not typed. Another keyboard can be chosen under “Keyboard”.',
 };
 
 /** Why a session's socket closed: by the names of its close codes. */
@@ -225,6 +253,8 @@ export const session = {
   figures,
   fits,
   qualities,
+  keyboards,
+  ctrlAltDel,
   power,
   keys,
   touch,
