@@ -18,6 +18,8 @@ export const Desktop = z.object({
   state: VmState,
   reason: z.string().nullable(),
   views: z.array(DesktopView),
+  /** A clipboard agent runs in it. A desktop without one cannot be given a text but by typing it. */
+  hasClipboard: z.boolean(),
   /** What the caller may do with it. */
   rights: z.array(DesktopRight),
   /** A PNG behind the same sign-in, with an ETag; null while there is no screen. */

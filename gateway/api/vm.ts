@@ -109,6 +109,8 @@ export const Vm = z.object({
   accelerator: AcceleratorName.nullable(),
   /** Changes that take effect at the next start. */
   pendingRestart: z.array(z.string()),
+  /** A clipboard agent (spice-vdagent) runs in the guest. */
+  hasClipboard: z.boolean(),
   /** Times it was started or reset. */
   boots: z.number().int(),
   startedAt: z.iso.datetime().nullable(),

@@ -129,6 +129,8 @@ export interface VmObservation {
   readonly boots: number;
   /** The guest agent's channel is open. Says nothing about whether it answers. */
   readonly agentConnected: boolean;
+  /** A clipboard agent runs in the guest: what a screen's viewer copies gets there, and back. */
+  readonly hasClipboard?: boolean;
   /** Which engine runs it now. */
   readonly accelerator?: Accelerator['name'];
   /** The spec changed while it ran: these fields take effect at the next start. */

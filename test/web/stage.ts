@@ -29,6 +29,7 @@ const DESKTOP: Desktop = {
   state: 'running',
   reason: null,
   views: ['display'],
+  hasClipboard: true,
   rights: ['see', 'view', 'open'],
   thumbnailUrl: null,
 };

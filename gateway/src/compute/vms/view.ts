@@ -30,6 +30,7 @@ export function vmView(vm: StoredVm, facts: VmFacts): Vm {
     sessionRules: vm.sessionRules,
     accelerator: observation?.accelerator ?? null,
     pendingRestart: [...(observation?.pendingRestart ?? [])],
+    hasClipboard: observation?.hasClipboard ?? false,
     boots: observation?.boots ?? 0,
     startedAt: isUp && observation.state.state === 'running' ? iso(observation.since) : null,
     createdAt: iso(vm.createdAt),

@@ -59,6 +59,7 @@ export class Desktops {
       state: vm.state,
       reason: vm.reason,
       views: hasScreen ? ['display', 'serial'] : ['serial'],
+      hasClipboard: vm.hasClipboard,
       rights,
       thumbnailUrl: hasScreen && isOn(vm) ? `/api/v1/desktops/${vm.id}/thumbnail` : null,
     };

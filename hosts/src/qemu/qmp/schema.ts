@@ -74,6 +74,8 @@ export interface QmpCommands {
   'query-status': Call<undefined, { readonly status: RunState; readonly running: boolean }>;
   'query-block': Call<undefined, readonly BlockInfo[]>;
   'query-blockstats': Call<{ readonly 'query-nodes'?: boolean } | undefined, readonly BlockStats[]>;
+  'chardev-add': Call<{ readonly id: string; readonly backend: { readonly type: string; readonly data: JsonObject } }>;
+  'chardev-remove': Call<Id>;
   'query-chardev': Call<undefined, readonly { readonly label: string; readonly 'frontend-open': boolean }[]>;
   'query-migrate': Call<undefined, MigrateInfo>;
   'query-machines': Call<undefined, readonly { readonly name: string; readonly alias?: string }[]>;

@@ -9,6 +9,7 @@ import { HostError } from '../../errors.ts';
 import type { TaskControl } from '../../task-book.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import type { QemuVm } from '../vm/vm.ts';
+import { plugClipboard, unplugClipboard } from './clipboard.ts';
 import { forceOff } from './power.ts';
 
 const POLL_MS = 20;
@@ -28,11 +29,13 @@ export async function saveVm(vm: QemuVm, control: TaskControl): Promise<void> {
   vm.become({ state: 'saving' });
   try {
     await settle(qmp, vm.host.timing.connectMs);
+    await unplugClipboard(qmp, vm.host.timing.connectMs);
     await vm.whileHeld(receiveMemory(vm, qmp, control));
     vm.checkHeld();
   } catch (error) {
     vm.checkHeld(); // Our own end is no failure of the save: the next driver begins it again.
     // The guest goes on as if nothing had been asked.
+    await plugClipboard(vm, qmp).catch(() => undefined);
     await qmp.execute('cont').catch(() => undefined);
     await vm.refreshAfterVerb().catch(() => undefined);
     throw error;

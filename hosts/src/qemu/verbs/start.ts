@@ -13,6 +13,7 @@ import { needsOf, qemuArgv } from '../vm/argv.ts';
 import { socketsOf } from '../vm/paths.ts';
 import type { Definition } from '../vm/record.ts';
 import { lastLine, type QemuVm, sweepRunFolder } from '../vm/vm.ts';
+import { plugClipboard } from './clipboard.ts';
 import { startTpm } from './tpm.ts';
 
 const POLL_MS = 2;
@@ -168,6 +169,7 @@ async function release(vm: QemuVm, options: StartOptions): Promise<void> {
   await waitForIncoming(vm, qmp);
   const { status } = await qmp.execute('query-status');
   if (status === 'running') return vm.refresh();
+  await plugClipboard(vm, qmp);
   const resumed = definition.rest.state.state === 'saved';
   // INVARIANT: a saved memory is resumed at most once. From the first instruction on the disk moves away from it, so the
   // record forgets it before that instruction, and a crash in between costs the memory, never the disk.

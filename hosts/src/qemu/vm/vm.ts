@@ -18,6 +18,9 @@ import type { QemuHost } from './host.ts';
 import { socketsOf, type VmPaths, vmPaths } from './paths.ts';
 import { type Definition, type ProcessRecord, saveRecord } from './record.ts';
 
+/** How the port of the guest's clipboard agent is called in QEMU. verbs/clipboard.ts plugs it in. */
+export const CLIPBOARD = { port: 'clipboard-port', chardev: 'clipboard' } as const;
+
 export class QemuVm {
   readonly id: VmId;
   readonly paths: VmPaths;
@@ -27,6 +30,7 @@ export class QemuVm {
   process: ProcessRecord | undefined;
   qmp: QmpClient | undefined;
   agentConnected = false;
+  #hasClipboard = false;
   /** Why the process is about to end, where we are the reason. */
   intent: 'requested' | 'forced' | undefined;
   #state: VmState = { state: 'stopped', reason: 'never-started' };
@@ -63,6 +67,7 @@ export class QemuVm {
       since: this.#since,
       boots: definition?.boots ?? 0,
       agentConnected: this.agentConnected,
+      hasClipboard: this.#hasClipboard,
       ...(this.process === undefined ? {} : { accelerator: this.process.accelerator }),
       pendingRestart:
         definition === undefined || this.process === undefined
@@ -180,7 +185,9 @@ export class QemuVm {
   async refresh(): Promise<void> {
     const qmp = this.connection('look at');
     const [status, chardevs] = await Promise.all([qmp.execute('query-status'), qmp.execute('query-chardev')]);
-    this.agentConnected = chardevs.some((chardev) => chardev.label === 'agent' && chardev['frontend-open']);
+    const isOpen = (id: string): boolean => chardevs.some(({ label, ...one }) => label === id && one['frontend-open']);
+    this.agentConnected = isOpen('agent');
+    this.#hasClipboard = isOpen(CLIPBOARD.chardev);
     if (status.status === 'io-error') this.#ioError ??= await this.#findIoError(qmp);
     this.#adoptRunState(status.status);
   }
@@ -190,6 +197,17 @@ export class QemuVm {
     this.intent = undefined;
     this.become({ state: 'starting' });
     await this.refresh();
+  }
+
+  /** A program in the guest opened or closed one of its ports. */
+  #onPort(port: string, isOpen: boolean): void {
+    if (port === CLIPBOARD.port) {
+      this.#hasClipboard = isOpen;
+      this.emit({ kind: 'state', vm: this.id, observation: this.observe() });
+      return;
+    }
+    this.agentConnected = isOpen;
+    this.emit({ kind: 'agent', vm: this.id, connected: isOpen });
   }
 
   #onEvent(event: AnyQmpEvent): void {
@@ -214,8 +232,7 @@ export class QemuVm {
         void this.#countReset(event.data.guest).catch(() => undefined);
         return;
       case 'VSERPORT_CHANGE':
-        this.agentConnected = event.data.open;
-        this.emit({ kind: 'agent', vm: this.id, connected: event.data.open });
+        this.#onPort(event.data.id, event.data.open);
         return;
       case 'DEVICE_TRAY_MOVED': {
         const device = deviceOfQdev(event.data.id);
@@ -289,6 +306,7 @@ export class QemuVm {
   async #afterDisconnect(ref: ProcessRef): Promise<void> {
     if (this.#letGo) return;
     this.agentConnected = false;
+    this.#hasClipboard = false;
     if (await waitForExit(ref, this.host.timing.quitMs)) return this.ended();
     await this.regain(ref);
   }
