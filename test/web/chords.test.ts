@@ -10,7 +10,7 @@ const CANVAS = '[data-testid=screen] canvas';
 
 /** What editors, shells and desktops use, and browsers have uses of their own for. */
 const CHORDS =
-  'ctrl+c ctrl+shift+c alt+f ctrl+alt+t shift+alt+F5 ctrl+F4 ctrl+r F5 F11 ctrl+l alt+Left ctrl+p ctrl+shift+i F12 ctrl+u ctrl+s'.split(
+  'ctrl+c ctrl+shift+c alt+f ctrl+alt+t shift+alt+F5 ctrl+r F5 F11 ctrl+l alt+Left ctrl+p ctrl+shift+i F12 ctrl+u ctrl+s'.split(
     ' ',
   );
 
@@ -25,7 +25,7 @@ describe.for<BrowserName>(['chromium', 'firefox'])('%s', (name) => {
     xev = x.client('stdbuf', ['-oL', 'xev', '-geometry', '640x400+0+0', '-event', 'keyboard']);
     stage = await openStage(x.endpoint);
     browser = await openXBrowser(name, stage);
-    await browser.until(`document.querySelector('[role=status]')?.textContent.includes('Connected') ?? false`);
+    await browser.until(`document.querySelector('[role=status]')?.textContent.includes('Connected') ?? false`, 40_000);
   }, 90_000);
   beforeEach(async () => {
     await browser.click(CANVAS);

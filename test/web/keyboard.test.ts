@@ -106,7 +106,9 @@ describe('a VNC server that maps keysyms (Xtigervnc)', () => {
     const type = async (): Promise<void> => {
       await cdp.send('Input.imeSetComposition', { text: 'ñ', ...composing });
       await cdp.send('Input.insertText', { text: 'ñandú' });
+      const from = xev.out().length;
       await page.getByRole('button', { name: 'F9', exact: true }).click();
+      await xev.says(/KeyRelease[^]*?keysym 0x[0-9a-f]+, F9\)/, from);
     };
     expect(await seenAfter(type)).toEqual(['ntilde', 'a', 'n', 'd', 'uacute']);
     await page.getByRole('button', { name: 'On-screen keys' }).click();
@@ -117,6 +119,7 @@ describe('a VNC server that maps keysyms (Xtigervnc)', () => {
     const before = xev.out().length;
     await page.getByRole('button', { name: 'Special keys' }).click();
     await page.getByRole('menuitem', { name: 'Ctrl-Alt-Backspace' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Send', exact: true }).click();
     const text = (): string => xev.out().slice(before);
     await expect.poll(text).toMatch(/KeyRelease[^]*?Control_L\)/);
     const strokes = [...text().matchAll(/Key(Press|Release) event[^]*?keysym 0x[0-9a-f]+, (\w+)\)/g)];
@@ -134,12 +137,13 @@ describe('a VNC server that maps keysyms (Xtigervnc)', () => {
     await canvas(page).focus();
     const before = xev.out().length;
     for (const key of ['Control', 'Alt', 'Shift']) await page.keyboard.down(key);
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Ctrl-Alt-Del');
+    expect(await page.evaluate("document.activeElement.closest('canvas') !== null")).toBe(true);
+    for (const key of ['Shift', 'Alt', 'Control']) await page.keyboard.up(key);
+    await expect.poll(() => page.evaluate('document.activeElement.ariaLabel')).toBe('Special keys');
     await xev.says(
       /KeyRelease[^]*?Control_L\)[^]*KeyRelease[^]*?Alt_L\)|KeyRelease[^]*?Alt_L\)[^]*KeyRelease[^]*?Control_L\)/,
       before,
     );
-    for (const key of ['Shift', 'Alt', 'Control']) await page.keyboard.up(key);
     await page.keyboard.press('Tab');
     expect(await page.evaluate("document.activeElement.closest('canvas')")).toBeNull();
   });
@@ -160,6 +164,69 @@ describe('QEMU, which takes scancodes', () => {
     web = await openWeb();
   });
   afterAll(() => web?.close());
+
+  test('every printable character arrives as typed from the on-screen keyboard of a phone', async () => {
+    const { page } = web;
+    const desktop = await demoDesktop(web.client);
+    await page.goto(`${web.gateway.origin}/desktops/${desktop.id}`);
+    await untilStatus(page, 'Connected');
+    await page.getByRole('button', { name: 'On-screen keys' }).click();
+    const field = page.getByRole('textbox', { name: 'Type to the desktop' });
+    await field.click();
+    const cdp = await page.context().newCDPSession(page);
+    // As phones have it: no key events, the text changes. The toy guest echoes what its BIOS made of the scancodes.
+    const printable = Array.from({ length: 95 }, (_, at) => String.fromCharCode(0x20 + at));
+    for (const character of printable) await cdp.send('Input.insertText', { text: character });
+    const escaped = printable.join('').replace(/[\\^$.*+?()[\]{}|\/-]/g, '\\$&');
+    await untilSerial(web.gateway.dataDir, desktop.id, new RegExp(escaped));
+    // Several at once, as word completion does, and what the guest's keyboard has not.
+    await cdp.send('Input.insertText', { text: 'Hello, World! é' });
+    await page.getByText('The desktop’s keyboard has no é').waitFor();
+    await untilSerial(web.gateway.dataDir, desktop.id, /Hello, World! /);
+    await page.getByRole('button', { name: 'On-screen keys' }).click();
+  });
+
+  test('a long text is typed whole, with its line ends; what cannot be typed is named first; it can be stopped', async () => {
+    const { page } = web;
+    const desktop = await demoDesktop(web.client);
+    await page.getByRole('button', { name: 'Clipboard', exact: true }).click();
+    await page.getByText('This desktop shares no clipboard').waitFor();
+    expect(await page.getByRole('button', { name: 'Send to the desktop' }).count()).toBe(0);
+    const field = page.getByRole('textbox', { name: 'To the desktop' });
+    await field.fill('naïve €');
+    await page.getByText('That keyboard has no ï €').waitFor();
+    expect(await page.getByRole('button', { name: 'Type it' }).isDisabled()).toBe(true);
+    // 700 characters of lines, each with a number so that a lost one is seen.
+    const lines = Array.from({ length: 28 }, (_, at) => `${at} The Quick brown #${at} {x}`);
+    await field.fill(lines.join('\n'));
+    await page.getByRole('button', { name: 'Type it' }).click();
+    const all = lines.map((line) => line.replace(/[{}]/g, '\\$&')).join('\\r\\n');
+    await untilSerial(web.gateway.dataDir, desktop.id, new RegExp(all));
+    await field.fill('y'.repeat(2000));
+    await page.getByRole('button', { name: 'Type it' }).click();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText(/Stopped: [\d,]+ keys were not typed/).waitFor();
+    await page.getByRole('button', { name: 'Close clipboard' }).click();
+  }, 90_000);
+
+  test('a German keyboard on a guest with a US one: what stands on the keys is what arrives', async () => {
+    const { page } = web;
+    const desktop = await demoDesktop(web.client);
+    await page.getByRole('button', { name: 'Keyboard of the desktop' }).click();
+    await page.getByRole('menuitem', { name: 'English (US)' }).click();
+    await canvas(page).focus();
+    const cdp = await page.context().newCDPSession(page);
+    const shift = { code: 'ShiftLeft', key: 'Shift', windowsVirtualKeyCode: 16 };
+    await stroke(cdp, { code: 'KeyY', key: 'z', keyCode: 90 });
+    await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...shift, modifiers: 8 });
+    await stroke(cdp, { code: 'Digit7', key: '/', keyCode: 55, modifiers: 8 });
+    await stroke(cdp, { code: 'KeyZ', key: 'Y', keyCode: 89, modifiers: 8 });
+    await cdp.send('Input.dispatchKeyEvent', { type: 'keyUp', ...shift });
+    await stroke(cdp, { code: 'Slash', key: '-', keyCode: 189 });
+    await untilSerial(web.gateway.dataDir, desktop.id, /z\/Y-/);
+    await page.getByRole('button', { name: 'Keyboard of the desktop' }).click();
+    await page.getByRole('menuitem', { name: 'The same as mine' }).click();
+  });
 
   test('the layout that counts is the guest’s: the places of the keys are what arrives', async () => {
     const { page } = web;

@@ -37,7 +37,7 @@ function SignedIn() {
   const { me, error, retry } = useMe();
   const location = useLocation();
   const userId = me?.id;
-  useEffect(() => (userId === undefined ? undefined : startLive()), [userId]);
+  useEffect(() => (userId === undefined ? undefined : startLive(userId)), [userId]);
 
   if (error !== null && me === undefined)
     return <Failure title={words.gatewayDoesNotAnswer} error={error} onRetry={retry} />;

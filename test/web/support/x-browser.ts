@@ -17,7 +17,7 @@ export interface XBrowser {
   /** Reads the page: an expression, and what it gives. */
   read<T>(expression: string): Promise<T>;
   /** Once the expression gives something true: it is asked again and again, for a page tells a reader of nothing. */
-  until(expression: string): Promise<void>;
+  until(expression: string, withinMs?: number): Promise<void>;
   /** What xdotool does on the display, word for word: `key ctrl+alt+l`, `type hello`. */
   hands(...words: readonly string[]): Promise<void>;
   /** A click with the mouse in the middle of the element, or at a place in it. */
@@ -53,10 +53,10 @@ export async function openXBrowser(name: BrowserName, { address, cookie }: XBrow
         function mozInnerScreenX() { return window.mozInnerScreenX ?? window.screenX + (window.outerWidth - window.innerWidth) / 2; }
         function mozInnerScreenY() { return window.mozInnerScreenY ?? window.screenY + window.outerHeight - window.innerHeight; } })()`;
       const [x = 0, y = 0] = await door.read<readonly number[]>(place);
-      await hands('mousemove', '--sync', String(x), String(y), 'click', '1');
+      await hands('mousemove', String(x), String(y), 'click', '1');
     };
-    const until = async (expression: string): Promise<void> =>
-      void (await once(() => door.read(expression), expression));
+    const until = async (expression: string, withinMs = 10_000): Promise<void> =>
+      void (await once(() => door.read(expression), expression, withinMs));
     return { read: door.read, until, hands, click, close };
   } catch (error) {
     await close();
@@ -170,8 +170,8 @@ async function startFirefox(folder: string, display: string, children: ChildProc
 
 const AGAIN_MS = 100;
 
-async function once<T>(ask: () => Promise<T | undefined | false>, what = 'an answer'): Promise<T> {
-  for (const from = Date.now(); Date.now() - from < WAIT_MS; ) {
+async function once<T>(ask: () => Promise<T | undefined | false>, what = 'an answer', withinMs = WAIT_MS): Promise<T> {
+  for (const from = Date.now(); Date.now() - from < withinMs; ) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
     await pause(AGAIN_MS);

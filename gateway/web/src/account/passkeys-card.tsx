@@ -6,6 +6,7 @@ import { deletePasskey, listPasskeys, type Passkey } from '../../../api/auth.ts'
 import { client, ME_KEY } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
 import { queryClient } from '../api/query-client.ts';
+import { serverNow } from '../api/server-clock.ts';
 import { FormDialog } from '../shell/form/form-dialog.tsx';
 import { TextField } from '../shell/form/text-field.tsx';
 import { refetch, useAction } from '../shell/form/use-action.ts';
@@ -19,8 +20,8 @@ const { common } = text;
 
 const COLUMNS: readonly Column<Passkey>[] = [
   { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
-  { key: 'created', label: words.added, cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
-  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
+  { key: 'created', label: words.added, cell: ({ createdAt }) => formatAgo(createdAt, serverNow()) },
+  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, serverNow()) },
 ];
 
 export function PasskeysCard() {

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type BrowserSession, endBrowserSession, listBrowserSessions } from '../../../api/auth.ts';
 import { client } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
+import { serverNow } from '../api/server-clock.ts';
 import { useAction } from '../shell/form/use-action.ts';
 import { formatAgo } from '../shell/format.ts';
 import { type Column, DataTable } from '../shell/list/data-table.tsx';
@@ -31,7 +32,7 @@ const COLUMNS: readonly Column<BrowserSession>[] = [
   },
   { key: 'address', label: common.from, cell: ({ address }) => address },
   { key: 'method', label: words.by, cell: ({ method }) => method },
-  { key: 'seen', label: words.lastSeen, cell: ({ seenAt }) => formatAgo(seenAt, Date.now()) },
+  { key: 'seen', label: words.lastSeen, cell: ({ seenAt }) => formatAgo(seenAt, serverNow()) },
 ];
 
 export function SignInsCard() {

@@ -6,6 +6,7 @@ import { type ApiToken, AUTH_LIMITS, createToken, deleteToken, listTokens, type 
 import { RIGHTS, type Right } from '../../../api/rights.ts';
 import { client } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
+import { serverNow } from '../api/server-clock.ts';
 import { FormDialog } from '../shell/form/form-dialog.tsx';
 import { TextField } from '../shell/form/text-field.tsx';
 import { refetch, useAction } from '../shell/form/use-action.ts';
@@ -19,8 +20,8 @@ const { common } = text;
 const COLUMNS: readonly Column<ApiToken>[] = [
   { key: 'name', label: common.name, isLong: true, cell: ({ name }) => name },
   { key: 'scopes', label: words.may, isLong: true, cell: ({ scopes }) => scopes.join(', ') },
-  { key: 'expires', label: words.expires, cell: ({ expiresAt }) => formatAgo(expiresAt, Date.now()) },
-  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, Date.now()) },
+  { key: 'expires', label: words.expires, cell: ({ expiresAt }) => formatAgo(expiresAt, serverNow()) },
+  { key: 'used', label: words.used, cell: ({ usedAt }) => formatAgo(usedAt, serverNow()) },
 ];
 
 export function TokensCard({ me }: { readonly me: Me }) {

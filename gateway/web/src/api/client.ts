@@ -3,13 +3,19 @@ import { createClient, type Fetch } from '../../../api/client.ts';
 import { ApiError } from '../../../api/errors.ts';
 import { text } from '../text/text.ts';
 import { queryClient } from './query-client.ts';
+import { noteServerDate } from './server-clock.ts';
 
 const words = text.api.client;
 
 export const ME_KEY = ['me'] as const;
 
 export const client = createClient('', {
-  fetch: ((url, init) => window.fetch(url, init as RequestInit)) satisfies Fetch,
+  fetch: (async (url, init) => {
+    const from = performance.now();
+    const answer = await window.fetch(url, init as RequestInit);
+    noteServerDate(answer.headers.get('date'), performance.now() - from);
+    return answer;
+  }) satisfies Fetch,
   onSignedOut: () => {
     // The shell watches this query: no user means the sign-in page, which keeps the address to come back to.
     queryClient.setQueryData(ME_KEY, null);

@@ -1,20 +1,17 @@
 /**
- * Live events: one EventSource for the whole page. It resumes by itself after a gap (Last-Event-ID); when the gap was too
+ * Live events: one EventSource for all windows of the browser. It resumes by itself after a gap (Last-Event-ID); when the gap was too
  * long the gateway says `reset` and everything shown is fetched again.
  */
 import { ApiEvent, eventStream } from '../../../api/events.ts';
 import { client } from './client.ts';
+import { LIVE_BEAT, type LiveWish } from './live-readers.ts';
+import { type LiveNews, LiveStream } from './live-stream.ts';
 import { queryClient } from './query-client.ts';
 
 type Listener = (event: ApiEvent) => void;
 
 const listeners = new Set<Listener>();
 const returns = new Set<() => void>();
-let source: EventSource | undefined;
-let lastId: string | undefined;
-let reopen: ReturnType<typeof setTimeout> | undefined;
-let pause: ReturnType<typeof setTimeout> | undefined;
-const REOPEN_MS = 5_000;
 const PAUSE_AFTER_MS = 10_000;
 
 /** Calls `listener` for each event until the returned function is called. */
@@ -30,51 +27,76 @@ export function onLiveBack(listener: () => void): () => void {
 }
 
 /**
- * Keeps the stream open while somebody is signed in and the page is looked at; gives what ends that. A browser has six
- * connections to a host (HTTP/1.1), which a handful of tabs in the background would otherwise take up for good.
+ * Keeps the stream open while this person is signed in and the page is looked at; gives what ends that. A browser has six
+ * connections to a host (HTTP/1.1): all its windows share one stream, and windows in the background want none.
  */
-export function startLive(): () => void {
-  const follow = () => {
+export function startLive(userId: string): () => void {
+  const address = client.url(eventStream, {});
+  const wish = sharedStream();
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  const want = (isWanted: boolean): void => wish({ isWanted, address, userId });
+  const follow = (): void => {
     clearTimeout(pause);
-    if (document.visibilityState === 'hidden') pause = setTimeout(close, PAUSE_AFTER_MS);
-    else if (source === undefined) open();
+    if (document.visibilityState === 'hidden') pause = setTimeout(() => want(false), PAUSE_AFTER_MS);
+    else want(true);
   };
+  const leave = (): void => want(false);
+  const beat = setInterval(() => document.visibilityState === 'visible' && want(true), LIVE_BEAT.everyMs);
   follow();
   document.addEventListener('visibilitychange', follow);
+  window.addEventListener('pagehide', leave);
+  window.addEventListener('pageshow', follow);
   return () => {
     document.removeEventListener('visibilitychange', follow);
+    window.removeEventListener('pagehide', leave);
+    window.removeEventListener('pageshow', follow);
     clearTimeout(pause);
-    close();
-    lastId = undefined;
+    clearInterval(beat);
+    leave();
   };
 }
 
-function close(): void {
-  clearTimeout(reopen);
-  source?.close();
-  source = undefined;
+let wishes: ((wish: LiveWish) => void) | undefined;
+
+/** The worker that all windows share; a stream of this page's own where the browser has no such workers. */
+function sharedStream(): (wish: LiveWish) => void {
+  wishes ??= typeof SharedWorker === 'undefined' ? ownStream() : workerStream();
+  return wishes;
 }
 
-function open(): void {
-  close();
-  const opened = new EventSource(client.url(eventStream, lastId === undefined ? {} : { query: { after: lastId } }));
-  source = opened;
-  opened.onmessage = (message: MessageEvent<string>) => {
-    lastId = message.lastEventId;
-    handle(message.data);
+function workerStream(): (wish: LiveWish) => void {
+  const worker = new SharedWorker(new URL('./live-worker.ts', import.meta.url), { type: 'module' });
+  let fallback: ((wish: LiveWish) => void) | undefined;
+  let last: LiveWish | undefined;
+  worker.port.onmessage = ({ data }: MessageEvent<LiveNews>) => hear(data);
+  // Its script could not be had: this page goes on by itself.
+  worker.onerror = () => {
+    fallback = ownStream();
+    if (last !== undefined) fallback(last);
   };
-  let wasLost = false;
-  opened.onopen = () => {
-    if (wasLost) for (const listener of returns) listener();
-    wasLost = false;
+  return (wish) => {
+    last = wish;
+    if (fallback === undefined) worker.port.postMessage(wish);
+    else fallback(wish);
   };
-  opened.addEventListener('reset', () => void queryClient.invalidateQueries());
-  opened.onerror = () => {
-    wasLost = true;
-    // The browser tries again by itself after a network loss, but not after an HTTP error: those we try again, slowly.
-    if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
-    reopen = setTimeout(open, REOPEN_MS);
+}
+
+function ownStream(): (wish: LiveWish) => void {
+  const stream = new LiveStream(hear);
+  let userId: string | undefined;
+  return (wish) => {
+    if (wish.isWanted && wish.userId !== userId) stream.forget();
+    if (wish.isWanted) {
+      userId = wish.userId;
+      stream.open(wish.address);
+    } else stream.close();
   };
+}
+
+function hear(news: LiveNews): void {
+  if (news.kind === 'event') handle(news.data);
+  else if (news.kind === 'reset') void queryClient.invalidateQueries();
+  else for (const listener of returns) listener();
 }
 
 function handle(data: string): void {

@@ -12,10 +12,11 @@ import { LinkStatus } from './link/link-status.tsx';
 import type { SessionTarget } from './link/tickets.ts';
 import { ClipboardPanel } from './panel/clipboard-panel.tsx';
 import type { PanelName } from './panel/panel.tsx';
+import { useClipboardSending } from './panel/use-clipboard-sending.ts';
 import { PeoplePanel } from './people/people-panel.tsx';
 import { SessionBanners } from './people/session-banners.tsx';
 import { useSessionEvents } from './people/use-session-events.ts';
-import { clipboardWays } from './screen/clipboard.ts';
+import { clipboardWays, hasClipboardChannel } from './screen/clipboard.ts';
 import type { FitChoice } from './screen/fit.ts';
 import { KEYBOARDS, type KeyboardChoice } from './screen/guest-keyboard.ts';
 import type { QualityChoice } from './screen/quality.ts';
@@ -26,7 +27,7 @@ import { useDisplay } from './screen/use-display.ts';
 import { useFullScreen } from './screen/use-full-screen.ts';
 import { useLeadOut } from './screen/use-lead-out.ts';
 import { SerialSplit } from './serial/serial-split.tsx';
-import { hasNoScreen, StoppedNotice } from './stopped-notice.tsx';
+import { hasNoScreen, hasStateNotice, StateNotice } from './state-notice.tsx';
 import { useStored } from './use-stored.ts';
 import './session.css';
 import { text } from '../text/text.ts';
@@ -74,7 +75,9 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   useEffect(() => {
     if (missingKey !== undefined) notices.tell(words.touch.missing(missingKey.character), words.touch.missingWhy);
   }, [missingKey, notices]);
-  useClipboardSync(used, ways, sync === 'on');
+  const hasChannel = hasClipboardChannel(used.hasScancodes, desktop?.hasClipboard);
+  const sendClipboard = useClipboardSending(display, session?.policy.clipboardBytes);
+  useClipboardSync(used, ways, sync === 'on' && hasChannel, sendClipboard);
 
   const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
   const name = desktop?.name ?? session?.desktopName ?? words.page.desktop;
@@ -132,8 +135,8 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
           <div className="oriel-stage" {...leadOut}>
             <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
             <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
-            {link.kind !== 'connected' && link.kind !== 'ended' && hasNoScreen(desktop) ? (
-              <StoppedNotice desktop={desktop} />
+            {link.kind !== 'ended' && hasStateNotice(desktop, link.kind === 'connected') ? (
+              <StateNotice desktop={desktop} />
             ) : (
               <LinkNotice
                 opening={words.opening.desktop}
@@ -146,9 +149,12 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
             {panel === 'clipboard' && (
               <ClipboardPanel
+                used={used}
                 ways={ways}
-                remote={used.remoteClipboard?.text}
-                onSend={(text) => display?.paste(text)}
+                hasChannel={hasChannel}
+                onSend={sendClipboard}
+                keyboard={keyboard}
+                onKeyboard={setKeyboard}
                 isSynced={sync === 'on'}
                 onSynced={(isOn) => setSync(isOn ? 'on' : 'off')}
                 onClose={() => setPanel(undefined)}
@@ -161,7 +167,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         </SerialSplit>
         {areKeysOpen && !isLooking && display !== undefined && <TouchKeys display={display} />}
       </main>
-      <LinkStatus link={shown} name={name} isViewOnly={isLooking} />
+      <LinkStatus link={shown} name={name} isViewOnly={isLooking} state={desktop?.state} />
     </div>
   );
 }

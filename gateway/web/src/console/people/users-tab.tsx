@@ -4,6 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { listUsers, type User } from '../../../../api/people.ts';
 import { apiPages } from '../../api/query.ts';
+import { serverNow } from '../../api/server-clock.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { text } from '../../text/text.ts';
@@ -69,7 +70,7 @@ function secondFactor({ hasTotp, passkeys }: User): string {
 }
 
 function UserState({ user }: { readonly user: User }) {
-  const isLocked = user.lockedUntil !== null && Date.now() < Date.parse(user.lockedUntil);
+  const isLocked = user.lockedUntil !== null && serverNow() < Date.parse(user.lockedUntil);
   const [word, color] = user.isDisabled
     ? ([words.disabled, 'red'] as const)
     : isLocked

@@ -4,6 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import type { Me } from '../../../../api/auth.ts';
 import { listSessions, type Session } from '../../../../api/session.ts';
 import { apiPages } from '../../api/query.ts';
+import { serverNow } from '../../api/server-clock.ts';
 import { Thumbnail } from '../../shell/card/thumbnail.tsx';
 import { formatAgo, formatBytes } from '../../shell/format.ts';
 import { Failure } from '../../shell/frame/failure.tsx';
@@ -68,7 +69,7 @@ function SessionCard({ session, me }: { readonly session: Session; readonly me: 
             {session.mode === 'view' ? ', watching' : ''}
           </p>
           <p className="oriel-card__text">
-            {session.address ?? words.addressNotKnown} · {formatAgo(session.createdAt, Date.now())} ·{' '}
+            {session.address ?? words.addressNotKnown} · {formatAgo(session.createdAt, serverNow())} ·{' '}
             {formatBytes(session.bytesOut)}
           </p>
           <SessionActions session={session} isMine={session.userId === me.id} />

@@ -10,6 +10,7 @@ import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import './tasks.css';
+import { serverNow } from '../../api/server-clock.ts';
 import { text } from '../../text/text.ts';
 
 const words = text.console.tasks.tasksPage;
@@ -26,8 +27,8 @@ const STATES = {
 const COLUMNS: readonly Column<Task>[] = [
   { key: 'title', label: words.what, isLong: true, cell: ({ title }) => title },
   { key: 'state', label: common.state, cell: (task) => <TaskState task={task} /> },
-  { key: 'created', label: words.begun, cell: ({ createdAt }) => formatAgo(createdAt, Date.now()) },
-  { key: 'ended', label: words.ended, cell: ({ endedAt }) => formatAgo(endedAt, Date.now()) },
+  { key: 'created', label: words.begun, cell: ({ createdAt }) => formatAgo(createdAt, serverNow()) },
+  { key: 'ended', label: words.ended, cell: ({ endedAt }) => formatAgo(endedAt, serverNow()) },
 ];
 
 export function TasksPage() {

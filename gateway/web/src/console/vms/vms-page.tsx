@@ -7,6 +7,7 @@ import type { Me } from '../../../../api/auth.ts';
 import { listVms, type Vm } from '../../../../api/vm.ts';
 import { sentence } from '../../api/client.ts';
 import { apiPages } from '../../api/query.ts';
+import { serverNow } from '../../api/server-clock.ts';
 import { holds } from '../../api/use-me.ts';
 import { formatAgo } from '../../shell/format.ts';
 import type { Column } from '../../shell/list/data-table.tsx';
@@ -43,7 +44,7 @@ const COLUMNS: readonly Column<Vm>[] = [
     label: words.cpusMemory,
     cell: ({ hardware }) => `${hardware.vcpus} × CPU, ${hardware.memoryMiB} MiB`,
   },
-  { key: 'since', label: words.started, cell: ({ startedAt }) => formatAgo(startedAt, Date.now()) },
+  { key: 'since', label: words.started, cell: ({ startedAt }) => formatAgo(startedAt, serverNow()) },
 ];
 
 export function VmsPage({ me }: { readonly me: Me }) {

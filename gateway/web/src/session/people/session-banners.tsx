@@ -3,6 +3,7 @@ import { Alert, AlertActionCloseButton, AlertActionLink } from '@patternfly/reac
 import { useEffect, useRef, useState } from 'react';
 import { answerJoin, type Join } from '../../../../api/session.ts';
 import { client } from '../../api/client.ts';
+import { serverNow } from '../../api/server-clock.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
 import { text } from '../../text/text.ts';
 import type { Arrival } from './session-news.ts';
@@ -86,7 +87,7 @@ function EndWarning({ why, endsAt, onStay }: EndWarningProps) {
 }
 
 function useSecondsUntil(endsAt: string): number {
-  const left = () => Math.max(0, Math.round((Date.parse(endsAt) - Date.now()) / 1000));
+  const left = () => Math.max(0, Math.round((Date.parse(endsAt) - serverNow()) / 1000));
   const [seconds, setSeconds] = useState(left);
   useEffect(() => {
     const timer = setInterval(() => setSeconds(left()), 1000);

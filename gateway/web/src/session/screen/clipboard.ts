@@ -33,3 +33,13 @@ export async function writeQuietly(text: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Whether the desktop has a clipboard that the session reaches: a hypervisor has none of its own, its guest's agent has. */
+export function hasClipboardChannel(hasScancodes: boolean, hasAgent: boolean | undefined): boolean {
+  return !hasScancodes || hasAgent === true;
+}
+
+/** The bytes of a text as it goes over; what passes the limit is refused by the gateway, so that it is not sent at all. */
+export function clipboardBytes(text: string): number {
+  return new TextEncoder().encode(text.replace(/\r\n|\r|\n/g, '\r\n')).byteLength;
+}

@@ -49,7 +49,6 @@ export interface DisplaySettings {
 }
 
 const TICK_MS = 1_000;
-const LIMITS = { clipboardChars: 1 << 20 } as const;
 
 // Loading starts with the session page's own code, so that it overlaps with asking for the ticket.
 const novnc = import('@novnc/novnc');
@@ -173,7 +172,7 @@ export class Display {
   }
 
   paste(text: string): void {
-    this.#rfb?.clipboardPasteFrom(text.slice(0, LIMITS.clipboardChars));
+    this.#rfb?.clipboardPasteFrom(text);
   }
 
   focus(): void {
@@ -222,7 +221,7 @@ export class Display {
         if (document.activeElement === null || document.activeElement === document.body) this.focus();
       });
       rfb.addEventListener('clipboard', ({ detail }) => {
-        this.#change({ remoteClipboard: { text: detail.text.slice(0, LIMITS.clipboardChars), at: Date.now() } });
+        this.#change({ remoteClipboard: { text: detail.text, at: Date.now() } });
       });
       rfb.addEventListener('clippingviewport', ({ detail }) => this.#change({ isClipped: detail }));
     });

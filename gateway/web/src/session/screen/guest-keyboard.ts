@@ -70,8 +70,8 @@ export class GuestKeyboard {
     for (const { keysym, code, down } of strokesOf(chord)) this.#rfb?.sendKey(keysym, code, down);
   }
 
-  /** One chord after the other; resolves to whether all of it was typed. */
-  type(chords: readonly Combination[]): Promise<boolean> {
+  /** One chord after the other; resolves to how many were typed. */
+  type(chords: readonly Combination[]): Promise<number> {
     return this.#typist.type(chords);
   }
 

@@ -59,6 +59,7 @@ const letter = (name: string): Key => key(name.toLowerCase().charCodeAt(0), `Key
 export const COMBINATIONS: readonly Combination[] = [
   [KEYS.alt, KEYS.tab],
   [KEYS.alt, functionKey(4)],
+  [KEYS.control, functionKey(4)],
   ...['W', 'T', 'N', 'Q'].map((name) => [KEYS.control, letter(name)]),
   ...['T', 'N', 'W'].map((name) => [KEYS.control, KEYS.shift, letter(name)]),
   [KEYS.control, KEYS.tab],

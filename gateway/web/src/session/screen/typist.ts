@@ -18,7 +18,7 @@ export interface TypistDeps {
 
 interface Job {
   readonly chords: readonly Combination[];
-  readonly resolve: (isWhole: boolean) => void;
+  readonly resolve: (done: number) => void;
   next: number;
 }
 
@@ -33,9 +33,9 @@ export class Typist {
     this.#deps = deps;
   }
 
-  /** Behind what is being typed already. Resolves to whether all of it was: `stop` leaves the rest. */
-  type(chords: readonly Combination[]): Promise<boolean> {
-    if (chords.length === 0) return Promise.resolve(true);
+  /** Behind what is being typed already. Resolves to how many were pressed: `stop` leaves the rest. */
+  type(chords: readonly Combination[]): Promise<number> {
+    if (chords.length === 0) return Promise.resolve(0);
     return new Promise((resolve) => {
       this.#jobs.push({ chords, resolve, next: 0 });
       if (this.#cancel === undefined) this.#step();
@@ -46,7 +46,7 @@ export class Typist {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    for (const job of this.#jobs.splice(0)) job.resolve(false);
+    for (const job of this.#jobs.splice(0)) job.resolve(job.next);
     this.#tell();
   }
 
@@ -57,7 +57,7 @@ export class Typist {
     if (job === undefined) return;
     if (chord === undefined) {
       this.#jobs.shift();
-      job.resolve(true);
+      job.resolve(job.next);
       this.#tell();
       this.#step();
       return;

@@ -4,10 +4,14 @@ import { type ClipboardWays, readQuietly, writeQuietly } from './clipboard.ts';
 import type { UsedDisplay } from './use-display.ts';
 
 export function useClipboardSync(
-  { display, remoteClipboard }: UsedDisplay,
+  { remoteClipboard }: UsedDisplay,
   { canSend, canReceive }: ClipboardWays,
   isOn: boolean,
+  /** Gives it to the desktop, or says that it is too large. */
+  onSend: (text: string) => unknown,
 ): void {
+  const give = useRef(onSend);
+  give.current = onSend;
   // What went over last, either way: what came from the desktop is not sent back to it.
   const last = useRef<string>(undefined);
 
@@ -18,15 +22,15 @@ export function useClipboardSync(
   }, [isOn, canReceive, remoteClipboard]);
 
   useEffect(() => {
-    if (!isOn || !canSend || display === undefined) return undefined;
+    if (!isOn || !canSend) return undefined;
     const send = () => {
       void readQuietly().then((text) => {
         if (text === undefined || text === '' || text === last.current) return;
         last.current = text;
-        display.paste(text);
+        give.current(text);
       });
     };
     window.addEventListener('focus', send);
     return () => window.removeEventListener('focus', send);
-  }, [isOn, canSend, display]);
+  }, [isOn, canSend]);
 }

@@ -5,11 +5,13 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { type ITheme, Terminal as Xterm } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
+import { CONSOLE_PROTOCOL } from '../../../../api/console.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import { openSocket } from '../link/socket.ts';
 import { afterRefusal, type TicketSource } from '../link/tickets.ts';
 import { withAdoptedStyles } from '../screen/adopted-styles.ts';
 import { REFUSED_OSC, sanitizePaste } from '../screen/paste.ts';
+import { ConsoleStream } from './console-stream.ts';
 
 const FONT = 'RedHatMono, ui-monospace, monospace';
 const LIMITS = { scrollbackLines: 5_000 } as const;
@@ -39,6 +41,7 @@ export class Terminal {
   readonly #events: TerminalEvents;
   readonly #host: HTMLElement;
   readonly #resizes: ResizeObserver;
+  readonly #stream = new ConsoleStream();
   #socket: WebSocket | undefined;
 
   constructor(host: HTMLElement, tickets: TicketSource, events: TerminalEvents) {
@@ -65,7 +68,7 @@ export class Terminal {
     this.#link = new Link({
       ticket: (signal) => tickets.next(signal),
       afterRefusal,
-      openSocket,
+      openSocket: (ticket) => openSocket(ticket, this.#stream.offers()),
       attach: (socket, ready) => this.#attach(socket, ready),
       detach: () => {
         this.#socket = undefined;
@@ -106,8 +109,14 @@ export class Terminal {
     this.#socket = socket;
     socket.addEventListener('open', ready);
     socket.addEventListener('message', ({ data }) => {
-      if (data instanceof ArrayBuffer) this.#xterm.write(new Uint8Array(data));
+      if (data instanceof ArrayBuffer) this.#show(socket, new Uint8Array(data));
     });
+  }
+
+  #show(socket: WebSocket, bytes: Uint8Array<ArrayBuffer>): void {
+    const shown = socket.protocol === CONSOLE_PROTOCOL ? this.#stream.take(bytes) : bytes;
+    if (shown instanceof Uint8Array) this.#xterm.write(shown);
+    else if (shown === 'start-afresh') this.#xterm.reset();
   }
 
   /** Swallows what lets a guest reach out of its terminal. A handler that returns true ends the sequence there. */

@@ -1,4 +1,7 @@
 /** The session page. */
+import { pluralOf } from '../plural.ts';
+
+const plural = pluralOf('en');
 
 const bar = {
   name: 'Session',
@@ -161,14 +164,58 @@ const opening = {
   now: (what: string) => `${what}…`,
 };
 
-const off = {
-  startFailed: 'It did not start',
-  start: 'Start it',
-  onItsWay: (desktop: string, state: string) => `${desktop} is ${state}`,
-  onItsWayNow: (desktop: string, state: string) => `${desktop} is ${state}…`,
-  failed: (desktop: string) => `${desktop} has failed.`,
-  saved: (desktop: string) => `${desktop} is saved.`,
-  stopped: (desktop: string) => `${desktop} is stopped.`,
+/** What a desktop is doing while it does not run, and who can change that. */
+const states = {
+  is: {
+    stopped: (desktop: string) => `${desktop} is stopped.`,
+    saved: (desktop: string) => `${desktop} is saved.`,
+    failed: (desktop: string) => `${desktop} has failed.`,
+    paused: (desktop: string) => `${desktop} is paused.`,
+    blocked: (desktop: string) => `${desktop} waits for its disk.`,
+    starting: (desktop: string) => `${desktop} is starting…`,
+    stopping: (desktop: string) => `${desktop} is stopping…`,
+    saving: (desktop: string) => `${desktop} is saving…`,
+    deleting: (desktop: string) => `${desktop} is deleting…`,
+    unknown: (desktop: string) => `Nobody knows how ${desktop} is.`,
+  },
+  /** For who may do it themselves. */
+  yours: {
+    stopped: '',
+    saved: 'It goes on where it was.',
+    failed: '',
+    paused: 'It takes no keys until it goes on.',
+    blocked: 'It stands still, and goes on from there once there is room.',
+    starting: '',
+    stopping: '',
+    saving: '',
+    deleting: '',
+    unknown: 'Its host is not connected. This page comes back by itself.',
+  },
+  others: {
+    stopped: 'An operator can start it.',
+    saved: 'An operator can start it. It goes on where it was.',
+    failed: 'An operator can start it.',
+    paused: 'It takes no keys until an operator lets it go on.',
+    blocked: 'It stands still, and goes on from there once an operator has made room.',
+    starting: '',
+    stopping: '',
+    saving: '',
+    deleting: '',
+    unknown: 'Its host is not connected. This page comes back by itself.',
+  },
+  verbs: {
+    stopped: 'Start it',
+    saved: 'Start it',
+    failed: 'Start it',
+    paused: 'Let it go on',
+    blocked: 'Try again',
+    starting: '',
+    stopping: '',
+    saving: '',
+    deleting: '',
+    unknown: '',
+  },
+  failedTo: { start: 'It did not start', resume: 'It did not go on' },
 };
 
 const page = {
@@ -192,9 +239,29 @@ const clipboard = {
   copy: 'Copy to this device',
   to: 'To the desktop',
   sent: 'Sent. Paste it there.',
+  none: 'This desktop shares no clipboard',
+  noneWhy: 'No clipboard agent runs in it (spice-vdagent). A text can be typed to it instead.',
+  tooLarge: (size: string, most: string) => `Too large for the clipboard: ${size}, and at most ${most} go over`,
+  tooLargeWhy: 'Nothing was sent. What was on the clipboard there stays.',
+  refusedOut: 'What was copied there is too large for this device’s clipboard',
+  refusedPolicy: 'The clipboard is not shared that way here',
+  kib: (bytes: number) => `${Math.ceil(bytes / 1024)} KiB`,
   send: 'Send to the desktop',
   fill: 'Fill from this device',
   sync: 'Keep both alike by themselves, where the browser allows it',
+};
+
+/** Text that is typed, key by key. */
+const typing = {
+  type: 'Type it',
+  stop: 'Stop',
+  progress: 'Typing',
+  of: (done: number, total: number) => `${done} of ${total}`,
+  keyboard: (choice: keyof typeof keyboards) => (choice === 'mine' ? keyboards.us.label : keyboards[choice].label),
+  missing: (characters: string) => `That keyboard has no ${characters}`,
+  missingWhy: 'Nothing is typed until they are taken out, or another keyboard is chosen.',
+  stopped: (left: number) =>
+    plural(left, { one: 'Stopped: # key was not typed', other: 'Stopped: # keys were not typed' }),
 };
 
 const people = {
@@ -262,9 +329,10 @@ export const session = {
   ended,
   link,
   opening,
-  off,
+  states,
   clipboard,
   people,
   banners,
   serial,
+  typing,
 };
