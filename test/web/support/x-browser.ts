@@ -57,7 +57,7 @@ export async function openXBrowser(name: BrowserName, { address, cookie }: XBrow
     };
     const until = async (expression: string, withinMs = 10_000): Promise<void> =>
       void (await once(() => door.read(expression), expression, withinMs));
-    return { read: door.read, until, hands, click, close };
+    return { read: (expression) => door.read(expression), until, hands, click, close };
   } catch (error) {
     await close();
     throw error;

@@ -8,13 +8,21 @@
 export const CODES: readonly string[] = [
   'Backquote',
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`),
-  ...['Minus', 'Equal'],
+  'Minus',
+  'Equal',
   ...Array.from('QWERTYUIOP', (letter) => `Key${letter}`),
-  ...['BracketLeft', 'BracketRight', 'Backslash'],
+  'BracketLeft',
+  'BracketRight',
+  'Backslash',
   ...Array.from('ASDFGHJKL', (letter) => `Key${letter}`),
-  ...['Semicolon', 'Quote', 'IntlBackslash'],
+  'Semicolon',
+  'Quote',
+  'IntlBackslash',
   ...Array.from('ZXCVBNM', (letter) => `Key${letter}`),
-  ...['Comma', 'Period', 'Slash', 'IntlRo'],
+  'Comma',
+  'Period',
+  'Slash',
+  'IntlRo',
 ];
 
 /** Rows: plain, with Shift, with AltGr, with both. */
