@@ -247,6 +247,10 @@ export const setControl = route({
  */
 export const SESSION_TOPICS = { all: 'session', one: (id: string): string => `session:${id}` } as const;
 
+/** What was copied does not pass, and what was there before stays. `in` is towards the VM. */
+export const ClipboardRefusal = z.object({ direction: z.enum(['in', 'out']), why: z.enum(['too-large', 'policy']) });
+export type ClipboardRefusal = z.infer<typeof ClipboardRefusal>;
+
 export const SessionEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.participants'), items: z.array(Participant) }),
   z.object({ type: z.literal('session.warning'), why: z.enum(['idle', 'too-long']), endsAt: z.iso.datetime() }),
@@ -255,13 +259,8 @@ export const SessionEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.message'), from: z.string(), text: z.string(), at: z.iso.datetime() }),
   z.object({ type: z.literal('session.join-asked'), join: Join }),
   z.object({ type: z.literal('session.join-answered'), join: Join }),
-  /** What was copied is not passed on, and what was there before stays. `in` is towards the VM. */
-  z.object({
-    type: z.literal('session.clipboard-refused'),
-    direction: z.enum(['in', 'out']),
-    why: z.enum(['too-large', 'policy']),
-    maxBytes: z.number().int(),
-  }),
+  /** A text was copied and is not passed on. */
+  z.object({ type: z.literal('session.clipboard-refused'), ...ClipboardRefusal.shape, maxBytes: z.number().int() }),
   z.object({ type: z.literal('session.ended'), end: SessionEnd }),
 ]);
 export type SessionEvent = z.infer<typeof SessionEvent>;

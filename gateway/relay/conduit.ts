@@ -1,4 +1,5 @@
 /** A running connection between one viewer and one desktop, whatever is shown: a screen or a console. */
+import type { ClipboardRefusal } from '../api/session.ts';
 import type { Channel, ChannelEvents } from './stream/channel.ts';
 
 /** Why it ended. The viewer's channel is still open unless the viewer went. */
@@ -15,6 +16,8 @@ export interface ConduitEvents {
   onReady(): void;
   /** Somebody typed, moved or pasted. */
   onInput(): void;
+  /** Something was copied that does not pass. At most once a second. */
+  onClipboardRefused(refusal: ClipboardRefusal): void;
   /** Once. */
   onEnd(end: ConduitEnd): void;
 }

@@ -226,7 +226,12 @@ test('rfb2, over a connection without a WebSocket, paints the screen of a QEMU V
       isWalked: true,
       bandwidthBytesPerSecond: null,
       now: Date.now,
-      events: { onReady: () => {}, onInput: () => {}, onEnd: () => conduit.close(SESSION_CLOSE.NORMAL, '') },
+      events: {
+        onReady: () => {},
+        onInput: () => {},
+        onClipboardRefused: () => {},
+        onEnd: () => conduit.close(SESSION_CLOSE.NORMAL, ''),
+      },
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

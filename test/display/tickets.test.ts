@@ -440,3 +440,17 @@ test('a VM that goes away says so, and the session waits for it', async () => {
   expect(await browser.closed).toEqual({ code: SESSION_CLOSE.VM_AWAY, reason: 'vm-away' });
   expect(gateway.feature.sessions.get(sessionId)?.phase.state).toBe('parked');
 });
+
+// Seen to fail with a fault instead of a skip in both filters: POLICY, and again after each reload.
+test('nothing a person copies ends a session: too large is said on its topic, in both directions, and what follows passes', async () => {
+  const started = await start({ clipboardBytes: 100 });
+  const { gateway, heard } = started;
+  const told: unknown[] = [];
+  gateway.events.subscribe(({ event }) => void (event.kind === 'clipboard-refused' && told.push(event.data)));
+  const ann = await live(started, 'ann');
+  const tooLarge = Buffer.concat([Buffer.of(6, 0, 0, 0), Buffer.alloc(4), Buffer.alloc(2_000_000, 0x78)]);
+  tooLarge.writeInt32BE(-2_000_000, 4); // Extended, in one frame of 2 MB.
+  await ann.browser.send(Buffer.concat([tooLarge, say.key(0x61, true)]));
+  await until('the key alone', () => heard[0]?.waiting.equals(say.key(0x61, true)) === true);
+  expect(told).toEqual([{ direction: 'in', why: 'too-large', maxBytes: 100 }]);
+});

@@ -2,6 +2,7 @@
  * The broker between a viewer and a VM that both speak RFB: a handshake with each, the VM's secret on its side only
  * (NO-SECRET-OUT), then messages filtered by policy. A value machine: it knows no socket and no timer.
  */
+import type { ClipboardRefusal } from '../../api/session.ts';
 import { type Conversation, ConversationError } from '../stream/conversation.ts';
 import type { Keyboard } from './held-keys.ts';
 import type { RfbPolicy } from './policy.ts';
@@ -17,6 +18,8 @@ export interface RfbEvents {
   /** Both handshakes are done: the session is live. */
   onReady(width: number, height: number): void;
   onSize(width: number, height: number): void;
+  /** A text did not pass. What was there before is there still. */
+  onClipboardRefused(refusal: ClipboardRefusal): void;
 }
 
 export interface RfbOptions {
@@ -106,6 +109,7 @@ export class RfbConversation implements Conversation {
         {
           onSize: (width, height) => events.onSize(width, height),
           onLargeMouse: () => this.#viewerMessages?.expectLargeMouse(),
+          onClipboardRefused: (refusal) => events.onClipboardRefused(refusal),
         },
         this.forViewer,
       );
@@ -120,6 +124,7 @@ export class RfbConversation implements Conversation {
         events: {
           onInput: () => events.onInput(),
           onPixelFormat: (format) => this.#vmMessages?.setPixelFormat(format),
+          onClipboardRefused: (refusal) => events.onClipboardRefused(refusal),
         },
       },
       this.forVm,

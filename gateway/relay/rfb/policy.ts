@@ -1,25 +1,23 @@
 /** What a viewer may do, enforced here at the server whatever the page does. Plain data; `isDriving` is asked each time. */
 import type { SessionPolicy } from '../../api/session.ts';
+import type { Clipboard } from '../../api/session-rules.ts';
+import type { ClipboardRules } from './clipboard.ts';
 import { type KeyCombination, parseCombination } from './keys.ts';
-
-/** Directions of the clipboard: `in` is towards the VM. */
-export type ClipboardPolicy = 'off' | 'in' | 'out' | 'both';
 
 export interface RfbPolicy {
   /** False: view only. May change while the session runs, as control goes from one to another. */
   isDriving(): boolean;
-  readonly clipboard: ClipboardPolicy;
+  readonly clipboard: Clipboard;
   /** Of one text, uncompressed. */
   readonly clipboardBytes: number;
   readonly refusedKeys: readonly KeyCombination[];
   readonly canResize: boolean;
 }
 
-export function allowsIn(policy: RfbPolicy): boolean {
-  return policy.clipboard === 'in' || policy.clipboard === 'both';
-}
-export function allowsOut(policy: RfbPolicy): boolean {
-  return policy.clipboard === 'out' || policy.clipboard === 'both';
+/** As the clipboard is decided on now. */
+export function clipboardRules(policy: RfbPolicy): ClipboardRules {
+  const { clipboard, clipboardBytes } = policy;
+  return { clipboard, clipboardBytes, isDriving: policy.isDriving() };
 }
 
 /**

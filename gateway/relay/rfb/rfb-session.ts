@@ -1,5 +1,6 @@
 /** A screen: the RFB broker on a relay, from a viewer's channel to the VM that a driver dials. */
 import type { DisplayEndpoint } from '@oriel/hosts';
+import type { ClipboardRefusal } from '../../api/session.ts';
 import type { Conduit, ConduitEnd, ConduitEvents, OpenChannel } from '../conduit.ts';
 import { Backend, Turns } from '../stream/backend.ts';
 import { BufferPool } from '../stream/buffers.ts';
@@ -13,6 +14,8 @@ import type { VmCredentials } from './vm-handshake.ts';
 export const DISPLAY_LIMITS = {
   /** From the open socket to a live screen. */
   handshakeMs: 10_000,
+  /** Refused clipboards are told of so often. */
+  refusalEveryMs: 1000,
 } as const;
 
 /** What all relays of a process share. */
@@ -51,6 +54,7 @@ class Display implements Conduit {
   readonly #conversation: RfbConversation;
   #endpoint: DisplayEndpoint | undefined;
   #tls: 'none' | 'starting' | 'up' = 'none';
+  #refusedAt = Number.NEGATIVE_INFINITY;
   #isHolding = false;
   #isDialling = true;
   #isEnded = false;
@@ -64,7 +68,12 @@ class Display implements Conduit {
       desktopName,
       isWalked,
       now,
-      events: { onInput: () => events.onInput(), onReady: () => this.#ready(), onSize: () => {} },
+      events: {
+        onInput: () => events.onInput(),
+        onReady: () => this.#ready(),
+        onSize: () => {},
+        onClipboardRefused: (refusal) => this.#clipboardRefused(refusal),
+      },
     });
     this.#relay = new Relay(share.pool, this.#conversation, {
       onProgress: () => this.#progress(),
@@ -136,6 +145,13 @@ class Display implements Conduit {
     } catch (cause) {
       this.#end({ by: 'vm-fault', reason: `TLS: ${cause instanceof Error ? cause.message : 'failed'}` });
     }
+  }
+
+  #clipboardRefused(refusal: ClipboardRefusal): void {
+    const now = this.#options.now();
+    if (now - this.#refusedAt < DISPLAY_LIMITS.refusalEveryMs) return;
+    this.#refusedAt = now;
+    this.#options.events.onClipboardRefused(refusal);
   }
 
   #ready(): void {

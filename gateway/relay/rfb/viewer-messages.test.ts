@@ -43,7 +43,7 @@ interface Setup {
 
 function start({ policy = OPEN, keyboard = new Keyboard(), isWalked = true, hasLargeMouse = false }: Setup = {}) {
   const forVm: Buffer[] = [];
-  const seen = { inputs: 0 };
+  const seen = { inputs: 0, refused: [] as string[] };
   const messages = new ViewerMessages(
     {
       policy,
@@ -51,7 +51,11 @@ function start({ policy = OPEN, keyboard = new Keyboard(), isWalked = true, hasL
       isWalked,
       now: () => 0,
       pixelFormat: PIXELS_32,
-      events: { onInput: () => void (seen.inputs += 1), onPixelFormat: () => {} },
+      events: {
+        onInput: () => void (seen.inputs += 1),
+        onPixelFormat: () => {},
+        onClipboardRefused: ({ direction, why }) => void seen.refused.push(`${direction} ${why}`),
+      },
     },
     forVm,
   );
@@ -168,6 +172,32 @@ describe('S17: a hostile viewer', () => {
       hex(viewer.update()),
     );
   });
+  // Seen to fail with a fault instead of a skip: the session ended, and again after each reload.
+  test.for([1, 4_000, 100_000])('a clipboard that is too large by %i bytes is passed over, and said', (more) => {
+    const random = Buffer.from(Array.from({ length: 1000 + more }, (_, i) => (i * 7919 * (i + 13)) & 0xff));
+    for (const message of [
+      viewer.cutText('x'.repeat(1000 + more)),
+      provided(CUT, 'x'.repeat(1000 + more)),
+      extended(CUT, (1 << 28) | TEXT, deflateSync(Buffer.concat([u32(random.length), random]))),
+    ]) {
+      const said = Buffer.concat([message, viewer.update()]);
+      for (const cuts of [[], [3], [9, 700], everyByte(said.subarray(0, 40))]) {
+        const { say, seen } = start();
+        const passed = Buffer.concat(cutAt(said, cuts).map(say));
+        expect(passed.toString('hex')).toBe(hex(viewer.update()));
+        expect(seen.refused).toEqual(['in too-large']);
+      }
+    }
+  });
+  test('a clipboard that policy refuses is said to who pastes it, and to nobody else', () => {
+    const driver = start({ policy: { ...OPEN, clipboard: 'out' } });
+    driver.say(viewer.cutText('x'));
+    expect(driver.seen.refused).toEqual(['in policy']);
+    const looker = start({ policy: VIEW });
+    looker.say(Buffer.concat([viewer.cutText('x'), viewer.cutText('y'.repeat(2000)), provided(CUT, 'y'.repeat(9000))]));
+    expect(looker.seen.refused).toEqual([]);
+  });
+
   test('clipboards are looked into so often a second, and no more', () => {
     const message = provided(CUT, 'x');
     expect(pass(Array.from({ length: 100 }, () => message)).length / hex(message).length).toBe(16);

@@ -3,11 +3,20 @@
  * RFC 6143, 7.5, and rfbproto "Client to Server Messages". A value machine over chunks, in place: nothing is copied while
  * messages lie whole in a chunk, and what is held between chunks is one message of bounded length.
  */
+import type { ClipboardRefusal } from '../../api/session.ts';
 import { ConversationError } from '../stream/conversation.ts';
-import { CUT_TEXT, passesExtended } from './clipboard.ts';
+import {
+  type ClipboardVerdict,
+  CUT_TEXT,
+  heldBytes,
+  judgeExtended,
+  judgeText,
+  mayGo,
+  SKIPPED_BYTES,
+} from './clipboard.ts';
 import { isWalkable } from './encodings.ts';
 import { HeldKeys, type Keyboard } from './held-keys.ts';
-import { allowsIn, allowsOut, type RfbPolicy } from './policy.ts';
+import { clipboardRules, type RfbPolicy } from './policy.ts';
 import { ENCODING, PIXEL_FORMAT, QEMU_TO_VM, RFB_LIMITS, sizeFault, TO_VM } from './protocol.ts';
 
 /** What somebody else wants to know of the messages that pass. */
@@ -15,6 +24,7 @@ export interface ViewerMessageEvents {
   /** Typed, moved or pasted, whether it passed or not: the idle clock starts again. */
   onInput(): void;
   onPixelFormat(format: Buffer): void;
+  onClipboardRefused(refusal: ClipboardRefusal): void;
 }
 
 export interface ViewerMessageOptions {
@@ -146,7 +156,7 @@ export class ViewerMessages {
     }
   }
 
-  /** The length of the message at `at`, of a plain cut text only the header; 0 where too little of it is there to say. */
+  /** The length of the message at `at`, of a cut text that is plain or too large only the header; 0 where too little of it is there to say. */
   #lengthAt(bytes: Buffer, at: number, end: number): number {
     const has = end - at;
     const type = bytes[at] ?? 0;
@@ -172,9 +182,8 @@ export class ViewerMessages {
         if (has < CUT_TEXT.SIZE) return 0;
         const length = bytes.readInt32BE(at + CUT_TEXT.length);
         if (0 <= length) return CUT_TEXT.SIZE;
-        if (-length < 4 || this.#options.policy.clipboardBytes + 1024 < -length)
-          throw refused(`clipboard of ${-length} bytes`);
-        return CUT_TEXT.SIZE - length;
+        if (-length < 4 || SKIPPED_BYTES < -length) throw refused(`clipboard of ${-length} bytes`);
+        return CUT_TEXT.SIZE + (heldBytes(-length, this.#options.policy) ?? 0);
       }
       case TO_VM.fence: {
         if (has < 9) return 0;
@@ -279,21 +288,26 @@ export class ViewerMessages {
 
   /** 7.5.6, and "Extended Clipboard". */
   #cutText(bytes: Buffer, at: number, length: number): number {
-    const { policy } = this.#options;
+    const rules = clipboardRules(this.#options.policy);
     const text = bytes.readInt32BE(at + CUT_TEXT.length);
     if (0 <= text) {
       this.#bodyLeft = text;
-      this.#passesBody = policy.isDriving() && allowsIn(policy) && text <= policy.clipboardBytes;
+      this.#passesBody = this.#passes(judgeText('in', text, rules));
       return this.#passesBody ? length : DROP;
     }
-    if (!policy.isDriving() && !allowsOut(policy)) return DROP;
+    if (length === CUT_TEXT.SIZE) {
+      this.#bodyLeft = -text;
+      this.#passesBody = false;
+      this.#passes(mayGo('in', rules) ? { direction: 'in', why: 'too-large' } : 'silent');
+      return DROP;
+    }
     if (!this.#mayLookIntoClipboard()) return DROP;
-    const rules = {
-      mayGive: policy.isDriving() && allowsIn(policy),
-      mayAsk: allowsOut(policy),
-      textBytes: policy.clipboardBytes,
-    };
-    return passesExtended(bytes.subarray(at, at + length), rules) ? length : DROP;
+    return this.#passes(judgeExtended('in', bytes.subarray(at, at + length), rules)) ? length : DROP;
+  }
+
+  #passes(verdict: ClipboardVerdict): boolean {
+    if (typeof verdict !== 'string') this.#options.events.onClipboardRefused(verdict);
+    return verdict === 'pass';
   }
 
   #mayLookIntoClipboard(): boolean {

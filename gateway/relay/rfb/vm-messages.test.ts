@@ -1,6 +1,8 @@
 /** What a VM says, walked at every chunking; S8: a hostile VM is found out at the gateway. */
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ClipboardRefusal } from '../../api/session.ts';
 import { ConversationError } from '../stream/conversation.ts';
 import type { RfbPolicy } from './policy.ts';
 import {
@@ -36,6 +38,7 @@ interface Passed {
   readonly bytes: string;
   readonly sizes: readonly string[];
   readonly largeMouse: number;
+  readonly refused: readonly string[];
 }
 /** In a buffer with room in front and behind, as the relay's are. */
 function pass(
@@ -46,11 +49,13 @@ function pass(
 ): Passed {
   const forViewer: Buffer[] = [];
   const sizes: string[] = [];
+  const refused: string[] = [];
   let largeMouse = 0;
   const init = { width: 640, height: 480, pixelFormat: pixels, name: '' };
   const events = {
     onSize: (w: number, h: number) => void sizes.push(`${w}x${h}`),
     onLargeMouse: () => void (largeMouse += 1),
+    onClipboardRefused: ({ direction, why }: ClipboardRefusal) => void refused.push(`${direction} ${why}`),
   };
   const messages = new VmMessages(init, policy, events, forViewer);
   const passed: Buffer[] = [];
@@ -59,7 +64,7 @@ function pass(
     const end = messages.filter(whole, 10, 10 + chunk.length);
     passed.push(...forViewer.splice(0), Buffer.from(whole.subarray(10, end)));
   }
-  return { bytes: Buffer.concat(passed).toString('hex'), sizes, largeMouse };
+  return { bytes: Buffer.concat(passed).toString('hex'), sizes, largeMouse, refused };
 }
 const hex = (...parts: Buffer[]): string => Buffer.concat(parts).toString('hex');
 const bell = vm.bell();
@@ -138,6 +143,20 @@ test.for([
     expect(pass(said, [], policy).bytes).toBe(expected);
     expect(pass(said, everyByte(all), policy).bytes).toBe(expected);
     for (let at = 1; at < all.length; at += 1) expect(pass(said, [at], policy).bytes).toBe(expected);
+  }
+});
+
+// Seen to fail with a fault instead of a skip: whoever copied in the guest ended the session.
+test.for([1, 4_000, 100_000])('a text of the VM that is too large by %i bytes is passed over, and said', (more) => {
+  const incompressible = Buffer.from(Array.from({ length: 1000 + more }, (_, i) => (i * 7919 * (i + 13)) & 0xff));
+  for (const message of [
+    vm.cutText('x'.repeat(1000 + more)),
+    provided(CUT, 'x'.repeat(1000 + more)),
+    extended(CUT, (1 << 28) | TEXT, deflateSync(Buffer.concat([u32(incompressible.length), incompressible]))),
+  ]) {
+    for (const cuts of [[], [3], [9, 700]]) {
+      expect(pass([message, bell], cuts)).toMatchObject({ bytes: hex(bell), refused: ['out too-large'] });
+    }
   }
 });
 

@@ -4,9 +4,18 @@
  * rfbproto "Server to Client Messages". A value machine over chunks, in place. Bodies are passed over, never collected;
  * only an extended clipboard is held, up to the limit of the clipboard.
  */
+import type { ClipboardRefusal } from '../../api/session.ts';
 import { ConversationError } from '../stream/conversation.ts';
-import { CUT_TEXT, passesExtended } from './clipboard.ts';
-import { allowsIn, allowsOut, type RfbPolicy } from './policy.ts';
+import {
+  type ClipboardVerdict,
+  CUT_TEXT,
+  heldBytes,
+  judgeExtended,
+  judgeText,
+  mayGo,
+  SKIPPED_BYTES,
+} from './clipboard.ts';
+import { clipboardRules, type RfbPolicy } from './policy.ts';
 import { ENCODING, FROM_VM, RFB_LIMITS, type ServerInit, sizeFault } from './protocol.ts';
 import { RectWalker } from './rect-walker.ts';
 
@@ -14,6 +23,7 @@ export interface VmMessageEvents {
   onSize(width: number, height: number): void;
   /** rfbproto, "Extended Mouse Buttons": the VM agrees. */
   onLargeMouse(): void;
+  onClipboardRefused(refusal: ClipboardRefusal): void;
 }
 
 type Phase =
@@ -252,13 +262,17 @@ export class VmMessages {
   #cutText(seen: Buffer): Buffer | undefined {
     const header = Buffer.concat([Buffer.of(FROM_VM.cutText), seen]);
     const length = header.readInt32BE(CUT_TEXT.length);
+    const rules = clipboardRules(this.#policy);
     if (length < 0) {
-      // A text that is longer than may pass could be dropped unread, but nobody sends it in good faith.
-      if (-length < 4 || this.#policy.clipboardBytes + 1024 < -length) throw fault(`clipboard of ${-length} bytes`);
+      if (-length < 4 || SKIPPED_BYTES < -length) throw fault(`clipboard of ${-length} bytes`);
+      if (heldBytes(-length, rules) === undefined) {
+        this.#passes(mayGo('out', rules) ? { direction: 'out', why: 'too-large' } : 'silent');
+        return this.#pass(-length, true, 'message', 1);
+      }
       this.#waiting = header;
       return this.#expect('cut-text-extended', -length);
     }
-    const passes = allowsOut(this.#policy) && length <= this.#policy.clipboardBytes;
+    const passes = this.#passes(judgeText('out', length, rules));
     this.#pass(length, !passes, 'message', 1);
     return passes ? header : undefined;
   }
@@ -268,12 +282,12 @@ export class VmMessages {
     this.#waiting = EMPTY;
     this.#held = Buffer.allocUnsafeSlow(HELD_BYTES);
     this.#expect('message', 1);
-    const rules = {
-      mayGive: allowsOut(this.#policy),
-      mayAsk: allowsIn(this.#policy),
-      textBytes: this.#policy.clipboardBytes,
-    };
-    return passesExtended(message, rules) ? message : undefined;
+    return this.#passes(judgeExtended('out', message, clipboardRules(this.#policy))) ? message : undefined;
+  }
+
+  #passes(verdict: ClipboardVerdict): boolean {
+    if (typeof verdict !== 'string') this.#events.onClipboardRefused(verdict);
+    return verdict === 'pass';
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the gateway and its relay workers say to each other over IPC. Sockets travel beside `viewer` and `vm`. */
 import type { DisplayEndpoint } from '@oriel/hosts';
-import type { SessionPolicy } from '../../api/session.ts';
+import type { ClipboardRefusal, SessionPolicy } from '../../api/session.ts';
 import type { ConduitEnd } from '../conduit.ts';
 
 export type ToWorker =
@@ -27,6 +27,7 @@ export type FromWorker =
   | { readonly kind: 'ready'; readonly id: number }
   /** At most once in `inputEveryMs` for each session. */
   | { readonly kind: 'input'; readonly id: number }
+  | { readonly kind: 'clipboard-refused'; readonly id: number; readonly refusal: ClipboardRefusal }
   | { readonly kind: 'moved'; readonly counts: readonly (readonly [id: number, bytesIn: number, bytesOut: number])[] }
   | {
       readonly kind: 'end';

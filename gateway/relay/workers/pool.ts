@@ -110,6 +110,8 @@ function onMessage(worker: Work, message: FromWorker): void {
       return worker.conduits.get(message.id)?.events.onReady();
     case 'input':
       return worker.conduits.get(message.id)?.events.onInput();
+    case 'clipboard-refused':
+      return worker.conduits.get(message.id)?.events.onClipboardRefused(message.refusal);
     case 'moved':
       for (const [id, bytesIn, bytesOut] of message.counts) worker.conduits.get(id)?.moved(bytesIn, bytesOut);
       return;

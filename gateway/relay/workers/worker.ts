@@ -60,6 +60,7 @@ function begin(message: Extract<ToWorker, { kind: 'viewer' }>, viewer: Socket): 
         lastInput = now;
         tell({ kind: 'input', id });
       },
+      onClipboardRefused: (refusal) => tell({ kind: 'clipboard-refused', id, refusal }),
       onEnd: (end) => {
         tell({ kind: 'end', id, end, bytesIn: conduit.bytesIn, bytesOut: conduit.bytesOut });
         if (end.by === 'viewer' || end.by === 'us') sessions.delete(id); // Else the gateway says how to close it.

@@ -1,5 +1,11 @@
 /** Tells pages what happens to sessions, over the hub of live events. */
-import { type Join, SESSION_TOPICS, type SessionEnd, type SessionEvent } from '../../../api/session.ts';
+import {
+  type ClipboardRefusal,
+  type Join,
+  SESSION_TOPICS,
+  type SessionEnd,
+  type SessionEvent,
+} from '../../../api/session.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import { iso } from '../../platform/store/time.ts';
 import type { Session } from './session.ts';
@@ -23,6 +29,9 @@ export class Announcer {
   }
   warningOver(session: Session): void {
     this.#tell(session, { type: 'session.warning-over' });
+  }
+  clipboardRefused(session: Session, refusal: ClipboardRefusal, maxBytes: number): void {
+    this.#tell(session, { type: 'session.clipboard-refused', ...refusal, maxBytes });
   }
   ended(session: Session, end: SessionEnd): void {
     this.#tell(session, { type: 'session.ended', end });

@@ -102,6 +102,10 @@ export class Sessions {
     connect(session, {
       onReady: () => whileCurrent(() => this.#ready(session)),
       onInput: () => whileCurrent(() => this.#input(session)),
+      onClipboardRefused: (refusal) =>
+        whileCurrent(() =>
+          this.#deps.announcer.clipboardRefused(session, refusal, session.facts.policy.clipboardBytes),
+        ),
       onEnd: (end) => whileCurrent(() => this.#conduitEnded(session, end)),
     });
     return session;
