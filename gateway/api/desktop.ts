@@ -22,7 +22,7 @@ export const Desktop = z.object({
   hasClipboard: z.boolean(),
   /** What the caller may do with it. */
   rights: z.array(DesktopRight),
-  /** A PNG behind the same sign-in, with an ETag; null while there is no screen. */
+  /** A PNG behind the same sign-in, with an ETag; null while there is no screen, and for who may not view it. */
   thumbnailUrl: z.string().nullable(),
 });
 export type Desktop = z.infer<typeof Desktop>;
@@ -53,9 +53,10 @@ export const getThumbnail = route({
   method: 'get',
   path: '/desktops/{desktopId}/thumbnail',
   summary: 'A picture of the screen as it is now (at most a few seconds old)',
-  access: { right: 'see', on: 'desktop', by: 'desktopId' },
+  access: { right: 'view', on: 'desktop', by: 'desktopId' },
   params: DesktopParams,
   produces: 'image/png',
+  rate: { times: 40, perMs: 10_000 },
   errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });
 

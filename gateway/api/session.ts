@@ -30,6 +30,10 @@ export const SessionEnd = z.enum([
   'client-protocol',
   'never-opened',
   'gateway-stopped',
+  /** It was let in by the owner of another session, and that one ended. */
+  'consent-ended',
+  /** Its user had many here, and somebody who had fewer came. */
+  'made-room',
 ]);
 export type SessionEnd = z.infer<typeof SessionEnd>;
 
@@ -172,6 +176,7 @@ export const sendMessage = route({
   access: { right: 'view', on: 'session', by: 'sessionId', owner: true },
   params: SessionParams,
   body: z.object({ text: z.string().trim().min(1).max(SESSION_LIMITS.messageChars) }),
+  rate: { times: 10, perMs: 10_000 },
   errors: ['GONE'],
 });
 
@@ -186,6 +191,7 @@ export const askToJoin = route({
   body: z.object({ mode: SessionMode.default('view') }),
   reply: Join,
   status: 201,
+  rate: { times: 10, perMs: 10_000 },
   errors: ['GONE', 'TOO_MANY', 'CONFLICT'],
 });
 export const getJoin = route({
@@ -221,8 +227,10 @@ export const createJoinTicket = route({
 });
 
 /**
- * Who steers. `take`: only this session does (needs mode `control` and, over the owner, the right to operate). `give`:
- * only `toSessionId` does. `share`: everybody in mode `control` does. The owner can always take it back.
+ * Who steers. `take`: only this session does. `give`: only `toSessionId` does. `share`: everybody in mode `control` does.
+ * All of them need mode `control`, the right `open` on the desktop at that moment and, in a session that joined another by
+ * right, the right `watch`. Who was let in by consent decides nothing; given control, they can give it back to the session
+ * that they joined, and they steer only while that one is live.
  */
 export const setControl = route({
   id: 'session.control',
@@ -236,6 +244,7 @@ export const setControl = route({
     z.object({ action: z.literal('give'), toSessionId: z.string().max(64) }),
     z.object({ action: z.literal('share') }),
   ]),
+  rate: { times: 20, perMs: 10_000 },
   reply: z.object({ items: z.array(Participant) }),
   errors: ['CONFLICT', 'FORBIDDEN'],
 });

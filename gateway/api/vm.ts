@@ -246,6 +246,7 @@ function power<Id extends string>(verb: Id, summary: string) {
     path: `/vms/{vmId}/${verb}`,
     summary,
     access: { right: 'power', on: 'desktop', by: 'vmId' },
+    rate: { times: 20, perMs: 60_000 },
     params: VmParams,
     reply: Vm,
     status: 202,

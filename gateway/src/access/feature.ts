@@ -16,7 +16,8 @@ import { AuditLines } from './sessions/audit-lines.ts';
 import { Joins } from './sessions/joins.ts';
 import type { DesktopPort } from './sessions/ports.ts';
 import { endWhatIsRevoked } from './sessions/revoking.ts';
-import { Roll, type SessionCaps } from './sessions/roll.ts';
+import { Roll } from './sessions/roll.ts';
+import type { SessionCaps } from './sessions/room.ts';
 import { sessionLookup, sessionRoutes } from './sessions/routes.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { Sessions } from './sessions/sessions.ts';
@@ -65,7 +66,7 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
   const tied = deps.isTiedToAddress === undefined ? {} : { isTiedToAddress: deps.isTiedToAddress };
   const admission = new Admission({ roll, tickets, sessions, desktops, now, ...tied });
   const stopRevoking = endWhatIsRevoked({ auth, roll, sessions, log });
-  const joins = new Joins({ roll, admission, announcer, now });
+  const joins = new Joins({ roll, admission, announcer, steerings, now });
   const share = new RelayShare();
   const consoles = new Consoles(share);
   const workers = 0 < (deps.workers ?? 0) ? new WorkerPool(deps.workers ?? 0, deps.workerEntry) : undefined;

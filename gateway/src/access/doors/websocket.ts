@@ -98,8 +98,7 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
             openChannel,
             desktopId,
             sessionId: session.id,
-            // What others typed takes the right to type, and that of one's own.
-            canSeeBefore: facts.mode === 'control' && !facts.isByConsent,
+            canSeeBefore: session.canLookBack,
             wantsHello,
             from: positionOf(answer.protocols),
           })

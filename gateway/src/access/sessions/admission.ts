@@ -48,7 +48,7 @@ export class Admission {
     const own = want.takeUp === true ? this.#ownSession(principal, desktopId, want) : undefined;
     if (own !== undefined) return await this.resume(principal, own.id, address);
     const desktop = await this.#describe(desktopId, want.kind);
-    this.#deps.roll.requireRoom(principal.userId, desktopId);
+    this.#makeRoom(principal.userId, desktopId);
     const now = this.#deps.now();
     const facts = {
       id: newId(),
@@ -60,7 +60,6 @@ export class Admission {
       mode: want.mode,
       joinedId: joined?.sessionId ?? null,
       isByConsent,
-      isOperator: can(principal, 'watch'),
       createdAt: now,
       policy: desktop.policy,
     };
@@ -93,6 +92,13 @@ export class Admission {
     return ticket;
   }
 
+  #makeRoom(userId: string, desktopId: string): void {
+    const { roll, sessions } = this.#deps;
+    const room = roll.roomFor(userId, desktopId);
+    if (room.kind === 'full') throw new GatewayError('TOO_MANY', room.why);
+    if (room.kind === 'instead-of') sessions.end(roll.require(room.id), 'made-room');
+  }
+
   async #describe(desktopId: string, kind: SessionKind): Promise<DesktopFacts> {
     const desktop = await this.#deps.desktops.describe(desktopId);
     if (desktop === undefined) throw new GatewayError('NOT_FOUND', `there is no desktop ${desktopId}`);
@@ -103,6 +109,8 @@ export class Admission {
   }
 
   #issue(session: Session, principal: Principal, address: string): Ticket {
+    const { desktopId, isByConsent } = session.facts;
+    session.canLookBack = !isByConsent && can(principal, 'history', { desktopId });
     const issued = this.#deps.tickets.issue({
       sessionId: session.id,
       userId: principal.userId,
@@ -122,8 +130,10 @@ export class Admission {
   }
 }
 
-/** Is the person still allowed to be in it? */
+/** Is the person still allowed to be in it? Who joined another's session by right needs that right as long as it lasts. */
 export function mayStay({ facts }: Session, principal: Principal): boolean {
+  const isJoinedByRight = facts.joinedId !== null && !facts.isByConsent;
+  if (isJoinedByRight && !can(principal, 'watch')) return false;
   return can(principal, rightFor(facts), { desktopId: facts.desktopId });
 }
 

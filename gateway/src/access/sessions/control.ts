@@ -1,14 +1,25 @@
-/** Who steers a desktop that several people look at. Pure. */
+/**
+ * Who steers a desktop that several people look at. Pure. Every verb asks what the caller may do at that moment: rights
+ * come in with each call and are never kept.
+ */
 import type { SessionMode } from '../../../api/ticket.ts';
 
 export interface Seat {
   readonly sessionId: string;
-  readonly userId: string;
   readonly mode: SessionMode;
   /** The session that this one joined. */
   readonly joinedId: string | null;
-  /** May take control over the owner: holds the right `watch`. */
-  readonly isOperator: boolean;
+  /** Let in by the owner of that session: it steers where it is told to, and only beside the owner. */
+  readonly isByConsent: boolean;
+  /** Of one that came by consent: the session that it joined is live. */
+  readonly isHostLive: boolean;
+}
+
+/** Somebody who wants to decide, with the rights of their own on the desktop as they are now. */
+export interface Caller {
+  readonly seat: Seat;
+  readonly canOpen: boolean;
+  readonly canWatch: boolean;
 }
 
 /** `shared`: everybody in mode `control`. `one`: only that session. */
@@ -20,26 +31,35 @@ export type ControlAction =
   | { readonly action: 'share' };
 
 export function isDriving(seat: Seat, steering: Steering): boolean {
-  if (seat.mode !== 'control') return false;
+  if (seat.mode !== 'control' || (seat.isByConsent && !seat.isHostLive)) return false;
   return steering.kind === 'shared' || steering.sessionId === seat.sessionId;
 }
 
+/**
+ * May the caller decide who steers, and let others in? What only views decides nothing, what came by consent hands
+ * nothing on, and who joined somebody else by right has to have that right still.
+ */
+export function decides({ seat, canOpen, canWatch }: Caller): boolean {
+  if (seat.mode !== 'control' || seat.isByConsent || !canOpen) return false;
+  return seat.joinedId === null || canWatch;
+}
+
 /** Undefined: refused. */
-export function steer(seats: readonly Seat[], by: Seat, now: Steering, asked: ControlAction): Steering | undefined {
-  // Owners (who came on their own) and operators decide; a guest decides only over what it was given.
-  const decides = by.joinedId === null || by.isOperator;
-  const holds = now.kind === 'one' && now.sessionId === by.sessionId;
+export function steer(seats: readonly Seat[], by: Caller, now: Steering, asked: ControlAction): Steering | undefined {
+  const { seat } = by;
   switch (asked.action) {
     case 'take':
-      if (by.mode !== 'control' || !decides) return undefined;
-      return { kind: 'one', sessionId: by.sessionId };
+      return decides(by) ? { kind: 'one', sessionId: seat.sessionId } : undefined;
     case 'give': {
-      const to = seats.find((seat) => seat.sessionId === asked.toSessionId);
-      if (to === undefined || to.mode !== 'control' || (!decides && !holds)) return undefined;
+      const to = seats.find((each) => each.sessionId === asked.toSessionId);
+      const holds = now.kind === 'one' && now.sessionId === seat.sessionId;
+      // Who was let in gives back to who let them in, and to nobody else.
+      const givesBack = holds && seat.isByConsent && seat.joinedId === asked.toSessionId;
+      if (to?.mode !== 'control' || !(decides(by) || givesBack)) return undefined;
       return { kind: 'one', sessionId: to.sessionId };
     }
     case 'share':
-      return decides || holds ? { kind: 'shared' } : undefined;
+      return decides(by) ? { kind: 'shared' } : undefined;
   }
 }
 

@@ -9,8 +9,9 @@ import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
 import type { Roll } from './roll.ts';
 import type { Session } from './session.ts';
+import type { Steerings } from './steerings.ts';
 
-export const JOIN_LIMITS = { openPerSession: 8, openPerUser: 8, inAll: 1000 } as const;
+export const JOIN_LIMITS = { perUser: 8, inAll: 10_000 } as const;
 
 interface Wish {
   readonly id: string;
@@ -28,6 +29,7 @@ export interface JoinsDeps {
   readonly roll: Roll;
   readonly admission: Admission;
   readonly announcer: Announcer;
+  readonly steerings: Steerings;
   readonly now: () => number;
 }
 
@@ -44,7 +46,8 @@ export class Joins {
     const session = this.#open(sessionId);
     const { desktopId } = session.facts;
     const isByRight = can(principal, 'watch') && can(principal, mode === 'control' ? 'open' : 'view', { desktopId });
-    if (!isByRight) this.#checkCaps(sessionId, principal.userId);
+    if (!isByRight && !canLetIn(session)) throw new GatewayError('CONFLICT', 'nobody can be let in by this session');
+    this.#makeRoom(sessionId, principal.userId);
     const wish: Wish = {
       id: newId(),
       sessionId,
@@ -80,10 +83,13 @@ export class Joins {
     const session = this.#open(sessionId);
     const wish = this.#require(sessionId, id);
     if (session.facts.userId !== principal.userId) throw notFound(id);
+    if (answer.allow && !this.#deps.steerings.mayAdmit(session, principal)) {
+      throw new GatewayError('FORBIDDEN', 'to let somebody in, this session has to steer by a right of your own');
+    }
     if (wish.state !== 'asked') throw new GatewayError('CONFLICT', `this wish was ${wish.state} already`);
     wish.state = answer.allow ? 'allowed' : 'refused';
     // Less may be given than was asked for, never more.
-    if (answer.mode === 'view' || session.facts.mode === 'view') wish.mode = 'view';
+    if (answer.mode === 'view') wish.mode = 'view';
     wish.expiresAt = this.#deps.now() + SESSION_LIMITS.joinLifeMs;
     this.#expire(wish);
     this.#deps.announcer.joinAnswered(session, toApi(wish));
@@ -96,6 +102,7 @@ export class Joins {
     const wish = this.#require(sessionId, id);
     if (wish.userId !== principal.userId) throw notFound(id);
     if (wish.state !== 'allowed') throw new GatewayError('CONFLICT', `this wish is ${wish.state}`);
+    if (wish.isByRight && !can(principal, 'watch')) throw new GatewayError('FORBIDDEN', 'this needs the right "watch"');
     const { desktopId, kind } = session.facts;
     const joined = { sessionId, isByConsent: !wish.isByRight };
     const ticket = await this.#deps.admission.create(principal, desktopId, { kind, mode: wish.mode }, address, joined);
@@ -120,29 +127,39 @@ export class Joins {
     return wish;
   }
 
-  #checkCaps(sessionId: string, userId: string): void {
-    const open = [...this.#wishes.values()].filter(({ state }) => state === 'asked');
-    const atSession = open.filter((wish) => wish.sessionId === sessionId).length;
-    const ofUser = open.filter((wish) => wish.userId === userId).length;
-    if (JOIN_LIMITS.openPerSession <= atSession || JOIN_LIMITS.openPerUser <= ofUser) {
-      throw new GatewayError('TOO_MANY', 'too many wait to join');
-    }
+  /**
+   * BOUNDED, by who asks: somebody who asks for the same again, or for too much, takes the place of their own oldest wish,
+   * never of anybody else's.
+   */
+  #makeRoom(sessionId: string, userId: string): void {
+    const own = [...this.#wishes.values()].filter((wish) => wish.userId === userId);
+    const again = own.filter((wish) => wish.sessionId === sessionId);
+    const over = own
+      .filter((wish) => wish.sessionId !== sessionId)
+      .slice(0, Math.max(0, own.length - again.length + 1 - JOIN_LIMITS.perUser));
+    for (const wish of [...again, ...over]) this.#expired(wish);
   }
 
   #expire(wish: Wish): void {
     clearTimeout(wish.timer);
-    wish.timer = setTimeout(() => {
-      const session = this.#deps.roll.get(wish.sessionId);
-      this.#forget(wish);
-      if (session !== undefined) this.#deps.announcer.joinAnswered(session, { ...toApi(wish), state: 'expired' });
-    }, SESSION_LIMITS.joinLifeMs);
-    wish.timer.unref();
+    wish.timer = setTimeout(() => this.#expired(wish), SESSION_LIMITS.joinLifeMs).unref();
+  }
+
+  #expired(wish: Wish): void {
+    const session = this.#deps.roll.get(wish.sessionId);
+    this.#forget(wish);
+    if (session !== undefined) this.#deps.announcer.joinAnswered(session, { ...toApi(wish), state: 'expired' });
   }
 
   #forget(wish: Wish): void {
     clearTimeout(wish.timer);
     this.#wishes.delete(wish.id);
   }
+}
+
+/** Whatever rights its owner has: what only looks, or was let in itself, lets nobody in. */
+function canLetIn({ facts }: Session): boolean {
+  return facts.mode === 'control' && !facts.isByConsent;
 }
 
 function toApi(wish: Wish): Join {

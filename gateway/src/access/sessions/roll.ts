@@ -3,16 +3,8 @@
 import { Tally } from '../../../relay/tally.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SessionKind } from './ports.ts';
+import { type Occupant, type Room, roomFor, SESSION_CAPS, type SessionCaps } from './room.ts';
 import type { Session } from './session.ts';
-
-export interface SessionCaps {
-  readonly perUser: number;
-  readonly perDesktop: number;
-  /** Open sockets. */
-  readonly perAddress: number;
-  readonly inAll: number;
-}
-export const SESSION_CAPS: SessionCaps = { perUser: 32, perDesktop: 16, perAddress: 256, inAll: 10_000 };
 
 export class Roll {
   readonly #caps: SessionCaps;
@@ -63,19 +55,29 @@ export class Roll {
     return kind === undefined ? there : there.filter(({ facts }) => facts.kind === kind);
   }
 
-  /** S5: the refusal is in the audit log as that of any request. */
-  requireRoom(userId: string, desktopId: string): void {
-    if (this.#caps.inAll <= this.#sessions.size)
-      throw new GatewayError('TOO_MANY', `${this.#caps.inAll} sessions are open`);
-    const ofUser = this.#ofUser.of(userId);
-    const onDesktop = this.#byDesktop.get(desktopId)?.size ?? 0;
-    if (this.#caps.perUser <= ofUser) throw new GatewayError('TOO_MANY', `you have ${ofUser} sessions open`);
-    if (this.#caps.perDesktop <= onDesktop)
-      throw new GatewayError('TOO_MANY', `${onDesktop} sessions are on this desktop`);
+  /** Those whom the owner of this session let in. */
+  guestsOf(session: Session): Session[] {
+    return this.on(session.facts.desktopId).filter(({ facts }) => facts.isByConsent && facts.joinedId === session.id);
+  }
+
+  /** S5: may this user have one more on that desktop? A refusal is in the audit log as that of any request. */
+  roomFor(userId: string, desktopId: string): Room {
+    const onDesktop = [...(this.#byDesktop.get(desktopId) ?? [])];
+    const ofUser = this.#ofUser.of(userId) === 0 ? [] : [...this.#sessions.values()].filter(isOf(userId));
+    const there = { ofUser: ofUser.map(occupantOf), onDesktop: onDesktop.map(occupantOf), inAll: this.#sessions.size };
+    return roomFor(userId, there, this.#caps);
   }
 
   /** May this address open one more socket? */
   hasRoomFor(address: string): boolean {
     return this.sockets.of(address) < this.#caps.perAddress;
   }
+}
+
+function isOf(userId: string): (session: Session) => boolean {
+  return ({ facts }) => facts.userId === userId;
+}
+
+function occupantOf({ id, facts: { userId }, phase: { state } }: Session): Occupant {
+  return { id, userId, state };
 }

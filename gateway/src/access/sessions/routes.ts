@@ -109,7 +109,7 @@ function companyRoutes({ roll, steerings, joins, announcer, now }: SessionRoutes
       if (session.facts.userId !== principal.userId) {
         throw new GatewayError('NOT_FOUND', `there is no session ${params.sessionId}`);
       }
-      steerings.control(session, body);
+      steerings.control(session, principal, body);
       const { desktopId, kind } = session.facts;
       const company = roll.on(desktopId, kind);
       announcer.participants(company);

@@ -18,7 +18,6 @@ export interface SessionFacts {
   readonly joinedId: string | null;
   /** Here because the owner said yes, not by a right on the desktop. */
   readonly isByConsent: boolean;
-  readonly isOperator: boolean;
   readonly createdAt: number;
   readonly policy: SessionPolicy;
 }
@@ -34,6 +33,8 @@ export class Session {
   liveAt: number | null = null;
   /** How many sockets it has had. */
   openings = 0;
+  /** What others typed before it came may be shown to it: by a right of its person's own when the ticket was given. */
+  canLookBack = false;
   /** A ticket for it may be out. */
   hasTicket = true;
   lastInputAt: number;

@@ -43,6 +43,8 @@ const CLOSE_FOR: Readonly<Record<SessionEnd, SessionCloseName>> = {
   'client-protocol': 'POLICY',
   'never-opened': 'TICKET',
   'gateway-stopped': 'GOING_AWAY',
+  'consent-ended': 'ENDED',
+  'made-room': 'LIMIT',
 };
 
 export class Sessions {
@@ -120,6 +122,9 @@ export class Sessions {
     conduit?.close(SESSION_CLOSE[close], close.toLowerCase().replaceAll('_', '-'));
     if (session.hasTicket) this.#deps.tickets.revoke(session.id);
     this.#deps.roll.remove(session);
+    // What came by consent ends with it.
+    for (const guest of this.#deps.roll.guestsOf(session))
+      this.end(guest, end === 'gateway-stopped' ? end : 'consent-ended');
     this.#deps.steerings.left(session);
     this.#deps.announcer.ended(session, end);
     this.#changed(session);
@@ -152,6 +157,7 @@ export class Sessions {
     const conduit = this.#disconnect(session);
     const lost = (why: SessionEnd): void => {
       if (!session.apply({ kind: 'lost', at: this.#deps.now(), why })) return;
+      this.#deps.steerings.seat(session);
       this.#changed(session);
       this.#tellCompany(session);
     };

@@ -1,10 +1,10 @@
 /** TICKETED: one use, 30 s at most, bound to a user, a sign-in and an address policy, kept as a hash. */
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { type Bearer, type Grant, TICKET_BOX_LIMITS, TicketBox } from './ticket-box.ts';
+import { type Bearer, type Grant, type GrantTerms, TICKET_BOX_LIMITS, TicketBox } from './ticket-box.ts';
 
 const browser = { kind: 'browser', browserSessionId: 'b1' } as const;
-const grant: Grant = { sessionId: 's1', userId: 'u1', via: browser, address: undefined };
+const grant: GrantTerms = { sessionId: 's1', userId: 'u1', via: browser, address: undefined };
 const bearer: Bearer = { userId: 'u1', via: browser, address: '192.0.2.1' };
 
 function boxAt(start = 1000): { box: TicketBox; wait: (ms: number) => void } {
@@ -66,15 +66,26 @@ test('TICKETED: the box holds no ticket, only hashes', () => {
   expect(inspect(box, { depth: 9, showHidden: true })).not.toContain(ticket);
 });
 
-// Seen to fail without the cap per user.
-test('S5 BOUNDED: a user has so many tickets outstanding, and no more', () => {
+// Seen to fail without the cap per user, and with a refusal in place of the oldest.
+test('S5 S43 BOUNDED: a user has so many tickets outstanding; one more takes the place of the oldest of their own', () => {
   const { box, wait } = boxAt();
-  for (let i = 0; i < TICKET_BOX_LIMITS.perUser; i += 1) expect(box.issue(grant)).toBeDefined();
-  expect(box.issue(grant)).toBeUndefined();
-  expect(box.issue({ ...grant, userId: 'u2' })).toBeDefined();
+  const others = box.issue({ ...grant, userId: 'u2' });
+  const oldest = box.issue(grant);
+  for (let i = 1; i < TICKET_BOX_LIMITS.perUser; i += 1) expect(box.issue(grant)).toBeDefined();
+  const newest = box.issue(grant);
+  expect(box.size).toBe(TICKET_BOX_LIMITS.perUser + 1);
+  expect(box.redeem(oldest?.ticket ?? '', bearer)).toEqual({ kind: 'refused', why: 'unknown' });
+  expect(box.redeem(newest?.ticket ?? '', bearer).kind).toBe('admitted');
+  expect(box.redeem(others?.ticket ?? '', { ...bearer, userId: 'u2' }).kind).toBe('admitted');
   wait(30_000);
   expect(box.issue(grant)).toBeDefined();
   expect(box.size).toBe(1);
+});
+
+test('TICKETED: a grant that is written down by hand is none, and the compiler says so', () => {
+  // @ts-expect-error It lacks the private member that only the box gives.
+  const forged: Grant = grant;
+  expect(forged).toBe(grant);
 });
 
 test('what was revoked is unknown', () => {

@@ -12,14 +12,41 @@ import type { Via } from '../../platform/rights/rights.ts';
 
 export const TICKET_BOX_LIMITS = { perUser: 32, inAll: 10_000 } as const;
 
-/** What a ticket admits to. */
-export interface Grant {
+/** What a ticket is to admit to. */
+export interface GrantTerms {
   readonly sessionId: string;
   readonly userId: string;
   readonly via: Via;
   /** Set where policy ties a ticket to the address that asked for it. */
   readonly address: string | undefined;
 }
+
+let admit: (terms: GrantTerms) => Grant;
+
+/**
+ * Admission, proven by a ticket. INVARIANT TICKETED: nobody but this file can make one (the class is not exported, and
+ * nothing that is written down by hand has its private member), so whatever asks for a Grant is behind the box.
+ */
+class Grant implements GrantTerms {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly via: Via;
+  readonly address: string | undefined;
+  declare protected readonly isProven: true;
+
+  static {
+    admit = (terms) => new Grant(terms);
+  }
+
+  private constructor({ sessionId, userId, via, address }: GrantTerms) {
+    this.sessionId = sessionId;
+    this.userId = userId;
+    this.via = via;
+    this.address = address;
+  }
+}
+
+export type { Grant };
 
 /** Who shows a ticket: the sign-in of the request, if it has one, and where it comes from. */
 export interface Bearer {
@@ -34,7 +61,7 @@ export type Redeemed =
 
 interface Entry {
   readonly hash: Buffer;
-  readonly grant: Grant;
+  readonly grant: GrantTerms;
   readonly expiresAt: number;
 }
 
@@ -54,11 +81,14 @@ export class TicketBox {
     return this.#entries.size;
   }
 
-  /** Undefined: there are too many outstanding, the user's own or all. */
-  issue(grant: Grant): { readonly ticket: string; readonly expiresAt: number } | undefined {
+  /**
+   * BOUNDED by who asks: with too many outstanding the user's own oldest is taken back. Undefined: all users together have
+   * too many.
+   */
+  issue(grant: GrantTerms): { readonly ticket: string; readonly expiresAt: number } | undefined {
     this.#sweep();
+    if (TICKET_BOX_LIMITS.perUser <= this.#ofUser.of(grant.userId)) this.#forgetOldestOf(grant.userId);
     if (TICKET_BOX_LIMITS.inAll <= this.#entries.size) return undefined;
-    if (TICKET_BOX_LIMITS.perUser <= this.#ofUser.of(grant.userId)) return undefined;
     const ticket = randomBytes(32).toString('base64url');
     const hash = hashOf(ticket);
     const expiresAt = this.#now() + TICKET_LIMITS.lifeMs;
@@ -83,7 +113,7 @@ export class TicketBox {
     if (grant.address !== undefined && grant.address !== bearer.address) {
       return { kind: 'refused', why: 'other-address' };
     }
-    return { kind: 'admitted', grant };
+    return { kind: 'admitted', grant: admit(grant) };
   }
 
   /** Takes back what has not been used for this session. */
@@ -91,6 +121,14 @@ export class TicketBox {
     for (const key of this.#ofSession.get(sessionId) ?? []) {
       const entry = this.#entries.get(key);
       if (entry !== undefined) this.#forget(key, entry);
+    }
+  }
+
+  #forgetOldestOf(userId: string): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.grant.userId !== userId) continue;
+      this.#forget(key, entry);
+      return;
     }
   }
 
@@ -120,7 +158,7 @@ function hashOf(ticket: string): Buffer {
  * A ticket that a browser asked for works in that browser's sign-in only. One that was asked for with an API token is its
  * own proof: native clients have no cookie to show. If they do show who they are, it must be the same user.
  */
-function isSameSignIn(grant: Grant, bearer: Bearer): boolean {
+function isSameSignIn(grant: GrantTerms, bearer: Bearer): boolean {
   if (bearer.userId !== undefined && bearer.userId !== grant.userId) return false;
   if (grant.via.kind !== 'browser') return true;
   return bearer.via?.kind === 'browser' && bearer.via.browserSessionId === grant.via.browserSessionId;

@@ -43,10 +43,11 @@ export class Desktops {
 
   #desktopFor(principal: Principal, vm: Vm): Desktop {
     const held = rightsOn(principal, vm.id);
-    return this.#desktopOf(
+    const desktop = this.#desktopOf(
       vm,
       DESKTOP_RIGHTS.filter((right) => held.has(right)),
     );
+    return held.has('view') ? desktop : { ...desktop, thumbnailUrl: null };
   }
 
   #desktopOf(vm: Vm, rights: Desktop['rights']): Desktop {

@@ -16,6 +16,7 @@ import { etagOf, names, requireMatch } from './etag.ts';
 import { authenticate, type EdgeRules, type Exchange, hintOf, openExchange, refuseForeign } from './exchange.ts';
 import type { Idempotency } from './idempotency.ts';
 import { schemaError, sendProblem } from './problem.ts';
+import type { Rates } from './rates.ts';
 
 export interface RouteDeps {
   readonly auth: Auth;
@@ -24,6 +25,7 @@ export interface RouteDeps {
   readonly refusals: Refusals;
   readonly lookups: ObjectLookups;
   readonly idempotency: Idempotency;
+  readonly rates: Rates;
   readonly rules: EdgeRules;
   /** Aborts when the gateway stops. */
   readonly stopping: AbortSignal;
@@ -86,6 +88,7 @@ async function answer(
   progress.params = parse(route.params, request.params, 'path') as Record<string, unknown>;
   progress.principal = await authenticate(request, exchange, deps.auth);
   await checkAccess(route, progress.principal, progress.params, deps.lookups, deps.auth.now());
+  if (progress.principal !== undefined) deps.rates.require(route, progress.principal.userId, progress.params);
   const query = parse(route.query, request.query, 'query');
   const body = route.body === undefined ? undefined : parse(route.body, await deps.readBody(request), 'body');
   const apiRequest = makeRequest(request, response, exchange, progress, { query, body }, deps.stopping);

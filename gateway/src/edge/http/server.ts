@@ -21,6 +21,7 @@ import { type EdgeRules, peerOfRequest, refuseManyHeaders } from '../api/exchang
 import { Idempotency } from '../api/idempotency.ts';
 import { trustedProxies } from '../api/origin.ts';
 import { sendProblem } from '../api/problem.ts';
+import { Rates } from '../api/rates.ts';
 import { type RouteDeps, routeHandler } from '../api/route-handler.ts';
 import { selfRoutes } from '../api/self-routes.ts';
 import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
@@ -91,6 +92,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     refusals,
     lookups,
     idempotency,
+    rates: new Rates(options.now ?? Date.now),
     rules,
     stopping: stopping.signal,
     observe: metrics.observe,
