@@ -5,6 +5,8 @@ export type { OperationOptions, Progress } from './copy/options.ts';
 export type { Range } from './copy/pieces.ts';
 export type { Disk, Extent, MaybeAsync } from './disk.ts';
 export { isVhdError, VhdError, type VhdErrorCode } from './errors.ts';
+export type { ForeignFormat } from './formats/content.ts';
+export { type ContentFormat, contentOf } from './formats/content.ts';
 export type { ByteStream, NativeFormat } from './formats/format.ts';
 export { type OpenImageOptions, openImage } from './formats/open.ts';
 export type { ChainPolicy } from './image/chain-policy.ts';
@@ -18,7 +20,7 @@ export type { StatusRun } from './nbd/reply.ts';
 export { type NbdServer, type NbdTls, type ServedDisk, type ServeNbdOptions, serveNbd } from './nbd/server.ts';
 export { type CheckOptions, checkImage } from './ops/check.ts';
 export { type CompactOptions, type CompactResult, compactImage } from './ops/compact.ts';
-export { type ConvertOptions, convertDisk, formatOf, type OpenSourceOptions, openSource } from './ops/convert.ts';
+export { type ConvertOptions, convertDisk, type OpenSourceOptions, openSource } from './ops/convert.ts';
 export {
   type CreateChildOptions,
   type CreatedImage,
@@ -32,10 +34,10 @@ export {
   convertFromForeign,
   convertToForeign,
   FOREIGN_FORMATS,
-  type ForeignFormat,
   type ForeignOptions,
   type ServeDisk,
 } from './ops/foreign/foreign.ts';
+export { type OpenAnyOptions, openAnySource, type SourceFormat } from './ops/foreign/source.ts';
 export { hashDisk } from './ops/hash.ts';
 export { chainInfo, type ImageInfo as VhdInfo, type InfoOptions, imageInfo, type ParentInfo } from './ops/info.ts';
 export { type MapEntry, mapDisk, mapWindows } from './ops/map.ts';

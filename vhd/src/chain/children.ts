@@ -45,10 +45,14 @@ function isChildOf(candidate: string, identity: string, file: string | undefined
 function leadsTo(candidate: string, file: string | undefined, storage: Storage): boolean {
   try {
     const child = openImage(candidate, { storage });
-    void child.close();
-    if (child.parent === undefined) return false;
-    const policy = { folders: ['/'] }; // Nothing is opened by this but to be told apart.
-    return storage.stat(findParent(child, child.parent, { storage, leaf: candidate, policy }).path)?.identity === file;
+    try {
+      if (child.parent === undefined) return false;
+      const policy = { folders: ['/'] }; // Nothing is opened by this but to be told apart.
+      const parent = findParent(child, child.parent, { storage, leaf: candidate, policy });
+      return storage.stat(parent.path)?.identity === file;
+    } finally {
+      void child.close();
+    }
   } catch (error) {
     if (isVhdError(error) && error.code !== 'IO') return false;
     throw error;

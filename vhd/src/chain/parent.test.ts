@@ -6,9 +6,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Header, LocatorEntry } from '../formats/vhd/codec/header.ts';
 import { encodeLocatorPath, type LocatorCode } from '../formats/vhd/codec/locator.ts';
 import { NIL_IDENTITY } from '../image/identity.ts';
+import { checkImage } from '../ops/check.ts';
+import { createChild } from '../ops/create.ts';
+import { snapshotImage } from '../ops/snapshot.ts';
 import { fileSystem } from '../storage/storage.ts';
 import { makeChild, makeImage } from '../testing/images.ts';
-import { codesOf, contentOf, makeWritten, patch, patchHeader, SIZE } from '../testing/written.ts';
+import { codesOf, contentOf, makeWritten, patch, patchFooters, patchHeader, SIZE } from '../testing/written.ts';
+import { findChildren } from './children.ts';
 import { openChain } from './open.ts';
 
 describe('finding the parent, on real files', () => {
@@ -83,6 +87,46 @@ describe('finding the parent, on real files', () => {
     fs.writeFileSync(at('in/raw.img'), Buffer.alloc(SIZE, 3));
     setLocators([['W2ru', './raw.img']], { parentUuid: NIL_IDENTITY });
     expect(await contentOf(fileSystem, child())).toBe(3);
+  });
+
+  test.for([
+    { it: 'a VHD of other identity', name: 'other.vhd' },
+    { it: 'a VHD that is called like a raw disk', name: 'other.img' },
+    { it: 'a VHD without its trailing footer', name: 'cut.img' },
+    { it: 'a qcow2', name: 'base.img' },
+    { it: 'called .vhd and nothing of one', name: 'lost.vhd' },
+  ])('quirk 23: a child whose parent has no identity does not take $it for a raw disk', async ({ name }) => {
+    await makeWritten(fileSystem, at('in/other.vhd'));
+    fs.copyFileSync(at('in/other.vhd'), at('in/other.img'));
+    fs.copyFileSync(at('in/other.vhd'), at('in/cut.img'));
+    fs.truncateSync(at('in/cut.img'), fs.statSync(at('in/cut.img')).size - 512);
+    fs.writeFileSync(at('in/base.img'), Buffer.concat([Buffer.from('514649fb00000003', 'hex'), Buffer.alloc(SIZE)]));
+    fs.writeFileSync(at('in/lost.vhd'), Buffer.alloc(SIZE));
+    setLocators([['W2ru', `./${name}`]], { parentUuid: NIL_IDENTITY });
+    await expect(openChain(child())).rejects.toMatchObject({ code: 'PARENT_MISMATCH' });
+  });
+
+  test('quirk 23: a VHD without identity is the parent by its name, is read as a VHD, and it is said', async () => {
+    patchFooters(fileSystem, at('in/base.vhd'), { uuid: NIL_IDENTITY });
+    setLocators([['W2ru', './base.vhd']], { parentUuid: NIL_IDENTITY });
+    expect(await contentOf(fileSystem, child())).toBe(9);
+    expect(await codesOf(fileSystem, child())).toContain('PARENT_NAMELESS');
+    expect(await checkImage(child(), { isChain: true })).toContainEqual(
+      expect.objectContaining({ code: 'PARENT_NAMELESS', severity: 'warning' }),
+    );
+    expect(findChildren(at('in/base.vhd'), NIL_IDENTITY, fileSystem)).toEqual([child()]);
+    expect(findChildren(at('in/other.vhd'), NIL_IDENTITY, fileSystem)).toEqual([]);
+  });
+
+  test('quirk 23: no child is made of an image without identity', async () => {
+    await makeWritten(fileSystem, at('in/old.vhd'));
+    patchFooters(fileSystem, at('in/old.vhd'), { uuid: NIL_IDENTITY });
+    await expect(createChild(at('in/k.vhd'), { parent: at('in/old.vhd') })).rejects.toMatchObject({
+      code: 'NO_IDENTITY',
+    });
+    await expect(snapshotImage(at('in/old.vhd'))).rejects.toMatchObject({ code: 'NO_IDENTITY' });
+    expect(fs.readdirSync(at('in')).filter((name) => /k\.vhd|oriel/.test(name))).toEqual([]);
+    expect(fs.statSync(at('in/old.vhd')).mode & 0o200).toBe(0o200);
   });
 
   test.for([

@@ -112,6 +112,12 @@ export function formatByName(name: string): ContentFormat | undefined {
   return /-flat\.vmdk$/i.test(name) ? undefined : ENDINGS[ending];
 }
 
+/** True where the ending of a name says something else than the content; a name without a known ending says nothing. */
+export function isOtherThanNamed(name: string, content: ContentFormat): boolean {
+  const called = formatByName(name) ?? (/\.(img|raw|dd|bin)$|-flat\.vmdk$/i.test(name) ? 'raw' : undefined);
+  return called !== undefined && called !== content;
+}
+
 const ENDINGS: Readonly<Record<string, ContentFormat>> = {
   vhd: 'vhd',
   avhd: 'vhd',

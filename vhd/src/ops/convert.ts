@@ -10,11 +10,19 @@ import { copyDisk } from '../copy/copy.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import type { Disk } from '../disk.ts';
 import { isVhdError, VhdError } from '../errors.ts';
+import {
+  contentOf,
+  type ForeignFormat,
+  formatByName,
+  isForeign,
+  isOtherThanNamed,
+  nameOfFormat,
+} from '../formats/content.ts';
 import type { NativeFormat } from '../formats/format.ts';
 import { targetOf } from '../formats/formats.ts';
 import { openRawDisk } from '../formats/raw/raw-disk.ts';
-import { readFooter } from '../formats/vhd/image-metadata.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
+import type { FormatName } from '../image/image.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -40,19 +48,49 @@ const AZURE = { minBytes: 20 * MIB, maxBytes: 32 * 1024 * GIB, stepBytes: MIB };
 /** A file to read from. */
 export interface OpenSourceOptions {
   readonly storage?: Storage;
-  /** `vhd` or `raw`; found out by the footer when left out. */
-  readonly format?: 'raw' | 'vhd';
+  /** What the file is taken for; found out by its content when left out. `raw` takes any file as it is. */
+  readonly format?: FormatName;
   /** Where parents of a differencing image may lie. */
   readonly policy?: ChainPolicy;
+  /** Is told what the file is, where its name says something else. */
+  readonly onNote?: (note: string) => void;
 }
 
-/** Opens a VHD (with all its parents) or a raw file for reading. The caller closes it. Errors: as `openChain`; NOT_FOUND, IO. */
+/**
+ * Opens a VHD (with all its parents) or a raw file for reading. The caller closes it.
+ * Errors: as `openChain` and `sourceFormat`; UNSUPPORTED for a format that goes through qemu-img.
+ */
 export async function openSource(name: string, options: OpenSourceOptions = {}): Promise<Disk> {
   const storage = storageOf(options);
-  const format = options.format ?? formatOf(name, storage);
+  const format = options.format ?? sourceFormat(name, options);
   if (format === 'raw') return openRawDisk(name, storage);
+  if (format !== 'vhd') throw new VhdError('UNSUPPORTED', `${name} is ${nameOfFormat(format)}: convert it first`);
   await finishOrWait(name, options);
   return openChain(name, chainOptions(options));
+}
+
+/**
+ * What a file is to be read as: its content decides, whatever its name says. Raw is what nothing recognizes, unless the
+ * name is that of a format: its records are lost, and what is left of them would end up in the copy.
+ * Errors: NOT_VHD, UNSUPPORTED (what has to be unpacked first), NOT_FOUND, IO.
+ */
+export function sourceFormat(
+  name: string,
+  options: Pick<OpenSourceOptions, 'storage' | 'onNote'>,
+): FormatName | ForeignFormat {
+  const content = contentOf(name, storageOf(options));
+  const called = formatByName(name);
+  if (content === 'raw') {
+    if (called === undefined) return 'raw';
+    const message = `${name} is called like ${nameOfFormat(called)} and has nothing of one: if it is a raw disk, say so (--from raw)`;
+    throw new VhdError('NOT_VHD', message);
+  }
+  if (content !== 'vhd' && !isForeign(content)) {
+    const message = `${name} is ${nameOfFormat(content)}: take the disk out of it first, or say --from raw for its bytes as they are`;
+    throw new VhdError('UNSUPPORTED', message);
+  }
+  if (isOtherThanNamed(name, content)) options.onNote?.(`${name} is ${nameOfFormat(content)}, whatever its name says`);
+  return content;
 }
 
 /** Finishes what was cut off. What somebody else has under way below the image does not change what it reads as. */
@@ -61,23 +99,6 @@ async function finishOrWait(name: string, options: OpenSourceOptions): Promise<v
     await finishPending(name, options);
   } catch (error) {
     if (!isVhdError(error, 'LOCKED')) throw error; // `openChain` refuses where the image itself is concerned.
-  }
-}
-
-/**
- * Whether a file is a VHD: by its footer. A file that is called `.vhd` and has no footer is not taken for a raw file,
- * since its damage would end up in the copy. Errors: NOT_VHD, NOT_FOUND, IO, and the codes of a damaged footer.
- */
-export function formatOf(name: string, storage: Storage): 'raw' | 'vhd' {
-  const file = storage.open(name, 'read');
-  try {
-    readFooter(file);
-    return 'vhd';
-  } catch (error) {
-    if (isVhdError(error, 'NOT_VHD') && !/\.a?vhd$/i.test(name)) return 'raw';
-    throw error;
-  } finally {
-    void file.close();
   }
 }
 

@@ -37,15 +37,18 @@ export interface ImageInfo extends ImageDetails {
   readonly findings: readonly OpenFinding[];
 }
 
-/** Where parents may lie. */
+/** How an image is looked at. */
 export interface InfoOptions extends OperationOptions {
+  /** Where parents may lie. */
   readonly policy?: ChainPolicy;
+  /** As `OpenImageOptions.format`. */
+  readonly format?: FormatName;
 }
 
 /** What is known of one image. Errors: as `openImage`. */
 export function imageInfo(name: string, options: InfoOptions = {}): ImageInfo {
   const storage = storageOf(options);
-  const image = openImage(name, { storage });
+  const image = openImage(name, options.format === undefined ? { storage } : { storage, format: options.format });
   try {
     return infoOf(image, storage, options.policy);
   } finally {

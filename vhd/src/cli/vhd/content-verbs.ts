@@ -1,10 +1,12 @@
 /** `oriel vhd diff` and `hash`: what disks contain. */
 import type { Command } from 'commander';
 import type { Disk } from '../../disk.ts';
-import { openSource } from '../../ops/convert.ts';
+
 import { diffDisks } from '../../ops/diff.ts';
+import { type OpenAnyOptions, openAnySource } from '../../ops/foreign/source.ts';
 import { hashDisk } from '../../ops/hash.ts';
-import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../base/cli.ts';
+import { action, STATUS, type VhdCli, verb } from '../base/cli.ts';
+import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 export function diffVerb(cli: VhdCli): Command {
   const command = verb(
@@ -14,8 +16,10 @@ export function diffVerb(cli: VhdCli): Command {
   );
   command.argument('<a>');
   command.argument('<b>');
-  return action<CommonFlags>(cli, command, async ({ isJson, options }, [a = '', b = '']) => {
-    await withDisks([a, b], options, async ([one, other]) => {
+  fromOption(command);
+  return action<SourceFlags>(cli, command, async (run, [a = '', b = ''], flags) => {
+    const { isJson, options } = run;
+    await withDisks([a, b], sourceOptions(run, flags), async ([one, other]) => {
       if (one === undefined || other === undefined) return;
       let isFirst = true;
       if (isJson) cli.out('[');
@@ -32,8 +36,10 @@ export function diffVerb(cli: VhdCli): Command {
 export function hashVerb(cli: VhdCli): Command {
   const command = verb('hash', 'SHA-256 of the virtual content, the same in every format', 'oriel vhd hash disk.vhd');
   command.argument('<file>');
-  return action<CommonFlags>(cli, command, async ({ options, print }, [file = '']) => {
-    await withDisks([file], options, async ([disk]) => {
+  fromOption(command);
+  return action<SourceFlags>(cli, command, async (run, [file = ''], flags) => {
+    const { options, print } = run;
+    await withDisks([file], sourceOptions(run, flags), async ([disk]) => {
       if (disk === undefined) return;
       const sha256 = await hashDisk(disk, options);
       print({ path: file, sizeBytes: disk.sizeBytes, sha256 }, () => [`${sha256}  ${file}`]);
@@ -43,12 +49,12 @@ export function hashVerb(cli: VhdCli): Command {
 
 async function withDisks(
   names: readonly string[],
-  options: Parameters<typeof openSource>[1],
+  options: OpenAnyOptions,
   work: (disks: readonly Disk[]) => Promise<void>,
 ): Promise<void> {
   const disks: Disk[] = [];
   try {
-    for (const name of names) disks.push(await openSource(name, options));
+    for (const name of names) disks.push(await openAnySource(name, options));
     await work(disks);
   } finally {
     for (const disk of disks) await disk.close();

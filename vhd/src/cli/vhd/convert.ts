@@ -4,27 +4,23 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
+import { type ForeignFormat, isForeign } from '../../formats/content.ts';
 import type { NativeFormat } from '../../formats/format.ts';
 import { serveNbd } from '../../nbd/server.ts';
-import { type ConvertOptions, convertDisk, openSource } from '../../ops/convert.ts';
-import {
-  convertFromForeign,
-  convertToForeign,
-  FOREIGN_FORMATS,
-  type ForeignFormat,
-  type ServeDisk,
-} from '../../ops/foreign/foreign.ts';
+import { type ConvertOptions, convertDisk, openSource, sourceFormat } from '../../ops/convert.ts';
+import { convertFromForeign, convertToForeign, FOREIGN_FORMATS, type ServeDisk } from '../../ops/foreign/foreign.ts';
+import { openAnySource } from '../../ops/foreign/source.ts';
+import { refuseFooter, sniff } from '../../ops/incoming.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
 import { temporaryName } from '../../storage/temporary.ts';
-import { action, type CommonFlags, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
+import { action, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
+import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 type Format = NativeFormat | ForeignFormat;
 const TARGETS: readonly Format[] = ['raw', 'fixed', 'dynamic', ...FOREIGN_FORMATS];
-const SOURCES: readonly ('raw' | 'vhd' | ForeignFormat)[] = ['raw', 'vhd', ...FOREIGN_FORMATS];
 
-interface Flags extends CommonFlags {
-  readonly from?: 'raw' | 'vhd' | ForeignFormat;
+interface Flags extends SourceFlags {
   readonly to?: Format;
   readonly azure?: boolean;
   readonly blockSize?: number;
@@ -35,13 +31,9 @@ const serve: ServeDisk = (disk, socketPath) => serveNbd(disk, { socketPath });
 
 export function convertVerb(cli: VhdCli): Command {
   const command = verb('convert', 'convert between raw, VHD and other formats', 'oriel vhd convert disk.raw disk.vhd');
-  command.argument('<source>', 'a file, or - for raw bytes on standard input');
+  command.argument('<source>', 'a file, or - for standard input');
   command.argument('<target>', 'a file, or - for standard output');
-  command.option(
-    '--from <format>',
-    `format of the source: ${SOURCES.join(', ')}; found out when left out`,
-    oneOf(SOURCES),
-  );
+  fromOption(command);
   command.option(
     '--to <format>',
     `format of the target: ${TARGETS.join(', ')}; by its name when left out`,
@@ -66,12 +58,13 @@ export function exportVerb(cli: VhdCli): Command {
   command.argument('<file>');
   command.argument('<target>', '- for standard output');
   command.option('--format <format>', 'raw, fixed or dynamic', oneOf(['raw', 'fixed', 'dynamic']), 'raw');
-  return action<CommonFlags & { readonly format: NativeFormat }>(
+  fromOption(command);
+  return action<SourceFlags & { readonly format: NativeFormat }>(
     cli,
     command,
     async (run, [file = '', target = ''], flags) => {
       if (target !== '-') throw new VhdError('USAGE', 'export writes to standard output: give -');
-      const disk = await openSource(file, run.options);
+      const disk = await openAnySource(file, sourceOptions(run, flags));
       try {
         await send(run, disk, flags.format, undefined);
       } finally {
@@ -90,12 +83,9 @@ async function convert(
   const { from, to } = flags;
   if (flags.azure === true && to !== 'fixed') throw new VhdError('USAGE', 'Azure takes fixed images only');
   if (source === '-') return receive(run, target, flags);
-  const sourceFormat = from ?? foreignByName(source);
-  if (isForeign(sourceFormat)) return fromForeign(run, source, target, sourceFormat, flags);
-  const disk = await openSource(source, {
-    ...run.options,
-    ...(sourceFormat === undefined ? {} : { format: sourceFormat }),
-  });
+  const format = from ?? sourceFormat(source, sourceOptions(run, flags));
+  if (isForeign(format)) return fromForeign(run, source, target, format, flags);
+  const disk = await openSource(source, { ...run.options, format });
   try {
     if (isForeign(to)) await toForeign(run, disk, target, to, flags);
     else if (target === '-') await send(run, disk, to, flags.blockSize);
@@ -108,11 +98,13 @@ async function convert(
 async function receive(run: Run, target: string, flags: Flags & { readonly to: Format }): Promise<void> {
   if (target === '-' || isForeign(flags.to))
     throw new VhdError('USAGE', 'standard input goes into a raw or a VHD file');
-  const chunks = run.cli.stdin as AsyncIterable<Uint8Array>;
-  if (flags.from === undefined || flags.from === 'raw')
-    return receiveDisk(chunks, target, nativeOptions(run, flags.to, flags));
-  if (flags.from !== 'vhd') throw new VhdError('USAGE', `${flags.from} cannot be read from standard input`);
-  // The footer of a VHD comes last: it has to be there whole before it can be read.
+  const { content, chunks } = await sniff(run.cli.stdin as AsyncIterable<Uint8Array>);
+  const from = flags.from ?? content;
+  if (from === 'raw') {
+    const bytes = flags.from === undefined ? refuseFooter(chunks) : chunks;
+    return receiveDisk(bytes, target, nativeOptions(run, flags.to, flags));
+  }
+  // All others are read from places all over the file: it has to be there whole.
   const whole = temporaryName(target);
   try {
     await fs.promises.writeFile(whole, chunks, { flag: 'wx' });
@@ -168,10 +160,6 @@ function writeFailed(cause: Error): VhdError {
 function nativeOptions(run: Run, to: NativeFormat, flags: Flags): ConvertOptions {
   const block = flags.blockSize === undefined ? {} : { blockBytes: flags.blockSize };
   return { ...run.options, to, ...block, isForAzure: flags.azure === true, isReplacing: flags.force === true };
-}
-
-function isForeign(format: string | undefined): format is ForeignFormat {
-  return FOREIGN_FORMATS.some((one) => one === format);
 }
 
 function foreignByName(name: string): ForeignFormat | undefined {

@@ -1,6 +1,8 @@
 /** `oriel vhd info`: what is worth knowing about an image or a chain. */
 import type { Command } from 'commander';
-import { chainInfo, type ImageInfo, imageInfo } from '../../ops/info.ts';
+import { nameOfFormat } from '../../formats/content.ts';
+import { anyInfo, type OtherInfo } from '../../ops/foreign/any-info.ts';
+import { chainInfo, type ImageInfo } from '../../ops/info.ts';
 import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
@@ -17,10 +19,20 @@ export function infoVerb(cli: VhdCli): Command {
       const links = chainInfo(file, options);
       print(links, () => links.flatMap((info, i) => (i === 0 ? linesOf(info) : ['', ...linesOf(info)])));
     } else {
-      const info = imageInfo(file, options);
-      print(info, () => linesOf(info));
+      const info = await anyInfo(file, options);
+      print(info, () => ('uuid' in info ? linesOf(info) : linesOfOther(info)));
     }
   });
+}
+
+function linesOfOther({ path, format, virtualBytes, fileBytes, storedBytes }: OtherInfo): readonly string[] {
+  const size = virtualBytes === undefined ? [] : [`  size        ${formatSize(virtualBytes)} (${virtualBytes})`];
+  return [
+    path,
+    `  type        ${format}: ${nameOfFormat(format)}`,
+    ...size,
+    `  file        ${formatSize(fileBytes)} (${fileBytes}), stored ${formatSize(storedBytes)}`,
+  ];
 }
 
 function linesOf(info: ImageInfo): readonly string[] {

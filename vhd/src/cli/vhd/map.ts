@@ -1,14 +1,17 @@
 /** `oriel vhd map`: allocated extents and the link each comes from. */
 import type { Command } from 'commander';
-import { openSource } from '../../ops/convert.ts';
+import { openAnySource } from '../../ops/foreign/source.ts';
 import { entryOf, filesOf, type MapEntry, mapWindows } from '../../ops/map.ts';
-import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
+import { action, type VhdCli, verb } from '../base/cli.ts';
+import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 export function mapVerb(cli: VhdCli): Command {
   const command = verb('map', 'list allocated extents with the link each comes from', 'oriel vhd map disk.vhd --json');
   command.argument('<file>');
-  return action<CommonFlags>(cli, command, async ({ isJson, options }, [file = '']) => {
-    const disk = await openSource(file, options);
+  fromOption(command);
+  return action<SourceFlags>(cli, command, async (run, [file = ''], flags) => {
+    const { isJson, options } = run;
+    const disk = await openAnySource(file, sourceOptions(run, flags));
     try {
       const files = filesOf(disk);
       let isFirst = true;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { openChain } from '../../chain/open.ts';
 import { VhdError } from '../../errors.ts';
 import { type NbdTls, serveNbd } from '../../nbd/server.ts';
+import { sourceFormat } from '../../ops/convert.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
@@ -36,7 +37,9 @@ export function serveVerb(cli: VhdCli): Command {
     const address = addressOf(flags);
     const tls = tlsOf(flags);
     const ended = interrupted(options.signal); // From here on a signal ends it in order.
-    const disk = await openChain(file, { isReadOnly: flags.readOnly === true, policy: options.policy });
+    const format = sourceFormat(file, { onNote: (note) => cli.err(`oriel: ${note}\n`) });
+    const as = format === 'raw' ? { format } : {}; // What is neither raw nor a VHD, opening it refuses with a reason.
+    const disk = await openChain(file, { isReadOnly: flags.readOnly === true, policy: options.policy, ...as });
     try {
       const server = await serveNbd(disk, {
         ...address,

@@ -3,7 +3,7 @@
  * export of the disk, so a chain converts correctly. It is started with a list of arguments, without a shell, and with
  * absolute paths, which it cannot take for options or protocols.
  */
-import { spawn } from 'node:child_process';
+
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,15 +11,13 @@ import { openChain } from '../../chain/open.ts';
 import type { OperationOptions } from '../../copy/options.ts';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
+import type { ForeignFormat } from '../../formats/content.ts';
 import { fileSystem, folderOf } from '../../storage/storage.ts';
 import { temporaryName } from '../../storage/temporary.ts';
-import { alignUp, SECTOR_BYTES } from '../../units.ts';
 import { createImage } from '../create.ts';
+import { foreignSize, runQemuImg } from './qemu-img.ts';
 
-/** The formats that are passed on to qemu-img. */
-export type ForeignFormat = 'qcow2' | 'vmdk' | 'vhdx' | 'vdi' | 'qcow';
-
-/** Their names. */
+/** The formats that qemu-img writes for us. */
 export const FOREIGN_FORMATS: readonly ForeignFormat[] = ['qcow2', 'vmdk', 'vhdx', 'vdi', 'qcow'];
 
 /** Serves a disk over NBD on a socket: `serveNbd`, handed in, since operations do not know the server. */
@@ -92,32 +90,6 @@ export async function convertFromForeign(
   }
 }
 
-/** What `qemu-img info --output=json` tells. */
-interface QemuInfo {
-  readonly 'virtual-size': number;
-  readonly 'backing-filename'?: string;
-  readonly 'format-specific'?: {
-    readonly data?: { readonly 'data-file'?: string; readonly extents?: readonly { readonly filename?: string }[] };
-  };
-}
-
-/** The virtual size in whole sectors. A file that leads to others could make qemu-img read anything: it is refused. */
-async function foreignSize(source: string, options: ForeignOptions): Promise<number> {
-  const file = path.resolve(source);
-  const text = await runQemuImg(['info', '--output=json', '-f', options.format, '--', file], undefined, options);
-  const info = JSON.parse(text) as QemuInfo;
-  const data = info['format-specific']?.data;
-  const others = [
-    info['backing-filename'],
-    data?.['data-file'],
-    ...(data?.extents ?? []).map((extent) => extent.filename),
-  ];
-  const other = others.find((name) => name !== undefined && path.resolve(folderOf(file), name) !== file);
-  if (other !== undefined)
-    throw new VhdError('UNSUPPORTED', `${source} takes data from another file, ${other}: flatten it first`);
-  return alignUp(info['virtual-size'], SECTOR_BYTES);
-}
-
 async function withServed(disk: Disk, serve: ServeDisk, work: (uri: string) => Promise<unknown>): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-nbd-'));
   try {
@@ -130,49 +102,6 @@ async function withServed(disk: Disk, serve: ServeDisk, work: (uri: string) => P
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Output that is kept of qemu-img. */
-const MAX_OUTPUT_BYTES: number = 1 << 20;
-
-/** Runs qemu-img and returns what it prints. Its progress (`-p`) is passed on. Errors: TOOL_MISSING, TOOL_FAILED, CANCELLED. */
-function runQemuImg(
-  args: readonly string[],
-  totalBytes: number | undefined,
-  { signal, onProgress }: OperationOptions,
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('qemu-img', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    let complaint = '';
-    const stop = (): boolean => child.kill();
-    signal?.addEventListener('abort', stop, { once: true });
-    if (signal?.aborted === true) stop();
-    child.stdout.on('data', (chunk: Buffer) => {
-      const share = /\(([\d.]+)\/100%\)/.exec(chunk.toString())?.[1];
-      if (share !== undefined && totalBytes !== undefined)
-        onProgress?.({ doneBytes: Math.floor((Number(share) / 100) * totalBytes), totalBytes });
-      output = (output + chunk.toString()).slice(-MAX_OUTPUT_BYTES);
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-4096);
-    });
-    child.on('error', (cause) =>
-      reject(new VhdError('TOOL_MISSING', 'cannot start qemu-img: is qemu-utils installed?', { cause })),
-    );
-    child.on('close', (status) => {
-      signal?.removeEventListener('abort', stop);
-      if (signal?.aborted === true) reject(new VhdError('CANCELLED', 'stopped by the caller'));
-      else if (status === 0) resolve(output);
-      else
-        reject(
-          new VhdError(
-            'TOOL_FAILED',
-            `qemu-img ended with ${status ?? 'a signal'}: ${complaint.trim().replaceAll('\n', '; ')}`,
-          ),
-        );
-    });
-  });
 }
 
 async function syncFile(name: string): Promise<void> {

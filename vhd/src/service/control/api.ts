@@ -4,7 +4,7 @@
  * `{"error":{"code","message"}}`. Sizes are bytes, times are ISO 8601.
  */
 
-import type { ForeignFormat } from '../../ops/foreign/foreign.ts';
+import type { ForeignFormat } from '../../formats/content.ts';
 import type { Owner } from './ids.ts';
 import type { TaskInfo } from './task.ts';
 import type { WatchEvent } from './watch-event.ts';
