@@ -112,6 +112,7 @@ const HOUSES: readonly House[] = [
       ['identity/sign-in'],
       ['identity/routes', 'compute/hosts'],
       ['compute/vms'],
+      ['compute/checkpoints'],
       ['storage/storages', 'desktops/desktops', 'operations/monitor'],
       ['storage/library'],
       ['access/tickets', 'access/policies'],

@@ -13,6 +13,9 @@ import { connectDiskService, type DiskServiceClient, startDiskService } from '@o
 import { Registry } from 'prom-client';
 import { sessionFeature } from './access/feature.ts';
 import { desktopPort } from './access/targets/vm-target.ts';
+import { CheckpointStore } from './compute/checkpoints/checkpoint-store.ts';
+import { Checkpoints } from './compute/checkpoints/checkpoints.ts';
+import { checkpointRoutes } from './compute/checkpoints/routes.ts';
 import { Hosts, type OpenDriver } from './compute/hosts/hosts.ts';
 import { hostRoutes } from './compute/hosts/routes.ts';
 import { vmRoutes } from './compute/vms/routes.ts';
@@ -51,6 +54,7 @@ import { openStore } from './platform/store/store.ts';
 import { taskLookup, taskRoutes } from './platform/tasks/routes.ts';
 import { TaskStore } from './platform/tasks/task-store.ts';
 import { Tasks } from './platform/tasks/tasks.ts';
+import { StoredCheckpointDisks } from './storage/library/checkpoint-disks.ts';
 import { Library } from './storage/library/library.ts';
 import { diskRoutes } from './storage/library/routes.ts';
 import { requireSoundLibrary } from './storage/library/sound.ts';
@@ -179,17 +183,27 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const taskStore = new TaskStore(store.db);
   const tasks = new Tasks({ store: taskStore, hub: events, log, now });
   cleanup.add(() => tasks.close());
-  const vms = new Vms({
+  const vmDisks = new StoredVmDisks({ storages, library, discFolder: folder.discs });
+  const checkpointStore = new CheckpointStore(store.db, now);
+  const vms: Vms = new Vms({
     store: vmStore,
     hosts,
-    disks: new StoredVmDisks({ storages, library, discFolder: folder.discs }),
+    disks: vmDisks,
     tasks,
-    forgets: [(desktopId) => auth.assignments.forgetDesktop(desktopId)],
+    forgets: [(vm) => checkpoints.forget(vm), ({ id }) => auth.assignments.forgetDesktop(id)],
     hub: events,
     log,
     now,
   });
   cleanup.add(() => vms.close());
+  const checkpoints: Checkpoints = new Checkpoints({
+    store: checkpointStore,
+    vmStore,
+    vms,
+    hosts,
+    disks: new StoredCheckpointDisks(storages, vmDisks),
+    tasks,
+  });
   const desktops = new Desktops({ vms, hub: events });
   cleanup.add(() => desktops.close());
   const work = diskWork({
@@ -199,7 +213,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     importFolder: folder.imports,
     onGrown: (diskId, sizeBytes) => vms.diskGrown(diskId, sizeBytes),
   });
-  const sweeper = new Sweeper({ vms: vmStore, tasks: taskStore, storages, log });
+  const sweeper = new Sweeper({ vms: vmStore, checkpoints: checkpointStore, tasks: taskStore, storages, log });
   cleanup.add(() => sweeper.close());
   const demo = demoKind({ storages, hosts, vms, runFolder: folder.run });
   tasks.register(demo);
@@ -238,6 +252,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...auditRoutes(audit),
       ...hostRoutes(hosts),
       ...vmRoutes(vms),
+      ...checkpointRoutes(checkpoints),
       ...desktopRoutes(desktops, thumbnails, vms),
       ...diskRoutes(library, work),
       ...storageRoutes(storages, sweeper),

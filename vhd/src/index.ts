@@ -64,6 +64,7 @@ export type {
 export { connectDiskService, type DiskServiceClient } from './service/control/client.ts';
 export type { Owner } from './service/control/ids.ts';
 export type { TaskInfo, TaskState } from './service/control/task.ts';
+export { hasEnded } from './service/control/task.ts';
 export type { WatchEvent } from './service/control/watch-event.ts';
 export {
   DISK_SERVICE_FLAGS,

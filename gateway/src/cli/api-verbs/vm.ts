@@ -1,6 +1,7 @@
 /** `oriel vm …`: VMs through the API. */
 import { Command } from 'commander';
 import type { Cli } from '../base/context.ts';
+import { checkpointCommands } from './vm-checkpoint.ts';
 import { createCommand, editCommand } from './vm-define.ts';
 import { consoleCommand, listCommand, logCommand, showCommand } from './vm-look.ts';
 import { deleteCommand, powerCommands } from './vm-power.ts';
@@ -14,6 +15,7 @@ export function vmCommand(cli: Cli): Command {
     editCommand(cli),
     ...powerCommands(cli),
     deleteCommand(cli),
+    ...checkpointCommands(cli),
     consoleCommand(cli),
     logCommand(cli),
   ];

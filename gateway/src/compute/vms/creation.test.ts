@@ -69,7 +69,7 @@ const newTasks = (): Tasks => new Tasks({ store: new TaskStore(store.db), hub, l
 /** A gateway's worth of it, which goes on with what it finds. */
 function gateway(alongside: readonly PlanStep<CreationState>[]) {
   const tasks = newTasks();
-  const forgets = [async (vmId: string) => void desktops.delete(vmId)];
+  const forgets = [async ({ id }: { id: string }) => void desktops.delete(id)];
   const vms = new Vms({ store: vmStore, hosts, disks, tasks, alongside, forgets, hub, log, now: Date.now });
   const made = { tasks, vms };
   opened.push(made);
@@ -182,7 +182,7 @@ describe('a gateway that is killed while it takes a VM away', () => {
         Object.assign(dying, { [verb as Verb]: (...args: unknown[]) => stop(() => before(...args)) });
       }
       const forgets = [
-        (vmId: string) => {
+        ({ id: vmId }: { id: string }) => {
           const work = async (): Promise<void> => void desktops.delete(vmId);
           return verb === 'forget' ? stop(work) : work();
         },

@@ -23,7 +23,7 @@ export interface ReconcilerOptions {
   readonly log: Logger;
   readonly now: () => number;
   readonly stopGraceMs?: number;
-  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
+  readonly forgets?: readonly ((vm: StoredVm) => Promise<void>)[];
 }
 
 /** What is remembered of one VM between two looks. */

@@ -22,7 +22,7 @@ export interface StepsOptions {
   readonly disks: VmDisks;
   readonly stopGraceMs?: number;
   /** What else is taken away with a VM, before its row goes. */
-  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
+  readonly forgets?: readonly ((vm: StoredVm) => Promise<void>)[];
   /** What was done, for the VM's own log. */
   readonly note: (vmId: string, level: 'info', event: string, message: string) => Promise<void>;
 }
@@ -68,7 +68,7 @@ export class Steps {
       if (vm.deleting === 'delete') await disks.remove(diskId, ownerOf(vm.id));
       else await disks.disown(diskId, ownerOf(vm.id));
     }
-    for (const forget of forgets ?? []) await forget(vm.id);
+    for (const forget of forgets ?? []) await forget(vm);
     await store.remove(vm.id);
   }
 

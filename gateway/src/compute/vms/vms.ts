@@ -31,7 +31,7 @@ export interface VmsOptions {
   /** What else is made with a VM, by whoever owns it. */
   readonly alongside?: readonly PlanStep<CreationState>[];
   /** What else is taken away with a VM, before its row goes. Each is called again where a kill came between. */
-  readonly forgets?: readonly ((vmId: string) => Promise<void>)[];
+  readonly forgets?: readonly ((vm: StoredVm) => Promise<void>)[];
   readonly hub: EventHub;
   readonly log: Logger;
   readonly now: () => number;
@@ -89,6 +89,12 @@ export class Vms {
 
   async get(id: string): Promise<Vm> {
     return this.#view(await this.#options.store.require(id));
+  }
+
+  /** Its row was changed by a plan of others: look at it, and tell. */
+  async changedOutside(id: string): Promise<void> {
+    this.#reconciler.wanted(id);
+    await this.#publish(await this.#options.store.require(id));
   }
 
   async has(id: string): Promise<boolean> {

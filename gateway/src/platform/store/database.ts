@@ -1,6 +1,7 @@
 /** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
+import type { CheckpointTables } from './tables/checkpoints.ts';
 import type { HostTables } from './tables/hosts.ts';
 import type { SessionTables } from './tables/sessions.ts';
 import type { StorageTables } from './tables/storages.ts';
@@ -14,4 +15,5 @@ export interface Database
     VmTables,
     TaskTables,
     SessionTables,
-    StorageTables {}
+    StorageTables,
+    CheckpointTables {}

@@ -3,6 +3,7 @@
  * storages, as an event and in the log; it removes only what somebody then names, after looking once more.
  */
 import type { StorageOrphan } from '../../../api/storage.ts';
+import type { CheckpointStore } from '../../compute/checkpoints/checkpoint-store.ts';
 import type { VmStore } from '../../compute/vms/vm-store.ts';
 import type { Logger } from '../../log.ts';
 import type { TaskStore } from '../../platform/tasks/task-store.ts';
@@ -14,6 +15,7 @@ const EVERY_MS = 3_600_000;
 
 export interface SweeperOptions {
   readonly vms: VmStore;
+  readonly checkpoints: CheckpointStore;
   readonly tasks: TaskStore;
   readonly storages: Storages;
   readonly log: Logger;
@@ -105,9 +107,10 @@ export class Sweeper {
 
   /** Work under way first: what it has ended with by then is in the rows. */
   async #claims(storageId: string): Promise<Claims> {
-    const { vms, tasks } = this.#options;
+    const { vms, checkpoints, tasks } = this.#options;
     const underWay = await tasks.openTargets();
-    const held = [...(await vms.holders())].flatMap(([reference, { id: vmId }]) => {
+    const plugged = [...(await vms.holders())].map(([reference, { id }]) => [reference, id] as const);
+    const held = [...plugged, ...(await checkpoints.carriers())].flatMap(([reference, vmId]) => {
       const place = placeOf(reference);
       return place.storageId === storageId ? [[place.id, vmId] as const] : [];
     });

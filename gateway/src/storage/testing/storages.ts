@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { connectDiskService, type DiskServiceClient, type RunningDiskService, runDiskService } from '@oriel/vhd';
+import { CheckpointStore } from '../../compute/checkpoints/checkpoint-store.ts';
 import { VmStore } from '../../compute/vms/vm-store.ts';
 import { openLog } from '../../log.ts';
 import { EventHub, type PublishedEvent } from '../../platform/events/hub.ts';
@@ -27,6 +28,7 @@ export class TestStorages {
   sweeper!: Sweeper;
   vms!: VmStore;
   tasks!: TaskStore;
+  checkpoints!: CheckpointStore;
 
   socketOf(name: string): string {
     return path.join(this.folder, `${name}.sock`);
@@ -71,12 +73,13 @@ export class TestStorages {
     await this.storages.open();
     await this.storages.tried();
     this.vms = new VmStore(this.store.db, Date.now);
+    this.checkpoints = new CheckpointStore(this.store.db, Date.now);
     this.tasks = new TaskStore(this.store.db);
     const { storages, hub, vms, tasks } = this;
     const holderOf = (reference: string) => vms.holderOf(reference);
     this.library = new Library({ storages, hub, holderOf, holders: () => vms.holders() });
     this.disks = new StoredVmDisks({ storages, library: this.library, discFolder: this.folder });
-    this.sweeper = new Sweeper({ vms, tasks, storages, log });
+    this.sweeper = new Sweeper({ vms, checkpoints: this.checkpoints, tasks, storages, log });
   }
 
   /** Resolves with the first event for which `find` gives something; listens from now on. */

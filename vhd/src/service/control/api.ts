@@ -87,6 +87,8 @@ export interface DiskInfo {
   readonly storedBytes: number;
   /** The image it is a clone of. */
   readonly imageId: string | null;
+  /** The snapshot of another disk that it goes on from. */
+  readonly branchOf: { readonly diskId: string; readonly snapshotId: string } | null;
   /** The restore point it is a clone of, where it lies outside of the library. */
   readonly baseFile: string | null;
   /** Links from the leaf to the root. */
@@ -135,6 +137,8 @@ export interface ServiceHealth {
 
 /** Where a new disk's content comes from. A clone is a differencing child: nothing is copied. */
 export type DiskSource =
+  /** It goes on from a snapshot of another disk, which then can neither be folded away nor go. */
+  | { readonly from: 'snapshot'; readonly diskId: string; readonly snapshotId: string }
   | { readonly from: 'blank'; readonly sizeBytes: number }
   | { readonly from: 'image'; readonly imageId: string; readonly sizeBytes?: number }
   /** A VHD outside of the library: a restore point that is used where it lies. It is sealed by this. */

@@ -27,12 +27,18 @@ const DISKS_AT_ONCE = 32;
 type Source = Parameters<DiskServiceApi['createDisk']>[0]['source'];
 function source(value: unknown): Source {
   const fields = object(value, 'source');
-  const from = oneOf('blank', 'image', 'file')(fields['from'], 'source.from');
+  const from = oneOf('blank', 'image', 'file', 'snapshot')(fields['from'], 'source.from');
   switch (from) {
     case 'blank':
       return { from, sizeBytes: bytes(fields['sizeBytes'], 'source.sizeBytes') };
     case 'image':
       return { from, imageId: id(fields['imageId'], 'source.imageId'), ...optional(fields, 'sizeBytes', bytes) };
+    case 'snapshot':
+      return {
+        from,
+        diskId: id(fields['diskId'], 'source.diskId'),
+        snapshotId: id(fields['snapshotId'], 'source.snapshotId'),
+      };
     case 'file':
       return { from, path: absolutePath(fields['path'], 'source.path'), ...optional(fields, 'sizeBytes', bytes) };
   }

@@ -7,6 +7,7 @@ import type {
   DiskInfo,
   DiskRates,
   DiskServiceApi,
+  DiskSource,
   DiskState,
   DiskStats,
   ExportInfo,
@@ -18,6 +19,7 @@ import { nbdUri } from '../control/uri.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import { type DiskRecord, type OpenRecord, snapshotOf } from '../state/records.ts';
 import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads/open-disk.ts';
+import { requireNoBranches } from './branches.ts';
 import type { Images } from './images.ts';
 import type { Shared } from './shared.ts';
 
@@ -86,8 +88,22 @@ export class Disks {
     const { source } = input;
     const id = this.#shared.records.newDiskId(input.id, input.name);
     const create = (): Promise<DiskInfo> => this.lock.run(id, () => this.#create(id, input));
+    if (source.from === 'snapshot') return this.#whileStoodOn(source.diskId, create);
     // An image is not removed while a disk is made of it.
     return source.from === 'image' ? this.#images.whileUsed(source.imageId, create) : create();
+  }
+
+  /** What a disk is being made from is not folded away meanwhile. Errors: NOT_FOUND, IN_PROGRESS. */
+  async #whileStoodOn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    this.#shared.records.disk(id);
+    const other = this.busy.get(id);
+    if (other !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${other}`);
+    this.busy.set(id, 'disk.branch');
+    try {
+      return await work();
+    } finally {
+      this.busy.delete(id);
+    }
   }
 
   async #create(id: string, input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
@@ -95,6 +111,7 @@ export class Disks {
     const { source } = input;
     const image = source.from === 'image' ? await this.#images.get(source.imageId) : undefined;
     if (image?.health.state === 'broken') throw new VhdError('DAMAGED', `image ${image.id}: ${image.health.message}`);
+    const branchOf = source.from === 'snapshot' ? this.#trunkOf(source) : null;
     await records.makeDiskFolder(id);
     const links = ['0001.vhd'];
     const path = join(records.diskFolder(id), '0001.vhd');
@@ -103,14 +120,15 @@ export class Disks {
         ? await createImage(path, { sizeBytes: source.sizeBytes, storage })
         : await createChild(path, {
             storage,
-            parent: source.from === 'image' ? records.imagePath(source.imageId) : source.path,
-            ...(source.sizeBytes === undefined ? {} : { sizeBytes: source.sizeBytes }),
+            parent: this.#parentPath(source),
+            ...('sizeBytes' in source && source.sizeBytes !== undefined ? { sizeBytes: source.sizeBytes } : {}),
           });
     const record: DiskRecord = {
       id,
       name: input.name,
       imageId: source.from === 'image' ? source.imageId : null,
       baseFile: source.from === 'file' ? source.path : null,
+      branchOf,
       links,
       sizeBytes: made.sizeBytes,
       snapshots: [],
@@ -122,6 +140,25 @@ export class Disks {
     };
     await records.addDisk(record);
     return this.info(record);
+  }
+
+  /** Errors: NOT_FOUND. */
+  #trunkOf({ diskId, snapshotId }: Extract<DiskSource, { from: 'snapshot' }>): DiskRecord['branchOf'] {
+    return { disk: diskId, file: snapshotOf(this.#shared.records.disk(diskId), snapshotId).file };
+  }
+
+  #parentPath(source: Exclude<DiskSource, { from: 'blank' }>): string {
+    const { records } = this.#shared;
+    switch (source.from) {
+      case 'image':
+        return records.imagePath(source.imageId);
+      case 'file':
+        return source.path;
+      case 'snapshot': {
+        const trunk = records.disk(source.diskId);
+        return records.diskPath(trunk, snapshotOf(trunk, source.snapshotId).file);
+      }
+    }
   }
 
   /** ONE-WRITER: the lease is stored before it is given, and the older one is cut off before this returns. */
@@ -196,6 +233,7 @@ export class Disks {
       if (record.open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
       const change = this.busy.get(id);
       if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
+      requireNoBranches(records.disks(), id);
       await records.dropDisk(id);
       this.#problems.delete(id);
     });
@@ -257,13 +295,14 @@ export class Disks {
   async info(record: DiskRecord): Promise<DiskInfo> {
     const { records } = this.#shared;
     const report = await this.#report(record.id);
-    const chainLength = report?.chainLength ?? record.links.length + (records.basePath(record) === undefined ? 0 : 1);
+    const chainLength = report?.chainLength ?? this.#chainLength(record);
     return {
       id: record.id,
       name: record.name,
       sizeBytes: report?.sizeBytes ?? record.sizeBytes,
       storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
       imageId: record.imageId,
+      branchOf: this.#branchInfo(record),
       baseFile: record.baseFile,
       chainLength,
       isChainLong: LONG_CHAIN <= chainLength,
@@ -276,6 +315,24 @@ export class Disks {
       owner: record.owner,
       createdAt: record.createdAt,
     };
+  }
+
+  /** Of a disk that is closed: its own links, and what lies below them. */
+  #chainLength(record: DiskRecord): number {
+    const { records } = this.#shared;
+    const { branchOf } = record;
+    const trunk = branchOf === null ? undefined : records.disks().find(({ id }) => id === branchOf.disk);
+    if (trunk === undefined || branchOf === null)
+      return record.links.length + (records.basePath(record) === undefined ? 0 : 1);
+    const above = trunk.links.length - 1 - trunk.links.indexOf(branchOf.file);
+    return record.links.length + this.#chainLength(trunk) - above;
+  }
+
+  #branchInfo({ branchOf }: DiskRecord): DiskInfo['branchOf'] {
+    if (branchOf === null) return null;
+    const trunk = this.#shared.records.disks().find(({ id }) => id === branchOf.disk);
+    const snapshot = trunk?.snapshots.find(({ file }) => file === branchOf.file);
+    return { diskId: branchOf.disk, snapshotId: snapshot?.id ?? '' };
   }
 
   #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { VhdError } from '../../errors.ts';
 import { hasEnded, type TaskInfo } from '../control/task.ts';
+import { requireNoBranches } from '../disks/branches.ts';
 import type { Disks } from '../disks/disks.ts';
 import type { Shared } from '../disks/shared.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
@@ -128,6 +129,7 @@ export class LiveChanges {
   async commitLeaf(input: CommitInput): Promise<TaskInfo> {
     const { links } = this.#parts.shared.records.disk(input.id);
     if (links.length < 2) throw new VhdError('NO_PARENT', `disk ${input.id} has no link of its own below its leaf`);
+    this.#requireFree(input.id, links.slice(-2));
     return this.#task('disk.commit', [input.id], input, (context) => commit(input, this.#parts, context), {
       isShort: false,
     });
@@ -143,13 +145,15 @@ export class LiveChanges {
     return this.#task('disk.grow', [id], { id, sizeBytes }, () => grow({ id, sizeBytes }, this.#parts));
   }
 
-  reparent(input: ReparentInput): Promise<TaskInfo> {
+  async reparent(input: ReparentInput): Promise<TaskInfo> {
+    this.#requireFree(input.id);
     return this.#task('disk.reparent', [input.id], input, (context) => reparent(input, this.#parts, context), {
       isShort: false,
     });
   }
 
-  #fold(plan: FoldInput, bytesPerSecond: number | undefined): Promise<TaskInfo> {
+  async #fold(plan: FoldInput, bytesPerSecond: number | undefined): Promise<TaskInfo> {
+    this.#requireFree(plan.id, [plan.link, plan.into]);
     const input = bytesPerSecond === undefined ? plan : { ...plan, bytesPerSecond };
     return this.#task(
       `disk.fold-${plan.direction}`,
@@ -158,6 +162,13 @@ export class LiveChanges {
       (context) => this.#parts.folding.run(input, context),
       { isShort: false },
     );
+  }
+
+  /** Errors: HAS_CHILDREN: another disk goes on from one of the links; NOT_FOUND. */
+  #requireFree(id: string, files?: readonly string[]): void {
+    const { records } = this.#parts.shared;
+    records.disk(id);
+    requireNoBranches(records.disks(), id, files);
   }
 
   /** Starts a task that has its disks for itself; waits for its end where it is short. Errors: NOT_FOUND, IN_PROGRESS. */

@@ -84,6 +84,7 @@ async function takeBase({ id, to }: ReparentInput, kept: readonly string[], { re
   await records.changeDisk(id, ({ snapshots }) => ({
     imageId: 'imageId' in to ? to.imageId : null,
     baseFile: 'imageId' in to ? null : to.path,
+    branchOf: null,
     links: kept,
     snapshots: snapshots.filter((snapshot) => kept.includes(snapshot.file)),
   }));

@@ -37,6 +37,8 @@ export interface DiskRecord {
   readonly imageId: string | null;
   /** Absolute path of a VHD outside of the library that the disk is a clone of: a restore point. */
   readonly baseFile: string | null;
+  /** The link of another disk that it goes on from: a file name in that disk's folder. */
+  readonly branchOf: { readonly disk: string; readonly file: string } | null;
   /** File names in the disk's folder, oldest first; the last one is the leaf. */
   readonly links: readonly string[];
   readonly sizeBytes: number;
@@ -174,12 +176,15 @@ export class Records {
   /** The file that the oldest link of a disk is a child of; `undefined` for a disk that stands alone. */
   basePath(record: DiskRecord): string | undefined {
     if (record.baseFile !== null) return record.baseFile;
+    if (record.branchOf !== null) return join(this.diskFolder(record.branchOf.disk), record.branchOf.file);
     return record.imageId === null ? undefined : this.imagePath(record.imageId);
   }
 
   /** The folders in which a disk's parents may lie. */
   folders(record: DiskRecord): readonly string[] {
     const own = [this.diskFolder(record.id), this.imagesFolder];
+    const trunk = record.branchOf === null ? undefined : this.#disks.get(record.branchOf.disk);
+    if (trunk !== undefined) return [...own, ...this.folders(trunk)];
     return record.baseFile === null ? own : [...own, dirname(record.baseFile)];
   }
 
@@ -270,9 +275,10 @@ export class Records {
 
 /** What records of older versions lack. */
 const UNOWNED: { readonly owner: null } = { owner: null };
+const UNBRANCHED: Partial<DiskRecord> = { branchOf: null };
 const UNNAMED: Partial<SnapshotRecord> = { ...UNOWNED, operationId: null };
 
 function upgraded(record: DiskRecord): DiskRecord {
   const snapshots = record.snapshots.map((snapshot) => ({ ...UNNAMED, ...snapshot }));
-  return { ...UNOWNED, ...record, snapshots };
+  return { ...UNOWNED, ...UNBRANCHED, ...record, snapshots };
 }

@@ -11,6 +11,7 @@ import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
 import { storages } from './0300-storages.ts';
+import { checkpoints } from './0301-checkpoints.ts';
 import type { StoreMigration } from './migration.ts';
 
 export const migrations: readonly StoreMigration[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly StoreMigration[] = [
   sessions,
   sessionRules,
   storages,
+  checkpoints,
 ];

@@ -27,6 +27,7 @@ import { usePageTitle } from '../../shell/frame/page-title.ts';
 import { Fact } from '../../shell/list/fact.tsx';
 import { StateLabel } from '../../shell/list/state-label.tsx';
 import { describeRules } from './rules-form.ts';
+import { VmCheckpoints } from './vm-checkpoints.tsx';
 import { VmDisks } from './vm-disks.tsx';
 import { VmLog } from './vm-log.tsx';
 import { VmMenu } from './vm-menu.tsx';
@@ -97,6 +98,12 @@ export function VmPage({ me }: { readonly me: Me }) {
           <CardTitle component="h2">{words.disks}</CardTitle>
           <CardBody>
             <VmDisks vm={vm} me={me} />
+          </CardBody>
+        </Card>
+        <Card className="oriel-cards__wide">
+          <CardTitle component="h2">{text.console.vms.checkpoints.checkpoints}</CardTitle>
+          <CardBody>
+            <VmCheckpoints vm={vm} me={me} />
           </CardBody>
         </Card>
         <Card className="oriel-cards__wide">

@@ -1,6 +1,31 @@
 /** The console: virtual machines. */
 
 export const vms = {
+  checkpoints: {
+    checkpoints: 'Checkpoints',
+    loading: 'Loading the checkpoints',
+    couldNotBeListed: 'The checkpoints could not be listed',
+    none: 'There is none yet. A checkpoint keeps all disks as they are at one instant, to go back to.',
+    tree: 'Checkpoints',
+    after: 'Taken after it',
+    'file-system': 'file systems consistent',
+    crash: 'as after a power cut',
+    current: 'here',
+    takeOne: 'Take a checkpoint…',
+    takeTitle: (name: string) => `Take a checkpoint of ${name}`,
+    take: 'Take it',
+    whatItIs:
+      'All its disks at one instant. It may go on running; a guest with an agent freezes its file systems for that.',
+    goBack: 'Go back',
+    goBackTo: (name: string) => `Go back to ${name}`,
+    revertTitle: (vm: string, name: string) => `Set ${vm} back to ${name}?`,
+    keep: 'Keep what it holds now as another checkpoint',
+    isLost: 'What was written since its last checkpoint is gone for good.',
+    delete: 'Delete',
+    deleteIt: (name: string) => `Delete ${name}`,
+    deleteTitle: (name: string) => `Delete checkpoint ${name}?`,
+    staysTheSame: 'What the machine holds stays the same. One cannot go back to this point any more.',
+  },
   diskDialogs: {
     snapshot: (name: string) => `Snapshot of ${name}`,
     take: 'Take it',
