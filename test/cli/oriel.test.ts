@@ -194,7 +194,8 @@ describe('the rest of the gateway', () => {
   test('the library: an image is imported as a task, becomes a template, is cloned and goes', async () => {
     writeFileSync(path.join(gateway.dataDir, 'import', 'disk.raw'), Buffer.alloc(2 << 20, 7));
     expect(await run('image', 'import', 'disk.raw')).toMatchObject({ status: 0, out: 'import disk.raw: done\n' });
-    expect(await json('task', 'list')).toMatchObject([{ kind: 'image.import', state: 'done', progress: 1 }]);
+    const imports = ((await json('task', 'list')) as { kind: string }[]).filter(({ kind }) => kind === 'image.import');
+    expect(imports).toMatchObject([{ kind: 'image.import', state: 'done', progress: 1 }]);
     expect(await run('image', 'import', '../gateway.db')).toMatchObject({ status: 64 });
     expect(await run('image', 'import', 'nothing.raw')).toMatchObject({
       status: 64,
@@ -215,7 +216,7 @@ describe('the rest of the gateway', () => {
     expect((await run('disk', 'snapshot', 'list', 'toy')).out).toMatch(/^NAME.*\nbefore /);
     expect(await run('disk', 'revert', 'toy')).toMatchObject({
       status: 5,
-      err: expect.stringContaining('in use by'),
+      err: expect.stringContaining('in use'),
     });
     expect(await run('disk', 'snapshot', 'delete', 'toy', 'before')).toMatchObject({ status: 0 });
     expect(await json('disk', 'snapshot', 'list', 'toy')).toEqual([]);

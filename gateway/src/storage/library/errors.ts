@@ -17,7 +17,7 @@ const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {
   UNSUPPORTED: ['UNPROCESSABLE', 'is of a kind that is not supported'],
   TOOL_MISSING: ['NOT_SUPPORTED', 'needs qemu-img, which is not installed'],
   TOOL_FAILED: ['UNPROCESSABLE', 'could not be read'],
-  NOT_OWNER: ['CONFLICT', "is another's"],
+  NOT_OWNER: ['CONFLICT', 'is in use by another VM, job or pool'],
   LEASE_LOST: ['CONFLICT', 'was taken over by another host'],
   CANCELLED: ['CONFLICT', 'was cancelled'],
   SERVICE: ['UNAVAILABLE', 'cannot be reached: the disk service does not answer'],
