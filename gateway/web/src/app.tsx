@@ -9,6 +9,7 @@ import { Failure } from './shell/frame/failure.tsx';
 import { Frame } from './shell/frame/frame.tsx';
 import { Loading } from './shell/frame/loading.tsx';
 import { NotFoundPage } from './shell/frame/not-found-page.tsx';
+import { UpdateWatch } from './shell/frame/update-watch.tsx';
 import { SignInPage } from './sign-in/sign-in-page.tsx';
 import { text } from './text/text.ts';
 
@@ -23,6 +24,7 @@ export function App() {
   const { pathname } = useLocation();
   return (
     <ErrorBoundary resetKey={pathname}>
+      <UpdateWatch />
       <Suspense fallback={<Loading />}>
         <Routes>
           <Route path="/sign-in" element={<SignInPage />} />

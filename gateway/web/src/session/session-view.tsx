@@ -12,7 +12,7 @@ import { LinkStatus } from './link/link-status.tsx';
 import type { SessionTarget } from './link/tickets.ts';
 import { ClipboardPanel } from './panel/clipboard-panel.tsx';
 import type { PanelName } from './panel/panel.tsx';
-import { useClipboardSending } from './panel/use-clipboard-sending.ts';
+import { refusalText, useClipboardSending } from './panel/use-clipboard-sending.ts';
 import { PeoplePanel } from './people/people-panel.tsx';
 import { SessionBanners } from './people/session-banners.tsx';
 import { useSessionEvents } from './people/use-session-events.ts';
@@ -75,6 +75,14 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   useEffect(() => {
     if (missingKey !== undefined) notices.tell(words.touch.missing(missingKey.character), words.touch.missingWhy);
   }, [missingKey, notices]);
+  const { refusal } = news;
+  useEffect(() => {
+    if (refusal !== undefined) notices.tell(...refusalText(refusal));
+  }, [refusal, notices]);
+  const { hasKeptSize } = used;
+  useEffect(() => {
+    if (hasKeptSize) notices.tell(words.fits.kept, words.fits.keptWhy);
+  }, [hasKeptSize, notices]);
   const hasChannel = hasClipboardChannel(used.hasScancodes, desktop?.hasClipboard);
   const sendClipboard = useClipboardSending(display, session?.policy.clipboardBytes);
   useClipboardSync(used, ways, sync === 'on' && hasChannel, sendClipboard);
@@ -121,7 +129,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
         areKeysOpen={areKeysOpen}
         onKeys={setKeysOpen}
         isFullScreen={fullScreen.isFull}
-        onFullScreen={fullScreen.toggle}
+        onFullScreen={fullScreen.isThere ? fullScreen.toggle : undefined}
         onPicture={() => void takePicture()}
       />
       <main className="oriel-session__main" aria-label={words.page.sessionOn(name)}>

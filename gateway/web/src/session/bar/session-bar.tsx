@@ -19,6 +19,7 @@ import { UsersIcon } from '@patternfly/react-icons/dist/esm/icons/users-icon';
 import { type KeyboardEvent, useState } from 'react';
 import { Link } from 'react-router';
 import type { Desktop } from '../../../../api/desktop.ts';
+import { useNotices } from '../../shell/frame/notices.tsx';
 import type { PanelName } from '../panel/panel.tsx';
 import { FITS, type FitChoice } from '../screen/fit.ts';
 import { KEYBOARDS, type KeyboardChoice } from '../screen/guest-keyboard.ts';
@@ -60,12 +61,18 @@ interface SessionBarProps {
   readonly areKeysOpen: boolean;
   readonly onKeys: (areOpen: boolean) => void;
   readonly isFullScreen: boolean;
-  readonly onFullScreen: () => void;
+  /** Absent where the browser has none: the bar is put away then. */
+  readonly onFullScreen: (() => void) | undefined;
   readonly onPicture: () => void;
 }
 
 export function SessionBar(props: SessionBarProps) {
   const [isAway, setAway] = useState(false);
+  const notices = useNotices();
+  const fill = () => {
+    setAway(true);
+    notices.tell(text.session.page.noFullScreen, text.session.page.noFullScreenWhy);
+  };
   if (isAway) {
     return (
       <div className="oriel-bar oriel-bar--away">
@@ -87,7 +94,7 @@ export function SessionBar(props: SessionBarProps) {
         )}
       </div>
       <div role="toolbar" aria-label={words.name} className="oriel-bar__tools" onKeyDown={moveFocus}>
-        <Tools {...props} />
+        <Tools {...props} onFullScreen={props.onFullScreen ?? fill} />
       </div>
       <LinkFigures used={props.used} />
       <BarButton label={words.hide} icon={<AngleUpIcon />} onClick={() => setAway(true)} />
@@ -159,7 +166,7 @@ function ViewTools(props: SessionBarProps) {
         icon={props.isFullScreen ? <CompressIcon /> : <ExpandIcon />}
         isPressed={props.isFullScreen}
         hasWord
-        onClick={props.onFullScreen}
+        onClick={() => props.onFullScreen?.()}
       />
       {used.isClipped && (
         <BarButton

@@ -26,6 +26,7 @@ export function afterClose(code: number): AfterClose {
 const ENDS: Partial<Readonly<Record<SessionEnd, string>>> = {
   operator: text.session.ended.operator,
   owner: text.session.ended.owner,
+  'signed-out': text.session.ended.signedOut,
   'too-long': text.session.ended.tooLong,
 };
 

@@ -174,3 +174,16 @@ test('while there is nothing to connect to, attempts come seldom; when there is,
   await settle();
   expect(counts().tickets).toBe(2);
 });
+
+test('sockets that never open, although tickets come, are said to be held back', async () => {
+  const { link, states, sockets, waits } = setUp();
+  link.start();
+  for (let i = 0; i < 4; i += 1) {
+    await expect.poll(() => sockets.length).toBe(i + 1);
+    sockets[i]?.drop(1006);
+    waits.shift()?.task();
+  }
+  const whys = states.flatMap((state) => (state.kind === 'waiting' ? [state.why] : []));
+  expect(whys.slice(0, 2)).toEqual(['The connection was lost.', 'The connection was lost.']);
+  expect(whys.at(-1)).toContain('WebSockets do not come through');
+});

@@ -3,6 +3,7 @@
  * with a fresh ticket, without a reload. Knows nothing of RFB, terminals or React.
  */
 import type { Ticket } from '../../../../api/ticket.ts';
+import { text } from '../../text/text.ts';
 import { type AfterClose, afterClose } from './close-reason.ts';
 import { RECONNECT, retryDelayMs } from './reconnect.ts';
 
@@ -31,10 +32,14 @@ export interface LinkDeps {
   readonly schedule: (task: () => void, ms: number) => () => void;
 }
 
+const UNOPENED = { telling: 3 } as const;
+
 export class Link {
   readonly #deps: LinkDeps;
   #state: LinkState = { kind: 'opening' };
   #attempt = 0;
+  /** Sockets in a row that closed before they were open. */
+  #unopened = 0;
   #socket: WebSocket | undefined;
   #abort: AbortController | undefined;
   #cancelWait: () => void = () => undefined;
@@ -99,10 +104,19 @@ export class Link {
 
   #listen(socket: WebSocket): void {
     this.#socket = socket;
+    let hasOpened = false;
+    socket.addEventListener('open', () => {
+      hasOpened = true;
+      this.#unopened = 0;
+    });
     socket.addEventListener('close', (event) => {
       if (this.#socket !== socket) return;
       this.#drop();
-      this.#lost(afterClose(event.code));
+      if (!hasOpened) this.#unopened += 1;
+      // The ticket came over HTTP each time, the socket never: that is no network that went.
+      const after = afterClose(event.code);
+      const isBlocked = UNOPENED.telling <= this.#unopened && after.kind === 'retry';
+      this.#lost(isBlocked ? { kind: 'retry', why: text.session.link.noWebSocket } : after);
     });
     this.#deps.attach(socket, () => {
       if (this.#socket !== socket) return;

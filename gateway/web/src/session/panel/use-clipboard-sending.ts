@@ -26,3 +26,16 @@ export function useClipboardSending(
     [display, maxBytes, notices],
   );
 }
+
+interface Refusal {
+  readonly direction: 'in' | 'out';
+  readonly why: 'too-large' | 'policy';
+  readonly maxBytes: number;
+}
+
+/** What the gateway did not let through, and what that means. Pure. */
+export function refusalText({ direction, why, maxBytes }: Refusal): readonly [title: string, detail: string] {
+  if (why === 'policy') return [words.refusedPolicy, words.tooLargeWhy];
+  const title = direction === 'in' ? words.refusedIn(words.kib(maxBytes)) : words.refusedOut(words.kib(maxBytes));
+  return [title, words.refusedWhy];
+}

@@ -10,6 +10,8 @@ export interface SessionNews {
   readonly people: readonly Participant[];
   /** Who has come and was not waved away yet: nobody looks on unseen. */
   readonly arrived: readonly Arrival[];
+  /** The last thing that was copied and did not go over. */
+  readonly refusal: (SessionEvent & { readonly type: 'session.clipboard-refused' }) | undefined;
   /** Why the session ended, once it has. */
   readonly end: SessionEnd | undefined;
 }
@@ -23,6 +25,7 @@ export const NO_NEWS: SessionNews = {
   asked: [],
   people: [],
   arrived: [],
+  refusal: undefined,
   end: undefined,
 };
 const MAX_SHOWN = 5;
@@ -46,7 +49,7 @@ export function withEvent(now: SessionNews, event: SessionEvent, sessionId: stri
     case 'session.participants':
       return withPeople(now, event.items, sessionId);
     case 'session.clipboard-refused':
-      return now;
+      return { ...now, refusal: event };
     case 'session.ended':
       return { ...NO_NEWS, end: event.end };
   }
@@ -56,8 +59,10 @@ export function withPeople(now: SessionNews, items: readonly Participant[], sess
   const people = items.filter(isHere);
   const isIn = (all: readonly Participant[], one: Participant) => all.some((each) => each.id === one.id);
   const wasHere = now.people.length === 0;
+  const mine = people.find((each) => each.id === sessionId)?.userId;
+  // One's own other windows are no news.
   const fresh = people
-    .filter((each) => each.id !== sessionId && !isIn(now.people, each))
+    .filter((each) => each.userId !== mine && each.id !== sessionId && !isIn(now.people, each))
     .map((each) => ({ ...each, wasHere }));
   const stillHere = now.arrived.filter((each) => isIn(people, each));
   return { ...now, people, arrived: [...stillHere, ...fresh].slice(-MAX_SHOWN) };

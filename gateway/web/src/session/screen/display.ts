@@ -10,8 +10,9 @@ import { Link, type LinkState } from '../link/link.ts';
 import { PingMonitor } from '../link/ping.ts';
 import { openSocket } from '../link/socket.ts';
 import { afterRefusal, type TicketSource } from '../link/tickets.ts';
-import type { FitChoice } from './fit.ts';
+import { type FitChoice, fittingOf, keptItsSize } from './fit.ts';
 import { GuestKeyboard, type KeyboardChoice, takesScancodes } from './guest-keyboard.ts';
+import { countInDevicePixels, sizesOf } from './hidpi.ts';
 import { KEYS } from './keys.ts';
 import { Meter } from './meter.ts';
 import { measuredMbit, PICTURES, type Picture, pictureFor, type QualityChoice } from './quality.ts';
@@ -32,6 +33,8 @@ export interface DisplaySnapshot {
   readonly picture: Picture;
   /** The desktop is larger than the window, at actual size: the view can be moved. */
   readonly isClipped: boolean;
+  /** It was asked for the window's size and has kept its own. */
+  readonly hasKeptSize: boolean;
   /** The server is a hypervisor's, which hands scancodes on: the guest's own keyboard layout counts. */
   readonly hasScancodes: boolean;
   /** A text that is being typed. */
@@ -49,6 +52,7 @@ export interface DisplaySettings {
 }
 
 const TICK_MS = 1_000;
+const UNHEARD_TICKS = 3;
 
 // Loading starts with the session page's own code, so that it overlaps with asking for the ticket.
 const novnc = import('@novnc/novnc');
@@ -72,6 +76,7 @@ export class Display {
   #rfb: RFB | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #silentSince = 0;
+  #unheardTicks = 0;
   #unlisten: () => void = () => undefined;
   #snapshot: DisplaySnapshot = {
     link: { kind: 'opening' },
@@ -84,6 +89,7 @@ export class Display {
     roundTripMs: undefined,
     picture: PICTURES.balanced,
     isClipped: false,
+    hasKeptSize: false,
     hasScancodes: false,
     typing: undefined,
     missingKey: undefined,
@@ -210,6 +216,7 @@ export class Display {
       const rfb = new Rfb(this.#screen, socket, { shared: true });
       this.#rfb = rfb;
       this.keyboard.attach(rfb);
+      countInDevicePixels(rfb);
       rfb.showDotCursor = true; // A text screen draws no pointer, and tells of none.
       rfb.background = 'transparent';
       this.#applyToRfb();
@@ -261,9 +268,7 @@ export class Display {
     const isViewOnly = this.#settings.isViewOnly || this.#snapshot.mode === 'view';
     if (isViewOnly && !rfb.viewOnly) letGo(); // noVNC would say nothing of the keys that it lets go of then.
     rfb.viewOnly = isViewOnly;
-    rfb.scaleViewport = fit !== 'actual';
-    rfb.resizeSession = fit === 'resize';
-    rfb.clipViewport = fit === 'actual' && isTouch();
+    Object.assign(rfb, fittingOf(fit, isTouch()));
     rfb.dragViewport = isDragging;
     rfb.qualityLevel = this.#snapshot.picture.quality;
     rfb.compressionLevel = this.#snapshot.picture.compression;
@@ -282,11 +287,23 @@ export class Display {
       framesPerSecond: this.#meter.framesPerSecond(now),
       roundTripMs: this.#ping.roundTripMs,
       hasScancodes: takesScancodes(this.#rfb),
+      hasKeptSize: this.#hasKeptSize(),
       picture,
     });
     if (didPictureChange) this.#applyToRfb();
     this.#ping.tick(now);
     this.#watchSilence(now, bytesPerSecond);
+  }
+
+  /** Asked for a while, in vain: the moment of a change is not counted. */
+  #hasKeptSize(): boolean {
+    const rfb = this.#rfb;
+    if (rfb?.resizeSession !== true) this.#unheardTicks = 0;
+    else {
+      const { asked, has } = sizesOf(rfb);
+      this.#unheardTicks = keptItsSize(asked, has) ? this.#unheardTicks + 1 : 0;
+    }
+    return UNHEARD_TICKS <= this.#unheardTicks;
   }
 
   /** A network that vanished sends no close: no bytes and unanswered pings together mean that it is gone. */

@@ -14,6 +14,7 @@ const NOTHING: DisplaySnapshot = {
   roundTripMs: undefined,
   picture: { quality: 6, compression: 4 },
   isClipped: false,
+  hasKeptSize: false,
   hasScancodes: false,
   typing: undefined,
   missingKey: undefined,

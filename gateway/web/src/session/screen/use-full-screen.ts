@@ -9,7 +9,8 @@ interface KeyboardLock {
   readonly unlock?: () => void;
 }
 
-export function useFullScreen(): { readonly isFull: boolean; readonly toggle: () => void } {
+/** `isThere`: iPhones have none for pages. */
+export function useFullScreen(): { readonly isThere: boolean; readonly isFull: boolean; readonly toggle: () => void } {
   const [isFull, setFull] = useState(() => document.fullscreenElement !== null);
   useEffect(() => {
     const follow = () => setFull(document.fullscreenElement !== null);
@@ -28,5 +29,5 @@ export function useFullScreen(): { readonly isFull: boolean; readonly toggle: ()
       .then(() => keyboard?.lock?.())
       .catch(() => undefined); // Refused by the browser: the page stays as it is.
   }, []);
-  return { isFull, toggle };
+  return { isThere: document.fullscreenEnabled, isFull, toggle };
 }

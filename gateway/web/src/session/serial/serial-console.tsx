@@ -2,10 +2,12 @@
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { useNotices } from '../../shell/frame/notices.tsx';
 import { text } from '../../text/text.ts';
 import type { LinkState } from '../link/link.ts';
 import { LinkNotice } from '../link/link-notice.tsx';
 import { type SessionTarget, ticketSource } from '../link/tickets.ts';
+import { writeQuietly } from '../screen/clipboard.ts';
 import { needsConsent } from '../screen/paste.ts';
 import { Terminal } from './terminal.ts';
 import { useTerminalFont } from './use-terminal-font.ts';
@@ -35,16 +37,29 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
     return new Promise((answer) => setPending({ text, answer }));
   }, []);
 
+  const notices = useNotices();
+  const copy = useCallback(
+    (selected: string) => {
+      if (selected === '') notices.tell(words.nothing, words.nothingWhy);
+      else
+        void writeQuietly(selected).then((isCopied) =>
+          isCopied ? notices.done(words.copied) : notices.tell(text.session.page.notAllowed),
+        );
+    },
+    [notices],
+  );
+
   useEffect(() => {
     if (host.current === null || !isFontReady) return undefined;
     const made = new Terminal(host.current, ticketSource(JSON.parse(key) as SessionTarget), {
       onState: setLink,
       confirmPaste,
+      onCopy: () => copy(made.selection()),
     });
     terminal.current = made;
     made.start();
     return () => made.stop();
-  }, [key, confirmPaste, isFontReady]);
+  }, [key, confirmPaste, copy, isFontReady]);
 
   const answer = (isAllowed: boolean) => {
     pending?.answer(isAllowed);
@@ -55,7 +70,12 @@ export function SerialConsole({ target, onClose }: SerialConsoleProps) {
     <section className="oriel-serial" aria-label={words.title} data-testid="serial">
       <header className="oriel-serial__bar">
         <span className="oriel-serial__title">{words.title}</span>
-        <Button variant="plain" size="sm" aria-label={words.close} icon={<TimesIcon />} onClick={onClose} />
+        <span>
+          <Button variant="link" size="sm" onClick={() => copy(terminal.current?.selection() ?? '')}>
+            {words.copy}
+          </Button>
+          <Button variant="plain" size="sm" aria-label={words.close} icon={<TimesIcon />} onClick={onClose} />
+        </span>
       </header>
       <div className="oriel-serial__terminal" ref={host} />
       <LinkNotice

@@ -1,5 +1,6 @@
 /** Screen above, serial console below, with a bar between them that moves by mouse, finger and arrow keys. */
 import { type KeyboardEvent, lazy, type PointerEvent, type ReactNode, Suspense, useRef, useState } from 'react';
+import { ErrorBoundary } from '../../shell/frame/error-boundary.tsx';
 import { Loading } from '../../shell/frame/loading.tsx';
 import type { SessionTarget } from '../link/tickets.ts';
 import './serial.css';
@@ -54,9 +55,11 @@ export function SerialSplit({ serial, onClose, children }: SerialSplitProps) {
             onPointerMove={onMove}
           />
           <div className="oriel-split__lower" style={{ flexBasis: `${share}%` }}>
-            <Suspense fallback={<Loading label={words.loading} />}>
-              <SerialConsole target={serial} onClose={onClose} />
-            </Suspense>
+            <ErrorBoundary resetKey="">
+              <Suspense fallback={<Loading label={words.loading} />}>
+                <SerialConsole target={serial} onClose={onClose} />
+              </Suspense>
+            </ErrorBoundary>
           </div>
         </>
       )}

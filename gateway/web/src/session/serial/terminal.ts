@@ -3,6 +3,7 @@
  * sends is hostile: clipboard, link, title and report sequences are swallowed (S22), and a paste is cleaned.
  */
 import { FitAddon } from '@xterm/addon-fit';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { type ITheme, Terminal as Xterm } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import { CONSOLE_PROTOCOL } from '../../../../api/console.ts';
@@ -29,6 +30,8 @@ const THEME: ITheme = {
 
 export interface TerminalEvents {
   readonly onState: (state: LinkState) => void;
+  /** The person wants what is selected. */
+  readonly onCopy: () => void;
   /** A paste of several lines: resolves to whether it may go on. */
   readonly confirmPaste: (text: string) => Promise<boolean>;
 }
@@ -56,10 +59,14 @@ export class Terminal {
       theme: THEME,
       linkHandler: null,
       windowOptions: {},
+      allowProposedApi: true, // `unicode`, to choose the version.
     });
     this.#refuseSequences();
     this.#xterm.loadAddon(this.#fit);
+    this.#xterm.loadAddon(new Unicode11Addon());
+    this.#xterm.unicode.activeVersion = '11'; // Emoji take two cells, as guests count them.
     withAdoptedStyles(document, () => this.#xterm.open(host));
+    this.#xterm.attachCustomKeyEventHandler((event) => !this.#isCopy(event));
     this.#xterm.onData((data) => this.#send(data));
     this.#xterm.onBinary((data) => this.#sendBytes(Uint8Array.from(data, (character) => character.charCodeAt(0))));
     host.addEventListener('paste', this.#onPaste, { capture: true });
@@ -80,6 +87,11 @@ export class Terminal {
         return () => clearTimeout(timer);
       },
     });
+  }
+
+  /** What is selected; empty where nothing is. */
+  selection(): string {
+    return this.#xterm.getSelection();
   }
 
   start(): void {
@@ -125,6 +137,15 @@ export class Terminal {
     // Window operations (CSI t) and requests for settings (DCS $ q) are answered on the input line: not for a guest.
     this.#xterm.parser.registerCsiHandler({ final: 't' }, () => true);
     this.#xterm.parser.registerDcsHandler({ intermediates: '$', final: 'q' }, () => true);
+  }
+
+  /** Control-Shift-C and Control-Insert copy, as in terminals everywhere: Control-C is the guest's. */
+  #isCopy(event: KeyboardEvent): boolean {
+    const isCopy = event.ctrlKey && ((event.shiftKey && event.code === 'KeyC') || event.code === 'Insert');
+    if (!isCopy) return false;
+    event.preventDefault();
+    if (event.type === 'keydown') this.#events.onCopy();
+    return true;
   }
 
   readonly #onPaste = (event: ClipboardEvent): void => {

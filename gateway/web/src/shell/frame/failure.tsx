@@ -10,9 +10,11 @@ interface FailureProps {
   readonly title: string;
   readonly error: unknown;
   readonly onRetry?: () => void;
+  /** What that is called, where it is not trying again. */
+  readonly action?: string;
 }
 
-export function Failure({ title, error, onRetry }: FailureProps) {
+export function Failure({ title, error, onRetry, action = words.tryAgain }: FailureProps) {
   return (
     <EmptyState titleText={title} headingLevel="h2" status="danger" icon={ExclamationCircleIcon}>
       <EmptyStateBody>{describeError(error)}</EmptyStateBody>
@@ -20,7 +22,7 @@ export function Failure({ title, error, onRetry }: FailureProps) {
         <EmptyStateFooter>
           <EmptyStateActions>
             <Button variant="primary" onClick={onRetry}>
-              {words.tryAgain}
+              {action}
             </Button>
           </EmptyStateActions>
         </EmptyStateFooter>

@@ -40,6 +40,8 @@ const fits = {
   scale: { label: 'Scale to the window', description: 'The picture shrinks or grows' },
   resize: { label: 'Resize the desktop', description: 'The desktop takes the size of the window, if it can' },
   actual: { label: 'Actual size', description: 'One pixel for one pixel' },
+  kept: 'The desktop keeps its own size',
+  keptWhy: 'Its system does not take another, or its rules do not let it. The picture is scaled instead.',
 };
 
 const qualities = {
@@ -137,12 +139,15 @@ const closed = {
 const ended = {
   operator: 'An operator ended this session.',
   owner: 'You ended this session.',
+  signedOut: 'You signed out, here or in another window.',
   tooLong: 'The session has reached its time limit.',
 };
 
 const link = {
   lost: 'The connection was lost.',
   silent: 'The network does not answer.',
+  noWebSocket:
+    'The gateway answers, but its WebSockets do not come through. A proxy in between may not pass them, or the gateway is not told its address (ORIEL_ORIGIN).',
   reconnecting: 'Reconnecting',
   reconnectingNow: (attempt: number) => `Reconnecting${1 < attempt ? ` (attempt ${attempt})` : ''}…`,
   tryNow: 'Try now',
@@ -223,6 +228,9 @@ const page = {
   session: 'Session',
   sessionOf: (user: string, desktop: string) => `${user} on ${desktop}`,
   sessionOn: (desktop: string) => `Session on ${desktop}`,
+  noFullScreen: 'This browser has no full screen',
+  noFullScreenWhy:
+    'The bar is put away instead. Added to the home screen, the page opens without the browser around it.',
   noPicture: 'There is no screen to save yet',
   canvas: 'Screen of the desktop. Control, Alt and Shift together lead out of it.',
   notAllowed: 'The browser did not allow it',
@@ -243,7 +251,9 @@ const clipboard = {
   noneWhy: 'No clipboard agent runs in it (spice-vdagent). A text can be typed to it instead.',
   tooLarge: (size: string, most: string) => `Too large for the clipboard: ${size}, and at most ${most} go over`,
   tooLargeWhy: 'Nothing was sent. What was on the clipboard there stays.',
-  refusedOut: 'What was copied there is too large for this device’s clipboard',
+  refusedIn: (most: string) => `Too large for the clipboard: at most ${most} go over`,
+  refusedOut: (most: string) => `What was copied there is too large: at most ${most} come over`,
+  refusedWhy: 'It was not passed on. What was on the clipboard before stays.',
   refusedPolicy: 'The clipboard is not shared that way here',
   kib: (bytes: number) => `${Math.ceil(bytes / 1024)} KiB`,
   send: 'Send to the desktop',
@@ -306,6 +316,10 @@ const banners = {
 const serial = {
   title: 'Serial console',
   close: 'Close serial console',
+  copy: 'Copy',
+  copied: 'Copied to this device',
+  nothing: 'Nothing is selected',
+  nothingWhy: 'Select text with the mouse, or keep Shift held where the program takes the mouse.',
   height: 'Height of the serial console',
   loading: 'Loading the terminal',
   pasteTitle: 'Paste several lines?',

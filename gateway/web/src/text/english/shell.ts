@@ -52,6 +52,13 @@ export const shell = {
       asSystem: 'as the system',
       coloursChange: (choice: string, choice2: string) => `Colours: ${choice}. Change to ${choice2}`,
     },
+    update: {
+      title: 'Oriel was updated',
+      soon: 'This page loads anew when you go on to another.',
+      session: 'Your session goes on. Load the page anew when it suits; you come back to the same screen.',
+      gone: 'A part of this page belongs to the version before. Load it anew; a session comes back to the same screen.',
+      reload: 'Load anew',
+    },
     userMenu: {
       couldNotSignOut: 'Could not sign out',
       account: (displayName: string) => `Account of ${displayName}`,
