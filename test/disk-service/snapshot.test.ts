@@ -152,3 +152,66 @@ describe('cut off by a kill', () => {
       expect(disk.snapshots).toMatchObject([{ id: snapshotsOf(task)[disk.id], name: 'one' }]);
   });
 });
+
+describe('a snapshot that goes', () => {
+  test('may be the only one of a disk that stands alone; the disk keeps its content', async () => {
+    const { api } = await serviceIn();
+    await makeDisks(api, ['a']);
+    const client = await clientOf((await api.openDisk({ id: 'a' })).uri);
+    await client.write(Buffer.alloc(512, 1), 0);
+    const named = snapshotsOf(await done(api, api.snapshotDisks({ ids: ['a'], name: 'one' })));
+    await client.write(Buffer.alloc(512, 2), 512);
+    await done(api, api.removeSnapshot({ id: 'a', snapshotId: named['a'] ?? '' }));
+    expect(await api.getDisk({ id: 'a' })).toMatchObject({ snapshots: [], chainLength: 2 });
+    const bytes = Buffer.alloc(1024);
+    await client.read(bytes, 0);
+    expect([bytes[0], bytes[512]]).toEqual([1, 2]);
+  });
+
+  test('does not change under who reads it', async () => {
+    const { api } = await serviceIn();
+    await makeDisks(api, ['a']);
+    const client = await clientOf((await api.openDisk({ id: 'a' })).uri);
+    const ids: string[] = [];
+    for (const value of [1, 2, 3]) {
+      await client.write(Buffer.alloc(512, value), 0);
+      ids.push(snapshotsOf(await done(api, api.snapshotDisks({ ids: ['a'], name: `s${value}` })))['a'] ?? '');
+    }
+    const [first = '', second = ''] = ids;
+    const reader = await clientOf((await api.openSnapshot({ id: 'a', snapshotId: first })).uri);
+    for (const fold of [
+      api.removeSnapshot({ id: 'a', snapshotId: first }),
+      api.mergeDown({ id: 'a', snapshotId: second }),
+    ])
+      await expect(fold).rejects.toMatchObject({ code: 'LOCKED', message: expect.stringContaining(first) as string });
+    const bytes = Buffer.alloc(512);
+    await reader.read(bytes, 0);
+    expect(bytes[0]).toBe(1);
+    await reader.close();
+    await api.closeSnapshot({ id: 'a', snapshotId: first });
+    await done(api, api.mergeDown({ id: 'a', snapshotId: second }));
+    const again = await clientOf((await api.openSnapshot({ id: 'a', snapshotId: second })).uri);
+    await again.read(bytes, 0);
+    expect(bytes[0]).toBe(2);
+  });
+});
+
+describe('two who make a thing of one id at once', () => {
+  test('get one, whole, and a refusal', async () => {
+    const { api, folder } = await serviceIn();
+    const disks = await Promise.allSettled([makeDisks(api, ['a']), makeDisks(api, ['a'])]);
+    expect(disks).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'EXISTS' } }]);
+    await clientOf((await api.openDisk({ id: 'a' })).uri);
+    const source = join(folder, 'source.raw');
+    writeFileSync(source, Buffer.alloc(MIB, 7));
+    const imports = await Promise.allSettled(
+      ['one', 'two'].map((name) => api.importImage({ id: 'image', name, path: source })),
+    );
+    expect(imports).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'EXISTS' } }]);
+    if (imports[0]?.status === 'fulfilled') await done(api, imports[0].value);
+    const client = await clientOf((await api.openImage({ id: 'image' })).uri);
+    const bytes = Buffer.alloc(MIB);
+    await client.read(bytes, 0);
+    expect(bytes.equals(Buffer.alloc(MIB, 7))).toBe(true);
+  });
+});

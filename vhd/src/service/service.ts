@@ -90,7 +90,7 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     };
     this.#images = new Images(this.#shared);
     this.#disks = new Disks(this.#shared, this.#images);
-    this.#readOnly = new ReadOnlyExports(this.#shared);
+    this.#readOnly = new ReadOnlyExports(this.#shared, (id) => this.#disks.busy.has(id));
     this.#live = new LiveChanges(this.#shared, this.#disks);
     this.stopped = new Promise((done) => {
       this.#onStop = done;

@@ -13,9 +13,11 @@ export interface MemoryNode {
   isWritable: boolean;
 }
 
-/** Files in memory under absolute, normalised paths. Folders exist where a file is in them. */
+/** Files in memory under absolute, normalised paths. */
 export class MemoryStorage implements Storage {
   readonly nodes: Map<string, MemoryNode> = new Map();
+  /** Those that were made; others are there where a file is in them. */
+  readonly #folders = new Set<string>();
   #nextId = 1;
   readonly #locks = new Set<string>();
 
@@ -53,7 +55,7 @@ export class MemoryStorage implements Storage {
 
   resolve(name: string): string {
     const key = path.resolve(name);
-    if (this.nodes.has(key)) return key;
+    if (this.nodes.has(key) || this.#folders.has(key)) return key;
     for (const other of this.nodes.keys()) if (other.startsWith(`${key}/`)) return key;
     throw new VhdError('NOT_FOUND', `cannot resolve ${name}: ENOENT`);
   }
@@ -83,10 +85,13 @@ export class MemoryStorage implements Storage {
     this.#get(name).isWritable = isWritable;
   }
 
-  makeFolder(_folder: string): void {}
+  makeFolder(folder: string): void {
+    this.#folders.add(path.resolve(folder));
+  }
 
   removeFolder(folder: string): void {
     const prefix = `${path.resolve(folder)}/`;
+    this.#folders.delete(path.resolve(folder));
     for (const name of this.nodes.keys()) if (name.startsWith(prefix)) this.nodes.delete(name);
   }
 

@@ -14,6 +14,8 @@ interface Version {
   done: number;
   /** 0 is zeros. */
   readonly stamp: number;
+  /** Its place among all writes, also those of other disks whose histories share the stamps. */
+  readonly order: number;
 }
 
 interface Flush {
@@ -32,7 +34,13 @@ export interface Issued {
 export class SectorHistory {
   readonly #versions = new Map<number, Version[]>();
   readonly #flushes: Flush[] = [];
-  #nextStamp = 1;
+  readonly #initial = new Map<number, number>();
+  readonly #stamps: { next: number };
+
+  /** Histories that share their stamps know the order of writes to several disks. */
+  constructor(stamps: { next: number } = { next: 1 }) {
+    this.#stamps = stamps;
+  }
 
   /** The sectors that were ever touched. */
   get sectors(): readonly number[] {
@@ -41,12 +49,12 @@ export class SectorHistory {
 
   /** Makes the content for a write of `count` sectors, and takes note of it as issued when the log had length `at`. */
   stamp(first: number, count: number, at: number): Issued {
-    const stamp = this.#nextStamp++;
+    const stamp = this.#stamps.next++;
     const bytes = new Uint8Array(count * SECTOR_BYTES);
     const view = new DataView(bytes.buffer);
     const versions: Version[] = [];
     for (let i = 0; i < count; i++) {
-      versions.push(this.#note(first + i, { at, done: Number.POSITIVE_INFINITY, stamp }));
+      versions.push(this.#note(first + i, { at, done: Number.POSITIVE_INFINITY, stamp, order: stamp }));
       for (let word = 0; word < SECTOR_BYTES; word += WORD_BYTES) {
         view.setUint32(i * SECTOR_BYTES + word, stamp);
         view.setUint32(i * SECTOR_BYTES + word + 4, first + i);
@@ -57,8 +65,9 @@ export class SectorHistory {
 
   /** Takes note of zeros. */
   zero(first: number, count: number, at: number): Issued {
+    const order = this.#stamps.next++;
     const versions = Array.from({ length: count }, (_, i) =>
-      this.#note(first + i, { at, done: Number.POSITIVE_INFINITY, stamp: 0 }),
+      this.#note(first + i, { at, done: Number.POSITIVE_INFINITY, stamp: 0, order }),
     );
     const answered = (done: number): void => versions.forEach((version) => Object.assign(version, { done }));
     return { bytes: new Uint8Array(count * SECTOR_BYTES), answered };
@@ -68,7 +77,7 @@ export class SectorHistory {
   observed(first: number, bytes: Uint8Array, at: number): void {
     for (let i = 0; i < bytes.byteLength / SECTOR_BYTES; i++) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + i * SECTOR_BYTES, SECTOR_BYTES);
-      this.#note(first + i, { at, done: at, stamp: view.getUint32(0) });
+      this.#note(first + i, { at, done: at, stamp: view.getUint32(0), order: this.#stamps.next++ });
     }
   }
 
@@ -81,15 +90,58 @@ export class SectorHistory {
   settle(): void {
     for (const [sector, versions] of this.#versions) {
       const last = versions.at(-1);
-      if (last !== undefined) this.#versions.set(sector, [{ at: -1, done: -1, stamp: last.stamp }]);
+      if (last === undefined) continue;
+      this.#versions.set(sector, [{ ...last, at: -1, done: -1 }]);
+      this.#initial.set(sector, last.stamp);
     }
     this.#flushes.length = 0;
   }
 
-  /** The stamps a sector may hold after a cut at `cut` (a length of the log). */
-  allowed(sector: number, cut: number): readonly number[] {
+  /** Takes note that every touched sector goes back to a stamp that it had: to `known`, or to what `settle` kept. */
+  revert(known: ReadonlyMap<number, number>, at: number): Pick<Issued, 'answered'> {
+    const order = this.#stamps.next++;
+    const versions = this.sectors.map((sector) => {
+      const stamp = known.get(sector) ?? this.initial(sector);
+      return this.#note(sector, { at, done: Number.POSITIVE_INFINITY, stamp, order });
+    });
+    return { answered: (done) => versions.forEach((version) => Object.assign(version, { done })) };
+  }
+
+  /** What `settle` kept of a sector. */
+  initial(sector: number): number {
+    return this.#initial.get(sector) ?? 0;
+  }
+
+  /** The stamps a sector may have held at some moment from `from` to `to`, by a clock that sees all that was issued. */
+  between(sector: number, from: number, to: number): readonly number[] {
+    let base = 0;
+    const since: number[] = [];
+    for (const version of this.#versions.get(sector) ?? []) {
+      if (to < version.at) continue;
+      if (version.done <= from) base = version.stamp;
+      else since.push(version.stamp);
+    }
+    return [base, ...since];
+  }
+
+  /** Where the write that a sector holds stands among all, and the next to the sector; `undefined` where zeros leave it open. */
+  placeOf(sector: number, stamp: number): { readonly order: number; readonly next: number } | undefined {
+    const versions = this.#versions.get(sector) ?? [];
+    const at = versions.findLastIndex((version) => version.stamp === stamp);
+    if (stamp === 0 && 0 <= at) return undefined;
+    return {
+      order: versions[at]?.at === -1 ? -1 : (versions[at]?.order ?? -1),
+      next: versions[at + 1]?.order ?? Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /**
+   * The stamps a sector may hold after a cut at `cut` (a length of the log). With `safeAt` what was flushed by then is
+   * there, and any version between: of a snapshot that was begun then.
+   */
+  allowed(sector: number, cut: number, safeAt: number = cut): readonly number[] {
     let safe = -1; // What `settle` kept is always safe.
-    for (const flush of this.#flushes) if (flush.answered <= cut) safe = Math.max(safe, flush.asked);
+    for (const flush of this.#flushes) if (flush.answered <= safeAt) safe = Math.max(safe, flush.asked);
     let base = 0;
     const since: number[] = [];
     for (const version of this.#versions.get(sector) ?? []) {
@@ -101,8 +153,8 @@ export class SectorHistory {
   }
 
   /** Throws where a sector holds something that it must not. `bytes` is the sector. */
-  verify(sector: number, bytes: Uint8Array, cut: number, isTornWithin: boolean): void {
-    const allowed = this.allowed(sector, cut);
+  verify(sector: number, bytes: Uint8Array, cut: number, isTornWithin: boolean, safeAt: number = cut): void {
+    const allowed = this.allowed(sector, cut, safeAt);
     const found = stampsOf(bytes, sector);
     const wrong = found.find((stamp) => !allowed.includes(stamp));
     if (wrong !== undefined || (1 < found.length && !isTornWithin)) {
@@ -116,6 +168,12 @@ export class SectorHistory {
     else versions.push(version);
     return version;
   }
+}
+
+/** The one stamp of a sector that is whole; -1 where it holds several. */
+export function stampOf(bytes: Uint8Array, sector: number): number {
+  const [stamp = -1, ...others] = stampsOf(bytes, sector);
+  return 0 < others.length ? -1 : stamp;
 }
 
 /** The stamps in a sector, in order, without repetitions; -1 for what is none or is for another sector. */

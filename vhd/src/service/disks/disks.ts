@@ -22,6 +22,7 @@ import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads
 import { requireNoBranches } from './branches.ts';
 import type { Images } from './images.ts';
 import type { Shared } from './shared.ts';
+import { whileFolding } from './while-folding.ts';
 
 /** Chains at three quarters of the limit are worth a warning. */
 const LONG_CHAIN: number = Math.floor(DISK_LIMITS.chainLinks * 0.75);
@@ -373,18 +374,20 @@ export class Disks {
       await this.#closeReadOnly(id, open.mode);
       const report = pool.isOpen(id)
         ? await pool.of(id).lease(id, lease, remote)
-        : await this.#whileFolding(id, () =>
-            pool.seat(id).open({
-              key: id,
-              path: records.diskPath(record),
-              folders: records.folders(record),
-              isReadOnly: open.mode === 'read',
-              socketPath: open.socketPath,
-              rates: record.rates,
-              snapshots: this.namedLinks(record),
-              lease,
-              ...(remote === undefined ? {} : { remote }),
-            }),
+        : await whileFolding(
+            () => this.busy.has(id),
+            () =>
+              pool.seat(id).open({
+                key: id,
+                path: records.diskPath(record),
+                folders: records.folders(record),
+                isReadOnly: open.mode === 'read',
+                socketPath: open.socketPath,
+                rates: record.rates,
+                snapshots: this.namedLinks(record),
+                lease,
+                ...(remote === undefined ? {} : { remote }),
+              }),
           );
       this.#problems.delete(id);
       return report;
@@ -393,22 +396,6 @@ export class Disks {
       this.#problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
       if (!(await this.#isServed(id))) pool.unseat(id);
       throw error;
-    }
-  }
-
-  /** A fold that ends in this moment re-links a file and removes another: who came in between looks again. */
-  async #whileFolding<T>(id: string, open: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await open();
-      } catch (error) {
-        const mayPass =
-          this.busy.has(id) &&
-          attempt < 10 &&
-          isVhdError(error, 'NOT_FOUND', 'PARENT_NOT_FOUND', 'PARENT_MISMATCH', 'IN_PROGRESS');
-        if (!mayPass) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
     }
   }
 

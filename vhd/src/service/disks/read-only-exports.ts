@@ -8,8 +8,10 @@ import { VhdError } from '../../errors.ts';
 import type { ExportInfo } from '../control/api.ts';
 import { nbdUri } from '../control/uri.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
+import { snapshotOf } from '../state/records.ts';
 import type { NamedLink } from '../threads/open-disk.ts';
 import type { Shared } from './shared.ts';
+import { whileFolding } from './while-folding.ts';
 
 export const imageKey = (id: string): string => `image:${id}`;
 export const snapshotKey = (id: string, snapshotId: string): string => `snapshot:${id}:${snapshotId}`;
@@ -24,11 +26,14 @@ interface Target {
 
 export class ReadOnlyExports {
   readonly #shared: Shared;
+  readonly #isBusy: (id: string) => boolean;
   readonly #lock = new KeyedLock();
   readonly #open = new Set<string>();
 
-  constructor(shared: Shared) {
+  /** `isBusy`: whether a task changes the chain of a disk. */
+  constructor(shared: Shared, isBusy: (id: string) => boolean) {
     this.#shared = shared;
+    this.#isBusy = isBusy;
   }
 
   async openImage(id: string): Promise<ExportInfo> {
@@ -42,23 +47,37 @@ export class ReadOnlyExports {
     return this.#close(imageKey(id));
   }
 
-  /** With a context for each older snapshot: what changed from one to the other. */
+  /** With a context for each older snapshot: what changed from one to the other. Errors: NOT_FOUND, and those of opening. */
   async openSnapshot(id: string, snapshotId: string): Promise<ExportInfo> {
+    const served = await whileFolding(
+      () => this.#isBusy(id),
+      () => (this.#isNamed(id, snapshotId) ? this.#serve(this.#snapshot(id, snapshotId)) : Promise.resolve(undefined)),
+    );
+    if (served !== undefined && this.#isNamed(id, snapshotId)) return served;
+    await this.closeSnapshot(id, snapshotId); // A fold into its file may have begun since we looked.
+    throw new VhdError('NOT_FOUND', `disk ${id} has no snapshot ${JSON.stringify(snapshotId)}`);
+  }
+
+  #isNamed(id: string, snapshotId: string): boolean {
+    return this.#shared.records.disk(id).snapshots.some((snapshot) => snapshot.id === snapshotId);
+  }
+
+  /** Errors: NOT_FOUND. */
+  #snapshot(id: string, snapshotId: string): Target {
     const { records } = this.#shared;
     const record = records.disk(id);
-    const at = record.snapshots.findIndex((snapshot) => snapshot.id === snapshotId);
-    const found = record.snapshots[at];
-    if (found === undefined)
-      throw new VhdError('NOT_FOUND', `disk ${id} has no snapshot ${JSON.stringify(snapshotId)}`);
-    return this.#serve({
+    const { file } = snapshotOf(record, snapshotId);
+    const older = record.snapshots.slice(
+      0,
+      record.snapshots.findIndex((snapshot) => snapshot.id === snapshotId),
+    );
+    return {
       key: snapshotKey(id, snapshotId),
       exportName: snapshotId,
-      path: records.diskPath(record, found.file),
+      path: records.diskPath(record, file),
       folders: records.folders(record),
-      snapshots: record.snapshots
-        .slice(0, at)
-        .map(({ id: name, file }) => ({ name, path: records.diskPath(record, file) })),
-    });
+      snapshots: older.map((snapshot) => ({ name: snapshot.id, path: records.diskPath(record, snapshot.file) })),
+    };
   }
 
   closeSnapshot(id: string, snapshotId: string): Promise<void> {

@@ -98,9 +98,9 @@ export class Folding {
     for (const { info, input, saved } of this.#shared.tasks.interrupted()) {
       if ((input as { readonly id?: string } | null)?.id !== id) continue;
       if (info.kind.startsWith('disk.fold')) return input as FoldInput;
+      if (info.kind !== 'disk.commit') continue;
       const [commit] = (saved ?? []) as readonly { readonly link: string; readonly into: string }[];
-      if (info.kind === 'disk.commit' && commit !== undefined)
-        return { id, direction: 'down', link: commit.link, into: commit.into };
+      if (commit !== undefined) return { id, direction: 'down', link: commit.link, into: commit.into };
     }
     return undefined;
   }

@@ -9,8 +9,10 @@ import { VhdError } from '../../errors.ts';
 import { hasEnded, type TaskInfo } from '../control/task.ts';
 import { requireNoBranches } from '../disks/branches.ts';
 import type { Disks } from '../disks/disks.ts';
+import { snapshotKey } from '../disks/read-only-exports.ts';
 import type { Shared } from '../disks/shared.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
+import { snapshotOf } from '../state/records.ts';
 import type { TaskContext, TaskRecord, TaskWork } from '../state/task-book.ts';
 import { type CommitInput, commit, recoverCommit } from './commit.ts';
 import { discard, recoverDiscard } from './discard.ts';
@@ -118,7 +120,14 @@ export class LiveChanges {
 
   async removeSnapshot({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
     const { shared, folding } = this.#parts;
-    return this.#fold(folding.planRemoval(shared.records.disk(id), snapshotId), bytesPerSecond);
+    const record = shared.records.disk(id);
+    const { links } = record;
+    const isAtBottom =
+      snapshotOf(record, snapshotId).file === links[0] && shared.records.basePath(record) === undefined;
+    // The lowest link of a disk that stands alone cannot go: under the leaf, it takes what the leaf holds instead.
+    if (isAtBottom && links.length === 2)
+      return this.commitLeaf({ id, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) });
+    return this.#fold(folding.planRemoval(record, snapshotId), bytesPerSecond);
   }
 
   async mergeDown({ id, snapshotId, bytesPerSecond }: SnapshotRef): Promise<TaskInfo> {
@@ -128,6 +137,7 @@ export class LiveChanges {
 
   async commitLeaf(input: CommitInput): Promise<TaskInfo> {
     const { links } = this.#parts.shared.records.disk(input.id);
+    this.#requireUnread(input.id, links.at(-2));
     if (links.length < 2) throw new VhdError('NO_PARENT', `disk ${input.id} has no link of its own below its leaf`);
     this.#requireFree(input.id, links.slice(-2));
     return this.#task('disk.commit', [input.id], input, (context) => commit(input, this.#parts, context), {
@@ -155,6 +165,7 @@ export class LiveChanges {
   async #fold(plan: FoldInput, bytesPerSecond: number | undefined): Promise<TaskInfo> {
     this.#requireFree(plan.id, [plan.link, plan.into]);
     const input = bytesPerSecond === undefined ? plan : { ...plan, bytesPerSecond };
+    if (plan.direction === 'down') this.#requireUnread(plan.id, plan.into);
     return this.#task(
       `disk.fold-${plan.direction}`,
       [plan.id],
@@ -169,6 +180,17 @@ export class LiveChanges {
     const { records } = this.#parts.shared;
     records.disk(id);
     requireNoBranches(records.disks(), id, files);
+  }
+
+  /** SEALED-STAYS: who reads a snapshot must not see another content come up in its file. Errors: LOCKED. */
+  #requireUnread(id: string, file: string | undefined): void {
+    const { records, pool } = this.#parts.shared;
+    const read = records.disk(id).snapshots.find((one) => one.file === file && pool.isOpen(snapshotKey(id, one.id)));
+    if (read !== undefined)
+      throw new VhdError(
+        'LOCKED',
+        `snapshot ${read.name} (${read.id}) is being read; close it, or wait, and try again`,
+      );
   }
 
   /** Starts a task that has its disks for itself; waits for its end where it is short. Errors: NOT_FOUND, IN_PROGRESS. */

@@ -82,6 +82,7 @@ export class HostPool {
       seat = { host: this.#options.local(this.#options.onFault), keys, worker: undefined };
     } else {
       const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
+        execArgv: [], // Not the flags of this process: under tests they lead from what is built to sources.
         resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: NURSERY_MIB },
       });
       const lost = (reason: string): void => {
