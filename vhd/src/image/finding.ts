@@ -36,6 +36,8 @@ export type FindingCode =
   | 'FOOTER_SAVED_STATE' // neither 0 nor 1 (quirk 18)
   | 'SIZE_DISPUTED' // qemu takes another size from the geometry (quirk 5)
   | 'FILE_SHORT' // a fixed image shorter than its disk
+  | 'SIZE_ODD' // no whole MiB, or less than Azure takes (quirk 20)
+  | 'DATA_PADDED' // unused bytes between the data and the footer
   | 'BAT_PADDING' // the rest of the last sector of the table is not ones (quirk 10)
   | 'BLOCK_UNALIGNED' // block data is not on 4 KiB (quirk 11)
   | 'SPACE_LEAKED' // room that no block uses
@@ -43,6 +45,8 @@ export type FindingCode =
   | 'LOCATOR_DEAD' // a parent path outside of the file or of a length that nobody reads
   | 'PARENT_TIME' // quirk 14
   | 'PARENT_NAMELESS' // the parent has no identity: it is taken by its name alone (quirk 23)
+  | 'CHILD_LARGER' // the child has another size than its parent
+  | 'PARENTS_UNCHECKED' // the image has parents that were not looked at
   | 'PARENT_UNSEALED' // SEALED-STAYS: the parent could be written to
   | 'INTERRUPTED'; // a journal waits to be finished
 
@@ -56,6 +60,16 @@ export interface Finding {
   readonly offset?: number;
   readonly block?: number;
   readonly isRepairable: boolean;
+}
+
+/** A note: worth knowing, and nothing to mend. */
+export function note(
+  code: FindingCode,
+  path: string,
+  message: string,
+  rest: { readonly isRepairable?: boolean; readonly offset?: number } = {},
+): Finding {
+  return { code, severity: 'note', path, message, isRepairable: false, ...rest };
 }
 
 /** A warning. */

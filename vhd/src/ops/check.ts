@@ -6,9 +6,10 @@ import { findChildren } from '../chain/children.ts';
 import { openLinks } from '../chain/open.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import { isVhdError, VhdError } from '../errors.ts';
-import { nativeFormatOf } from '../formats/open.ts';
+import { nativeFormatOf, tiesOf } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
-import { type Finding, warning } from '../image/finding.ts';
+import { type Finding, note, warning } from '../image/finding.ts';
+import type { Image } from '../image/image.ts';
 import type { Storage } from '../storage/storage.ts';
 import { hasJournal } from './journal.ts';
 
@@ -28,11 +29,35 @@ const MAX_FINDINGS = 1000;
 export async function checkImage(name: string, options: CheckOptions = {}): Promise<readonly Finding[]> {
   const storage = storageOf(options);
   if (storage.stat(name) === undefined) throw new VhdError('NOT_FOUND', `no such image: ${name}`);
-  if (options.isChain !== true) return checkOne(name, storage, options);
+  if (options.isChain !== true) {
+    return unique([...(await checkOne(name, storage, options)), ...(await checkParents(name, storage, options))]);
+  }
   const chain = await checkLinks(name, storage, options);
   const findings = [...chain.findings];
   for (const path of chain.images) findings.push(...(await checkOne(path, storage, options)));
   return unique(findings);
+}
+
+/** A child by itself: whether its parents are there at all, and that nobody has looked at them. Errors: IO. */
+async function checkParents(name: string, storage: Storage, options: CheckOptions): Promise<readonly Finding[]> {
+  if (tiesOf(name, storage)?.parentIdentity === undefined) return [];
+  const { images, findings } = await checkLinks(name, storage, options);
+  const told = findings.filter(
+    ({ severity, code }) => severity === 'error' || code === 'CHILD_LARGER' || code === 'PARENT_NAMELESS',
+  );
+  if (told.some(({ severity }) => severity === 'error')) return told;
+  const message = `its ${images.length - 1} parents were found and not looked at: --chain does`;
+  return [...told, note('PARENTS_UNCHECKED', name, message)];
+}
+
+/** A child of another size than its parent. */
+function checkSizes(links: readonly Image[]): readonly Finding[] {
+  return links.slice(1).flatMap((parent, i) => {
+    const child = links[i];
+    if (child === undefined || child.sizeBytes === parent.sizeBytes) return [];
+    const message = `a child of ${child.sizeBytes} bytes, its parent ${parent.path} has ${parent.sizeBytes}: Hyper-V refuses such a chain (0xC03A0017), libvhdi shows the size of the parent; merge or convert makes one size of it`;
+    return [note('CHILD_LARGER', child.path, message)];
+  });
 }
 
 interface LinksFound {
@@ -47,6 +72,7 @@ async function checkLinks(name: string, storage: Storage, options: CheckOptions)
   try {
     const links = openLinks(name, chainOptions(options));
     await Promise.all(links.map((image) => image.close()));
+    findings.push(...checkSizes(links));
     for (const { code, path, message } of links.flatMap((image) => image.findings)) {
       if (code === 'PARENT_TIME') findings.push({ code, severity: 'note', path, message, isRepairable: true });
       if (code === 'PARENT_NAMELESS') findings.push(warning(code, path, message));

@@ -6,6 +6,7 @@
 import type { ChainDisk } from '../chain/chain-disk.ts';
 import { openChain } from '../chain/open.ts';
 import { isVhdError, type VhdError } from '../errors.ts';
+import type { NativeFormat } from '../formats/format.ts';
 import { openImage } from '../formats/open.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -34,23 +35,36 @@ export class DiskProgram {
   /** One at a time, and none after one that failed: LEAF must be the name of the leaf. */
   #maySnapshot = true;
 
-  /** `wrap` puts a storage between the disk and the recording: one that fails. Failures are then part of the program. */
-  constructor(seed: number, wrap: (recording: RecordingStorage) => Storage = (recording) => recording) {
+  readonly #kind: NativeFormat | undefined;
+
+  /**
+   * `wrap` puts a storage between the disk and the recording: one that fails. Failures are then part of the program.
+   * `kind` says what the first image is, where it is not drawn; a raw one has no children.
+   */
+  constructor(
+    seed: number,
+    wrap: (recording: RecordingStorage) => Storage = (recording) => recording,
+    kind?: NativeFormat,
+  ) {
     this.#storage = wrap(this.recording);
+    this.#kind = kind;
+    this.#maySnapshot = kind !== 'raw';
     this.random = new Random(seed);
     this.isTrimming = seed % 3 === 0;
     this.sectors = this.random.pick([2 * BLOCK_SECTORS + 3, 4 * BLOCK_SECTORS, 3 * BLOCK_SECTORS - 1]);
   }
 
   open(storage: Storage = this.#storage): Promise<ChainDisk> {
-    return openChain(LEAF, { storage, isReadOnly: false, limits: LIMITS });
+    const as = this.#kind === 'raw' ? { format: 'raw' as const } : {};
+    return openChain(LEAF, { storage, isReadOnly: false, limits: LIMITS, ...as });
   }
 
   /** A chain of one to three images, each with some sectors of its own. */
   async prepare(): Promise<void> {
-    const type = this.isTrimming ? 'dynamic' : this.random.pick(['dynamic', 'dynamic', 'fixed'] as const);
+    const drawn = this.isTrimming ? 'dynamic' : this.random.pick(['dynamic', 'dynamic', 'fixed'] as const);
+    const type = this.#kind ?? drawn;
     await makeImage(this.recording.inner, LEAF, { sizeBytes: this.sectors * SECTOR_BYTES, type });
-    const depth = this.isTrimming ? 1 : 1 + this.random.below(3);
+    const depth = this.isTrimming || type === 'raw' ? 1 : 1 + this.random.below(3);
     for (let link = 1; ; link++) {
       const disk = await this.open(this.recording);
       for (let i = 0; i < 4; i++) await this.#write(disk);
@@ -97,7 +111,7 @@ export class DiskProgram {
   }
 
   async check(storage: MemoryStorage, cut: Cut): Promise<void> {
-    const disk = await openChain(LEAF, { storage, isReadOnly: false });
+    const disk = await this.open(storage);
     this.#verify(disk, cut);
     // Life goes on: blocks are placed where the cut may have left something, and must not show it.
     const fresh = this.random.below(this.sectors);

@@ -1,7 +1,9 @@
 /** Small images for tests, put straight into a storage. */
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { type NewImage, newChildImage, newDynamicImage, newFixedImage } from '../formats/vhd/codec/image.ts';
+import type { NativeFormat, NewFile } from '../formats/format.ts';
+import { targetOf } from '../formats/formats.ts';
+import { newChildImage } from '../formats/vhd/codec/image.ts';
 import { readFooter } from '../formats/vhd/image-metadata.ts';
 import type { Storage } from '../storage/storage.ts';
 import { KIB } from '../units.ts';
@@ -13,13 +15,14 @@ export const SMALL_BLOCK_BYTES: number = 512 * KIB;
 export interface TestImageOptions {
   readonly sizeBytes: number;
   readonly blockBytes?: number;
-  readonly type?: 'fixed' | 'dynamic';
+  readonly type?: NativeFormat;
 }
 
 /** Makes an empty image. */
 export async function makeImage(storage: Storage, name: string, options: TestImageOptions): Promise<void> {
-  const fields = { ...baseFields(options.blockBytes), sizeBytes: options.sizeBytes };
-  await put(storage, name, options.type === 'fixed' ? newFixedImage(fields) : newDynamicImage(fields));
+  const { uuid: identity, ...fields } = baseFields(options.blockBytes);
+  const image = targetOf(options.type ?? 'dynamic').newImage(options.sizeBytes, { identity, ...fields });
+  await put(storage, name, image);
 }
 
 /** Makes an empty child of `parent`, of the parent's size unless it says otherwise. */
@@ -52,10 +55,11 @@ function baseFields(blockBytes: number = SMALL_BLOCK_BYTES): {
   return { uuid: randomUUID(), now: new Date(), blockBytes };
 }
 
-async function put(storage: Storage, name: string, image: NewImage): Promise<void> {
+async function put(storage: Storage, name: string, image: NewFile): Promise<void> {
   const file = storage.open(name, 'create');
   try {
     for (const part of image.parts) file.writeSync(part.bytes, 0, part.bytes.byteLength, part.offset);
+    if (file.sizeBytes < image.lengthBytes) await file.truncate(image.lengthBytes);
     await file.sync();
   } finally {
     await file.close();

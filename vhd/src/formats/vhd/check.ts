@@ -1,9 +1,9 @@
 /** Looks for what is wrong with the bytes of one VHD: its footers, its table, its bitmaps. Nothing is written. */
 import { throwIfCancelled } from '../../copy/options.ts';
 import { isZero } from '../../copy/zeros.ts';
-import { type Finding, warning } from '../../image/finding.ts';
+import { type Finding, note, warning } from '../../image/finding.ts';
 import { type RandomAccessFile, readBytesSync } from '../../storage/file.ts';
-import { alignUp, formatSize, SECTOR_BYTES } from '../../units.ts';
+import { alignUp, formatSize, MIB, SECTOR_BYTES } from '../../units.ts';
 import type { CheckFileOptions } from '../format.ts';
 import type { BlockTable } from './block-table.ts';
 import { bitmapBytes, sectorRuns } from './codec/bitmap.ts';
@@ -13,6 +13,10 @@ import { blockSpanBytes } from './codec/layout.ts';
 import { findFreeSpace } from './free-space.ts';
 import { type FooterReading, findTableProblem, misplaced, readFooter, readUncheckedTable } from './image-metadata.ts';
 
+/** Less than this between the last block and the footer is alignment. */
+const PAGE_BYTES = 4096;
+/** The smallest disk that Azure takes (quirk 20). */
+const AZURE_MIN_BYTES: number = 20 * MIB;
 /** Findings that are listed for one image; more of them say nothing new. */
 const MAX_FINDINGS = 1000;
 
@@ -22,7 +26,7 @@ export async function checkFile(file: RandomAccessFile, options: CheckFileOption
   const findings: Finding[] = reading.findings.map(({ code, path, message }) =>
     warning(code, path, message, { isRepairable: true, offset: code === 'FOOTER_HEAD' ? 0 : reading.endBytes }),
   );
-  findings.push(...checkFooter(file, reading));
+  findings.push(...checkFooter(file, reading), ...checkSize(file.path, reading.footer));
   if (reading.footer.diskType === 'fixed') findings.push(...checkFixed(file, reading));
   else findings.push(...(await checkDynamic(file, reading, options)));
   return findings;
@@ -67,9 +71,21 @@ function rawFooter(file: RandomAccessFile, footer: Footer, endBytes: number): Da
 }
 
 function checkFixed(file: RandomAccessFile, { footer, endBytes }: FooterReading): readonly Finding[] {
-  if (footer.currentSizeBytes <= endBytes) return [];
-  const message = `the file holds ${formatSize(endBytes)} of a disk of ${formatSize(footer.currentSizeBytes)}`;
-  return [{ code: 'FILE_SHORT', severity: 'error', path: file.path, message, offset: endBytes, isRepairable: false }];
+  const { currentSizeBytes } = footer;
+  if (endBytes < currentSizeBytes) {
+    const message = `the file holds ${formatSize(endBytes)} of a disk of ${formatSize(currentSizeBytes)}`;
+    return [{ code: 'FILE_SHORT', severity: 'error', path: file.path, message, offset: endBytes, isRepairable: false }];
+  }
+  if (endBytes === currentSizeBytes) return [];
+  const message = `${endBytes - currentSizeBytes} bytes between the disk of ${currentSizeBytes} and its footer at ${endBytes}: Azure refuses the file, which is to have the size of the disk and 512 bytes; readers that go by the size of the file, not by the footer, show a larger disk; convert writes it anew`;
+  return [note('DATA_PADDED', file.path, message, { offset: currentSizeBytes })];
+}
+
+/** Quirk 20: sizes that other systems do not take. */
+function checkSize(path: string, { diskType, currentSizeBytes }: Footer): readonly Finding[] {
+  if (currentSizeBytes % MIB === 0 && (diskType !== 'fixed' || AZURE_MIN_BYTES <= currentSizeBytes)) return [];
+  const message = `a disk of ${currentSizeBytes} bytes: Azure takes whole MiB from 20 MiB on (convert --azure rounds up); Hyper-V and 7-Zip read it`;
+  return [note('SIZE_ODD', path, message)];
 }
 
 async function checkDynamic(
@@ -146,6 +162,14 @@ function checkSpace(
   if (0 < unaligned) {
     const message = `${unaligned} of ${used.length} blocks are not aligned to 4 KiB; compact aligns them`;
     findings.push({ code: 'BLOCK_UNALIGNED', severity: 'note', path: file.path, message, isRepairable: false });
+  }
+  const last = used.at(-1);
+  const dataEnd = last === undefined ? reading.endBytes : last * SECTOR_BYTES + blockSpanBytes(header.blockBytes);
+  const gap = reading.endBytes - dataEnd;
+  const hasRecords = dataEnd <= header.batOffset || header.locators.some(({ offsetBytes }) => dataEnd <= offsetBytes);
+  if (PAGE_BYTES <= gap && !hasRecords) {
+    const message = `${gap} bytes between the last block and the footer: other readers pass over them, compact gives them back`;
+    findings.push(note('DATA_PADDED', file.path, message, { offset: dataEnd }));
   }
   const places = findFreeSpace(table, header, reading.endBytes, reading.footer.headerOffset);
   const leaked = places.length * blockSpanBytes(header.blockBytes);

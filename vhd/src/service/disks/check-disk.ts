@@ -16,7 +16,8 @@ export async function checkDisk(id: string, shared: Shared): Promise<TaskInfo> {
     for (const [done, file] of files.entries()) {
       context.progress(done / files.length, `checking ${file}`);
       const options = { storage, signal: context.signal, policy: { folders: records.folders(record) } };
-      findings.push(...(await checkImage(records.diskPath(record, file), options)));
+      const found = await checkImage(records.diskPath(record, file), options);
+      findings.push(...found.filter(({ code }) => code !== 'PARENTS_UNCHECKED')); // They are, one by one.
     }
     return { findings, isLeafChecked: !isOpen };
   };

@@ -87,11 +87,17 @@ export function decodeFooter(bytes: Uint8Array): Footer {
   if (cookie !== COOKIE && cookie !== POISON_COOKIE) {
     throw new VhdError('FOOTER_COOKIE', `footer starts with ${JSON.stringify(cookie)}, not ${COOKIE}`);
   }
-  if (!isSumRight(bytes)) throw new VhdError('FOOTER_CHECKSUM', 'footer checksum does not match');
+  if (!isSumRight(bytes)) {
+    const stored = viewOf(bytes).getUint32(FOOTER.checksum);
+    throw new VhdError(
+      'FOOTER_CHECKSUM',
+      `footer checksum is ${hex(stored)}, computed ${hex(checksumOf(bytes, FOOTER.checksum))}`,
+    );
+  }
   const view = viewOf(bytes);
   const version = view.getUint32(FOOTER.version);
   if (version >>> 16 !== VERSION_1_0 >>> 16) {
-    throw new VhdError('FOOTER_FIELD', `footer version 0x${version.toString(16)}, need 0x10000`);
+    throw new VhdError('FOOTER_FIELD', `footer version ${hex(version)}, need 0x10000`);
   }
   const diskType = diskTypeOf(view.getUint32(FOOTER.diskType));
   const features = view.getUint32(FOOTER.features);
@@ -225,6 +231,8 @@ function headerOffsetOf(offset: bigint, diskType: DiskType): number | undefined 
     throw new VhdError('FOOTER_FIELD', `header offset ${offset} is beyond 2 TiB`);
   return Number(offset);
 }
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
 
 function latin1(bytes: Uint8Array, offset: number, length: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('latin1');

@@ -79,8 +79,12 @@ export function decodeHeader(bytes: Uint8Array): Header {
   const cookie = latin1(bytes, HEADER.cookie, 8);
   if (cookie !== COOKIE)
     throw new VhdError('HEADER_COOKIE', `dynamic header starts with ${JSON.stringify(cookie)}, not ${COOKIE}`);
-  if (view.getUint32(HEADER.checksum) !== checksumOf(bytes, HEADER.checksum)) {
-    throw new VhdError('HEADER_CHECKSUM', 'dynamic header checksum does not match');
+  const [stored, computed] = [view.getUint32(HEADER.checksum), checksumOf(bytes, HEADER.checksum)];
+  if (stored !== computed) {
+    throw new VhdError(
+      'HEADER_CHECKSUM',
+      `dynamic header checksum is 0x${stored.toString(16)}, computed 0x${computed.toString(16)}`,
+    );
   }
   const version = view.getUint32(HEADER.version);
   if (version >>> 16 !== VERSION_1_0 >>> 16)
