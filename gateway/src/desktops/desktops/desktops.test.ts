@@ -71,7 +71,7 @@ describe('desktops', () => {
     await gateway.assign(ada.userId, mine.id, 'open');
     const { items } = await ada.client.call(listDesktops, {});
     expect(items).toMatchObject([{ id: mine.id, name: 'mine', state: 'running', views: ['display', 'serial'] }]);
-    expect(items[0]?.rights.toSorted()).toEqual(['open', 'see', 'view']);
+    expect(items[0]?.rights.toSorted()).toEqual(['history', 'open', 'see', 'view']);
     expect((await ada.client.call(listVms, {})).items.map((vm) => vm.id)).toEqual([mine.id]);
     expect((await admin.client.call(listDesktops, {})).items).toHaveLength(2);
     const params = { desktopId: other.id };
