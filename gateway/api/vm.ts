@@ -15,6 +15,8 @@ export const VM_LIMITS = {
   disks: 16,
   nics: 8,
   logEntries: 500,
+  /** Of one event, such as `paused`. */
+  logEntriesOfAKind: 50,
   serialLines: 10_000,
 } as const;
 

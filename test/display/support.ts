@@ -225,14 +225,17 @@ export async function startDisplayGateway(
   desktops: Readonly<Record<string, TestDesktop>>,
   options: Partial<Pick<SessionFeatureDeps, 'caps' | 'isTiedToAddress' | 'workers' | 'workerEntry'>> & {
     readonly webFolder?: string;
+    /** Of the gateway's state, to start another on it. */
+    readonly folder?: string;
     /** Every line of the gateway's log, from trace up. */
     readonly onLog?: (line: string) => void;
   } = {},
 ): Promise<DisplayGateway> {
   const known = new Map(Object.entries(desktops));
   const features: SessionFeature[] = [];
-  const { onLog, webFolder } = options;
+  const { onLog, folder, webFolder } = options;
   const gateway = await startTestGateway({
+    ...(folder === undefined ? {} : { folder }),
     ...(onLog === undefined ? {} : { log: openLog({ level: 'trace', destination: { write: onLog } }) }),
     server: webFolder === undefined ? {} : { webFolder },
     features: (edge) => {
@@ -264,6 +267,7 @@ export async function startDisplayGateway(
     },
   });
   const [feature] = features as [SessionFeature];
+  await feature.start();
   atEnd(async () => {
     await feature.close();
     await gateway.close();

@@ -47,7 +47,7 @@ export interface SessionFeature {
   readonly routes: readonly BoundRoute[];
   readonly lookups: { readonly session: ObjectLookup };
   readonly upgrades: readonly UpgradeHandler[];
-  /** Marks what an earlier gateway left open as ended. Once, at the start. */
+  /** Takes up what an earlier gateway left open. Once, at the start. */
   start(): Promise<void>;
   /** Tells every page and closes its socket. */
   close(): Promise<void>;
@@ -77,7 +77,7 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
     routes: sessionRoutes({ roll, admission, sessions, steerings, joins, store, announcer, now }),
     lookups: { session: sessionLookup(roll, store) },
     upgrades: [sessionSocket({ sessions, desktops, consoles, workers, share, audit, log, now })],
-    start: () => store.closeLeftovers(now()),
+    start: () => sessions.takeUp(),
     close: async () => {
       stopRevoking();
       joins.close();

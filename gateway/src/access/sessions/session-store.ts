@@ -6,11 +6,12 @@
 import type { Session as ApiSession } from '../../../api/session.ts';
 import { SessionPolicy } from '../../../api/session.ts';
 import type { Logger } from '../../log.ts';
+import type { Via } from '../../platform/rights/rights.ts';
 import { ManyRows } from '../../platform/store/many-rows.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { SessionRow } from '../../platform/store/tables/sessions.ts';
 import { iso, type TimePlace } from '../../platform/store/time.ts';
-import type { Session } from './session.ts';
+import type { LeftSession, Session, SessionFacts } from './session.ts';
 
 const LIMITS = { writeBehindMs: 500, keptRows: 100_000 } as const;
 
@@ -28,6 +29,7 @@ export class SessionStore {
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet((e) => ({
           address: e.ref('excluded.address'),
+          via: e.ref('excluded.via'),
           state: e.ref('excluded.state'),
           ended_by: e.ref('excluded.ended_by'),
           live_at: e.ref('excluded.live_at'),
@@ -70,9 +72,19 @@ export class SessionStore {
     }
   }
 
-  /** At the start: what a gateway that went without goodbye left open has ended. BOUNDED: old rows go. */
-  async closeLeftovers(now: number): Promise<void> {
+  /**
+   * At the start: what an earlier gateway left open and can be taken up again, oldest first. What was never opened, or
+   * cannot be, has ended. BOUNDED: old rows go.
+   */
+  async takeLeftovers(now: number): Promise<LeftSession[]> {
     const { db } = this.#store;
+    const open = await db
+      .selectFrom('sessions')
+      .selectAll()
+      .where('state', '!=', 'ended')
+      .orderBy('created_at')
+      .execute();
+    const left = open.flatMap((row) => leftSession(row) ?? []);
     await db
       .updateTable('sessions')
       .set({ state: 'ended', ended_by: 'gateway-stopped', ended_at: now })
@@ -86,6 +98,7 @@ export class SessionStore {
       .limit(1)
       .executeTakeFirst();
     if (oldest !== undefined) await db.deleteFrom('sessions').where('created_at', '<=', oldest.created_at).execute();
+    return left;
   }
 
   async get(id: string): Promise<ApiSession | undefined> {
@@ -121,6 +134,8 @@ function rowOf(session: Session): SessionRow {
     mode: facts.mode,
     joined_id: facts.joinedId,
     address: session.address,
+    via: JSON.stringify(session.via),
+    is_by_consent: facts.isByConsent ? 1 : 0,
     policy: JSON.stringify(facts.policy),
     state: session.phase.state,
     ended_by: session.end,
@@ -130,6 +145,26 @@ function rowOf(session: Session): SessionRow {
     bytes_in: session.bytesIn,
     bytes_out: session.bytesOut,
   };
+}
+
+/** Undefined: an earlier gateway wrote too little of it, or it was never live. */
+function leftSession(row: SessionRow): LeftSession | undefined {
+  if (row.via === null || row.live_at === null) return undefined;
+  const facts = {
+    id: row.id,
+    desktopId: row.desktop_id,
+    desktopName: row.desktop_name,
+    kind: row.kind as SessionFacts['kind'],
+    userId: row.user_id,
+    userName: row.user_name,
+    mode: row.mode as SessionFacts['mode'],
+    joinedId: row.joined_id,
+    isByConsent: row.is_by_consent === 1,
+    createdAt: row.created_at,
+    policy: SessionPolicy.parse(JSON.parse(row.policy)),
+  };
+  const { bytes_in: bytesIn, bytes_out: bytesOut, address } = row;
+  return { facts, via: JSON.parse(row.via) as Via, liveAt: row.live_at, address, bytesIn, bytesOut };
 }
 
 function toApi(row: SessionRow): ApiSession {

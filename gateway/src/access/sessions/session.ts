@@ -22,6 +22,16 @@ export interface SessionFacts {
   readonly policy: SessionPolicy;
 }
 
+/** What an earlier gateway left: a session whose user may come back to it. */
+export interface LeftSession {
+  readonly facts: SessionFacts;
+  readonly via: Via;
+  readonly liveAt: number;
+  readonly address: string | null;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 export class Session {
   readonly facts: SessionFacts;
   #phase: Phase;
@@ -49,6 +59,19 @@ export class Session {
     this.#phase = { state: 'waiting', until };
     this.isDriving = facts.mode === 'control';
     this.lastInputAt = facts.createdAt;
+  }
+
+  /** Parked, as if its socket had just gone. */
+  static takenUp(left: LeftSession, now: number): Session {
+    const session = new Session(left.facts, left.via, now);
+    session.#phase = { state: 'parked', until: now + left.facts.policy.graceMs, why: 'gateway-stopped' };
+    session.liveAt = left.liveAt;
+    session.address = left.address;
+    session.lastInputAt = now;
+    session.hasTicket = false;
+    session.#bytesIn = left.bytesIn;
+    session.#bytesOut = left.bytesOut;
+    return session;
   }
 
   get id(): string {

@@ -10,7 +10,7 @@ import type { Grant, TicketBox } from '../tickets/ticket-box.ts';
 import type { Announcer } from './announcer.ts';
 import type { AuditLines } from './audit-lines.ts';
 import type { Roll } from './roll.ts';
-import type { Session } from './session.ts';
+import { Session } from './session.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Steerings } from './steerings.ts';
 
@@ -49,6 +49,7 @@ const CLOSE_FOR: Readonly<Record<SessionEnd, SessionCloseName>> = {
 
 export class Sessions {
   readonly #deps: SessionsDeps;
+  #isClosed = false;
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps;
@@ -210,6 +211,7 @@ export class Sessions {
 
   /** One timer per session, at or before what time brings next: one that is early looks again, which is cheaper than a new one. */
   #arm(session: Session): void {
+    if (this.#isClosed) return;
     const due = session.due();
     if (due === undefined || (session.alarm !== undefined && session.alarm.at <= due.at)) return;
     clearTimeout(session.alarm?.timer);
@@ -243,9 +245,33 @@ export class Sessions {
     this.#deps.audit.write(entry);
   }
 
-  /** Every socket is told that the gateway goes; VMs run on (OUTLIVE). */
+  /** What an earlier gateway left is waited for, as after a dropped connection. Once, at the start. */
+  async takeUp(): Promise<void> {
+    const now = this.#deps.now();
+    const left = await this.#deps.store.takeLeftovers(now);
+    for (const one of left.toSorted((a, b) => Number(a.facts.joinedId !== null) - Number(b.facts.joinedId !== null))) {
+      const { joinedId } = one.facts;
+      // Who joined somebody is not alone there now.
+      if (joinedId !== null && this.#deps.roll.get(joinedId) === undefined) continue;
+      this.add(Session.takenUp(one, now));
+    }
+  }
+
+  /** Every socket is told that the gateway goes; who was in a session finds it again in the next. VMs run on (OUTLIVE). */
   async close(): Promise<void> {
-    for (const session of this.#deps.roll.all()) this.end(session, 'gateway-stopped');
+    this.#isClosed = true;
+    for (const session of this.#deps.roll.all()) {
+      clearTimeout(session.alarm?.timer);
+      if (session.liveAt === null) {
+        this.end(session, 'gateway-stopped');
+        continue;
+      }
+      const conduit = this.#disconnect(session);
+      session.apply({ kind: 'lost', at: this.#deps.now(), why: 'gateway-stopped' });
+      this.#deps.store.save(session);
+      conduit?.close(SESSION_CLOSE.GOING_AWAY, 'going-away');
+      this.#audit(session, 'session.park', { end: 'gateway-stopped' });
+    }
     await Promise.all([this.#deps.store.flush(), this.#deps.audit.flush()]);
   }
 }

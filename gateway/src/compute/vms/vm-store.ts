@@ -58,7 +58,7 @@ export class VmStore {
 
   /** All of them, or those of one host. */
   async all(hostId?: string): Promise<StoredVm[]> {
-    let wanted = this.#db.selectFrom('vms').selectAll();
+    let wanted = this.#withRules();
     if (hostId !== undefined) wanted = wanted.where('host_id', '=', hostId);
     const rows = await wanted.execute();
     const disks = await this.#db.selectFrom('vm_disks').selectAll().orderBy('device_id').execute();
@@ -66,8 +66,17 @@ export class VmStore {
     return rows.map((row) => storedOf(row, byVm.get(row.id) ?? []));
   }
 
+  /** A VM's session rules are those of its desktop. */
+  #withRules() {
+    return this.#db
+      .selectFrom('vms')
+      .leftJoin('desktops', 'desktops.vm_id', 'vms.id')
+      .selectAll('vms')
+      .select('desktops.policy as session_rules');
+  }
+
   async get(id: string): Promise<StoredVm | undefined> {
-    const row = await this.#db.selectFrom('vms').selectAll().where('id', '=', id).executeTakeFirst();
+    const row = await this.#withRules().where('vms.id', '=', id).executeTakeFirst();
     if (row === undefined) return undefined;
     const disks = await this.#db
       .selectFrom('vm_disks')
@@ -136,7 +145,6 @@ export class VmStore {
           deleting: null,
           hardware: JSON.stringify(vm.hardware),
           cd_image_id: vm.cdImageId,
-          session_rules: JSON.stringify(vm.sessionRules),
           generation: 1,
           revision: 1,
           created_at: at,
@@ -144,6 +152,12 @@ export class VmStore {
         })
         .execute()
         .catch(uniqueOr(`there is a VM ${vm.name} already`));
+      // Its desktop comes and goes with it, and has its id.
+      const policy = JSON.stringify(vm.sessionRules);
+      await trx
+        .insertInto('desktops')
+        .values({ id: vm.id, kind: 'vm', vm_id: vm.id, policy, created_at: at })
+        .execute();
       await this.#setDisks(trx, vm.id, [], disks);
     });
     return await this.require(vm.id);
@@ -158,6 +172,10 @@ export class VmStore {
         const before = await trx.selectFrom('vm_disks').selectAll().where('vm_id', '=', id).execute();
         await this.#setDisks(trx, id, before, change.disks);
       }
+      if (change.sessionRules !== undefined) {
+        const policy = JSON.stringify(change.sessionRules);
+        await trx.updateTable('desktops').set({ policy }).where('vm_id', '=', id).execute();
+      }
       const isSpecChange = [change.name, change.hardware, change.disks, change.cdImageId].some(
         (part) => part !== undefined,
       );
@@ -168,7 +186,6 @@ export class VmStore {
           description: change.description ?? row.description,
           hardware: change.hardware === undefined ? row.hardware : JSON.stringify(change.hardware),
           cd_image_id: change.cdImageId === undefined ? row.cd_image_id : change.cdImageId,
-          session_rules: change.sessionRules === undefined ? row.session_rules : JSON.stringify(change.sessionRules),
           generation: row.generation + (isSpecChange ? 1 : 0),
           revision: row.revision + 1,
           updated_at: this.#now(),
@@ -206,6 +223,7 @@ export class VmStore {
         .insertInto('vm_log')
         .values({ vm_id: id, seq, at: this.#now(), level, event, message: message.slice(0, 2000) })
         .execute();
+      await this.#thinOut(trx, id, event);
       // BOUNDED: the newest entries of each VM.
       await trx
         .deleteFrom('vm_log')
@@ -213,6 +231,26 @@ export class VmStore {
         .where('seq', '<=', seq - VM_LIMITS.logEntries)
         .execute();
     });
+  }
+
+  /** What repeats (paused, resumed, paused …) pushes out its own kind, and not the rest of a VM's history. */
+  async #thinOut(trx: Transaction<Database>, id: string, event: string): Promise<void> {
+    const last = await trx
+      .selectFrom('vm_log')
+      .select('seq')
+      .where('vm_id', '=', id)
+      .where('event', '=', event)
+      .orderBy('seq', 'desc')
+      .offset(VM_LIMITS.logEntriesOfAKind)
+      .limit(1)
+      .executeTakeFirst();
+    if (last === undefined) return;
+    await trx
+      .deleteFrom('vm_log')
+      .where('vm_id', '=', id)
+      .where('event', '=', event)
+      .where('seq', '<=', last.seq)
+      .execute();
   }
 
   async readLog(id: string): Promise<VmLogEntry[]> {
@@ -288,7 +326,7 @@ function groupDisks(disks: readonly VmDiskRow[]): Map<string, VmDiskRow[]> {
   return byVm;
 }
 
-function storedOf(row: VmRow, disks: readonly VmDiskRow[]): StoredVm {
+function storedOf(row: VmRow & { readonly session_rules: string | null }, disks: readonly VmDiskRow[]): StoredVm {
   return {
     id: row.id,
     name: row.name,
@@ -301,7 +339,7 @@ function storedOf(row: VmRow, disks: readonly VmDiskRow[]): StoredVm {
     hardware: JSON.parse(row.hardware) as VmHardware,
     disks: disks.map((disk) => ({ diskId: disk.disk_id, deviceId: disk.device_id, bus: disk.bus as VmDisk['bus'] })),
     cdImageId: row.cd_image_id,
-    sessionRules: JSON.parse(row.session_rules) as SessionRules,
+    sessionRules: JSON.parse(row.session_rules ?? '{}') as SessionRules,
     generation: row.generation,
     revision: row.revision,
     createdAt: row.created_at,

@@ -24,6 +24,8 @@ export interface TestGatewayOptions {
     readonly upgrades?: readonly UpgradeHandler[];
   };
   readonly env?: Readonly<Record<string, string>>;
+  /** Of an earlier one, which it stays with; else one of its own, which goes. */
+  readonly folder?: string;
   readonly now?: () => number;
   readonly auth?: Partial<AuthOptions>;
   readonly log?: Logger;
@@ -61,7 +63,7 @@ export interface TestGateway extends TestEdge {
 const CHEAP = { logN: 4, r: 1, p: 1 } as const;
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'oriel-gateway-'));
+  const folder = options.folder ?? mkdtempSync(path.join(tmpdir(), 'oriel-gateway-'));
   const now = options.now ?? Date.now;
   const log = options.log ?? openLog({ level: 'silent' });
   const config = parseConfig({ ORIEL_DATA: folder, ORIEL_LISTEN: '127.0.0.1:0', ...options.env });
@@ -75,7 +77,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     auth.close();
     await audit.close();
     await store.close();
-    rmSync(folder, { recursive: true, force: true });
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
   };
   const server = await listen({
     config,

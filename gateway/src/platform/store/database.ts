@@ -2,6 +2,7 @@
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
 import type { CheckpointTables } from './tables/checkpoints.ts';
+import type { DesktopTables } from './tables/desktops.ts';
 import type { HostTables } from './tables/hosts.ts';
 import type { SessionTables } from './tables/sessions.ts';
 import type { StorageTables } from './tables/storages.ts';
@@ -15,5 +16,6 @@ export interface Database
     VmTables,
     TaskTables,
     SessionTables,
+    DesktopTables,
     StorageTables,
     CheckpointTables {}

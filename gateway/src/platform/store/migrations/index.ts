@@ -10,6 +10,7 @@ import { whoCausedIt } from './0004-who-caused-it.ts';
 import { vms } from './0100-vms.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
+import { desktops } from './0202-desktops.ts';
 import { storages } from './0300-storages.ts';
 import { checkpoints } from './0301-checkpoints.ts';
 import type { StoreMigration } from './migration.ts';
@@ -22,6 +23,7 @@ export const migrations: readonly StoreMigration[] = [
   vms,
   sessions,
   sessionRules,
+  desktops,
   storages,
   checkpoints,
 ];

@@ -13,6 +13,9 @@ export interface SessionRow {
   mode: string;
   joined_id: string | null;
   address: string | null;
+  /** JSON: Via, the sign-in that it was opened with; null in rows of an earlier gateway. */
+  via: string | null;
+  is_by_consent: number | null;
   /** JSON: SessionPolicy. */
   policy: string;
   state: string;

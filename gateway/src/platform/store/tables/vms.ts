@@ -19,8 +19,6 @@ export interface VmRow {
   /** JSON: VmHardware. */
   hardware: string;
   cd_image_id: string | null;
-  /** JSON: SessionRules. */
-  session_rules: string;
   /** Goes up with each change that the host must hear of. */
   generation: number;
   /** Goes up with each change. */
