@@ -117,7 +117,7 @@ const HOUSES: readonly House[] = [
       ['storage/library'],
       ['access/tickets', 'access/policies'],
       ['access/sessions'],
-      ['access/targets', 'access/doors'],
+      ['access/doors'],
       ['access'],
       ['demo', 'edge/api', 'edge/local'],
       ['edge/http'],

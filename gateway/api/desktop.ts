@@ -9,10 +9,14 @@ import { VmState } from './vm.ts';
 export const DesktopView = z.enum(['display', 'serial']);
 export type DesktopView = z.infer<typeof DesktopView>;
 
+/** What stands behind a desktop. */
+export const DesktopKind = z.enum(['vm']);
+export type DesktopKind = z.infer<typeof DesktopKind>;
+
 export const Desktop = z.object({
-  /** The id of the VM. */
+  /** Of kind `vm`: that of the VM. */
   id: z.string(),
-  kind: z.literal('vm'),
+  kind: DesktopKind,
   name: z.string(),
   description: z.string(),
   state: VmState,

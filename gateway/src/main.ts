@@ -12,7 +12,9 @@ import { FakeHost, fakeDriver, qemuDriver } from '@oriel/hosts';
 import { connectDiskService, type DiskServiceClient, startDiskService } from '@oriel/vhd';
 import { Registry } from 'prom-client';
 import { sessionFeature } from './access/feature.ts';
-import { desktopPort } from './access/targets/vm-target.ts';
+import { Policies } from './access/policies/policies.ts';
+import { policyRoutes } from './access/policies/routes.ts';
+import { desktopPort } from './access/sessions/desktop-port.ts';
 import { CheckpointStore } from './compute/checkpoints/checkpoint-store.ts';
 import { Checkpoints } from './compute/checkpoints/checkpoints.ts';
 import { checkpointRoutes } from './compute/checkpoints/routes.ts';
@@ -24,9 +26,11 @@ import { Vms } from './compute/vms/vms.ts';
 import { type Config, parseConfig } from './config.ts';
 import { demoKind, makeDemo } from './demo/demo.ts';
 import { linuxDemo, linuxDemoKind } from './demo/demo-linux.ts';
+import { DesktopStore } from './desktops/desktops/desktop-store.ts';
 import { Desktops, desktopLookup } from './desktops/desktops/desktops.ts';
 import { desktopRoutes } from './desktops/desktops/routes.ts';
 import { Thumbnails } from './desktops/desktops/thumbnails.ts';
+import { vmTarget } from './desktops/desktops/vm-target.ts';
 import { listen } from './edge/http/server.ts';
 import { serveAdmin } from './edge/local/admin-socket.ts';
 import { StartError } from './errors.ts';
@@ -204,7 +208,11 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     disks: new StoredCheckpointDisks(storages, vmDisks),
     tasks,
   });
-  const desktops = new Desktops({ vms, hub: events });
+  const desktops = new Desktops({
+    store: new DesktopStore(store.db),
+    targets: { vm: vmTarget(vms, hosts) },
+    hub: events,
+  });
   cleanup.add(() => desktops.close());
   const work = diskWork({
     storages,
@@ -219,6 +227,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   tasks.register(demo);
   const linux = linuxDemoKind({ storages, library, vms, cacheFolder: given.cacheFolder });
   tasks.register(linux);
+  const policies = new Policies(store.db, now);
   const sessions = sessionFeature({
     auth,
     audit,
@@ -226,14 +235,14 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     store,
     log,
     now,
-    desktops: desktopPort(vms, hosts),
+    desktops: desktopPort(desktops, policies),
     workers: config.relayWorkers,
   });
   const registry = new Registry();
   const monitor = new Monitor({ hosts, vms, registry, log });
   cleanup.add(() => monitor.close());
 
-  const thumbnails = new Thumbnails(hosts, now);
+  const thumbnails = new Thumbnails(desktops, now);
   vms.subscribe((desktopId, view) => {
     if (view === undefined) thumbnails.forget(desktopId);
   });
@@ -253,7 +262,8 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...hostRoutes(hosts),
       ...vmRoutes(vms),
       ...checkpointRoutes(checkpoints),
-      ...desktopRoutes(desktops, thumbnails, vms),
+      ...desktopRoutes(desktops, thumbnails),
+      ...policyRoutes(policies),
       ...diskRoutes(library, work),
       ...storageRoutes(storages, sweeper),
       ...taskRoutes(tasks, taskStore),
@@ -261,7 +271,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     ],
     lookups: {
       ...authLookups(auth),
-      desktop: desktopLookup(vms),
+      desktop: desktopLookup(desktops),
       task: taskLookup(tasks, taskStore),
       ...sessions.lookups,
     },

@@ -47,7 +47,7 @@ export class Admission {
     }
     const own = want.takeUp === true ? this.#ownSession(principal, desktopId, want) : undefined;
     if (own !== undefined) return await this.resume(principal, own.id, address);
-    const desktop = await this.#describe(desktopId, want.kind);
+    const desktop = await this.#describe(desktopId, want.kind, principal);
     this.#makeRoom(principal.userId, desktopId);
     const now = this.#deps.now();
     const facts = {
@@ -86,7 +86,7 @@ export class Admission {
     if (session.facts.userId !== principal.userId) throw new GatewayError('NOT_FOUND', `there is no session ${id}`);
     if (session.isEnded) throw new GatewayError('GONE', `session ${id} has ended`);
     if (!mayStay(session, principal)) throw new GatewayError('FORBIDDEN', 'the right to this desktop was taken away');
-    await this.#describe(session.facts.desktopId, session.facts.kind);
+    await this.#describe(session.facts.desktopId, session.facts.kind, principal);
     const ticket = this.#issue(session, principal, address);
     this.#deps.sessions.waitFor(session, this.#deps.now() + TICKET_LIMITS.lifeMs);
     return ticket;
@@ -99,8 +99,8 @@ export class Admission {
     if (room.kind === 'instead-of') sessions.end(roll.require(room.id), 'made-room');
   }
 
-  async #describe(desktopId: string, kind: SessionKind): Promise<DesktopFacts> {
-    const desktop = await this.#deps.desktops.describe(desktopId);
+  async #describe(desktopId: string, kind: SessionKind, principal: Principal): Promise<DesktopFacts> {
+    const desktop = await this.#deps.desktops.describe(desktopId, principal);
     if (desktop === undefined) throw new GatewayError('NOT_FOUND', `there is no desktop ${desktopId}`);
     if (!desktop.kinds.includes(kind))
       throw new GatewayError('NOT_SUPPORTED', `desktop ${desktop.name} has no ${kind}`);

@@ -10,9 +10,11 @@ import { Vms } from '../../compute/vms/vms.ts';
 import { startTestGateway, type TestGateway, type TestPerson } from '../../edge/testing/gateway.ts';
 import { TaskStore } from '../../platform/tasks/task-store.ts';
 import { Tasks } from '../../platform/tasks/tasks.ts';
+import { DesktopStore } from './desktop-store.ts';
 import { Desktops, desktopLookup } from './desktops.ts';
 import { desktopRoutes } from './routes.ts';
 import { Thumbnails } from './thumbnails.ts';
+import { vmTarget } from './vm-target.ts';
 
 let gateway: TestGateway;
 let hosts: Hosts;
@@ -32,10 +34,14 @@ beforeEach(async () => {
       const noDisks = undefined as never; // No VM of this test has a disk.
       const tasks = new Tasks({ store: new TaskStore(store.db), hub: events, log, now });
       vms = new Vms({ store: new VmStore(store.db, now), hosts, disks: noDisks, tasks, hub: events, log, now });
-      desktops = new Desktops({ vms, hub: events });
+      desktops = new Desktops({
+        store: new DesktopStore(store.db),
+        targets: { vm: vmTarget(vms, hosts) },
+        hub: events,
+      });
       return {
-        routes: [...vmRoutes(vms), ...desktopRoutes(desktops, new Thumbnails(hosts, now), vms)],
-        lookups: { desktop: desktopLookup(vms) },
+        routes: [...vmRoutes(vms), ...desktopRoutes(desktops, new Thumbnails(desktops, now))],
+        lookups: { desktop: desktopLookup(desktops) },
       };
     },
   });
@@ -93,6 +99,17 @@ describe('desktops', () => {
   });
 });
 
+test('a desktop has a row of its own, which comes and goes with its VM', async () => {
+  const { id } = await running('mine');
+  const rows = () => gateway.store.db.selectFrom('desktops').select(['id', 'kind', 'vm_id']).execute();
+  expect(await rows()).toEqual([{ id, kind: 'vm', vm_id: id }]);
+  await gateway.store.db.deleteFrom('vms').where('id', '=', id).execute();
+  expect(await rows()).toEqual([]);
+  await expect(admin.client.call(getDesktop, { params: { desktopId: id } })).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+  });
+});
+
 describe('thumbnails', () => {
   test('are PNGs with an ETag, and 304 while the picture is the same', async () => {
     const { id } = await running('mine');
@@ -125,6 +142,16 @@ describe('thumbnails', () => {
     await thumbnail(admin, id);
     expect(captures).toBe(2);
     fake.enter = enter;
+  });
+
+  // Seen to fail with the right `see` on the route: who makes backups watched the screens.
+  test('S44: who may only see that it is there is shown no picture', async () => {
+    const { id } = await running('mine');
+    const keeper = await gateway.person('keeper', 'backup');
+    await gateway.assign(ada.userId, id, 'view');
+    expect((await thumbnail(keeper, id)).status).toBe(403);
+    expect(await keeper.client.call(getDesktop, { params: { desktopId: id } })).toMatchObject({ thumbnailUrl: null });
+    expect((await thumbnail(ada, id)).status).toBe(200);
   });
 
   test('of a desktop that is off are refused', async () => {

@@ -1,73 +1,111 @@
-/** Desktops: what a person may open. Today each VM is one; the list asks auth what its reader may do with it. */
-import { type Desktop, LIVE_TOPICS } from '../../../api/desktop.ts';
+/** Desktops: what a person may open, whatever stands behind it. The list asks what its reader may do with each. */
+import type { DisplayEndpoint } from '@oriel/hosts';
+import { type Desktop, type DesktopView, LIVE_TOPICS } from '../../../api/desktop.ts';
 import { DESKTOP_RIGHTS } from '../../../api/rights.ts';
-import { isOn, type Vm } from '../../../api/vm.ts';
-import type { Vms } from '../../compute/vms/vms.ts';
+import { GatewayError } from '../../errors.ts';
 import type { ObjectLookup } from '../../platform/api/bind.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import { type Principal, rightsOn } from '../../platform/rights/rights.ts';
+import type { DesktopStore } from './desktop-store.ts';
+import type { StoredDesktop, TargetFacts, Targets } from './target.ts';
 
 export interface DesktopsOptions {
-  readonly vms: Vms;
+  readonly store: DesktopStore;
+  readonly targets: Targets;
   readonly hub: EventHub;
 }
 
 export class Desktops {
   readonly #options: DesktopsOptions;
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: readonly (() => void)[];
 
   constructor(options: DesktopsOptions) {
     this.#options = options;
-    this.#unsubscribe = options.vms.subscribe((id, vm) => {
-      const event = vm === undefined ? { kind: 'removed', id } : { kind: 'changed', id, data: this.#desktopOf(vm, []) };
-      options.hub.publish(LIVE_TOPICS.desktop, event, { desktopId: id });
-    });
+    const { targets, hub } = options;
+    this.#unsubscribe = Object.values(targets).map((target) =>
+      target.subscribe((id, facts) => {
+        if (facts === undefined) return hub.publish(LIVE_TOPICS.desktop, { kind: 'removed', id }, { desktopId: id });
+        // An event tells of what everybody who may see it may know; pictures and rights are asked for.
+        const data = desktopOf({ id, kind: 'vm', vmId: id }, facts, []);
+        hub.publish(LIVE_TOPICS.desktop, { kind: 'changed', id, data }, { desktopId: id });
+      }),
+    );
   }
 
   close(): void {
-    this.#unsubscribe();
+    for (const end of this.#unsubscribe) end();
+  }
+
+  async has(id: string): Promise<boolean> {
+    return await this.#options.store.has(id);
   }
 
   /** What the principal may see, each with the rights they hold on it. */
   async list(principal: Principal): Promise<Desktop[]> {
-    const all = await this.#options.vms.list();
-    return all.flatMap((vm) => {
-      const desktop = this.#desktopFor(principal, vm);
-      return desktop.rights.includes('see') ? [desktop] : [];
-    });
+    const { store, targets } = this.#options;
+    const seen = (await store.all()).filter(({ id }) => rightsOn(principal, id).has('see'));
+    const lists = await Promise.all(
+      Object.entries(targets).map(async ([kind, target]) => {
+        const some = seen.filter((desktop) => desktop.kind === kind);
+        const facts = await target.describeAll(some);
+        return some.flatMap((desktop) => {
+          const of = facts.get(desktop.id);
+          return of === undefined ? [] : [desktopFor(principal, desktop, of)];
+        });
+      }),
+    );
+    return lists.flat();
   }
 
   async get(principal: Principal, id: string): Promise<Desktop> {
-    return this.#desktopFor(principal, await this.#options.vms.get(id));
+    const desktop = await this.#require(id);
+    return desktopFor(principal, desktop, await this.#facts(desktop));
   }
 
-  #desktopFor(principal: Principal, vm: Vm): Desktop {
-    const held = rightsOn(principal, vm.id);
-    const desktop = this.#desktopOf(
-      vm,
-      DESKTOP_RIGHTS.filter((right) => held.has(right)),
-    );
-    return held.has('view') ? desktop : { ...desktop, thumbnailUrl: null };
+  /** Undefined: there is none, or what stood behind it has gone. */
+  async describe(id: string): Promise<TargetFacts | undefined> {
+    const desktop = await this.#options.store.get(id);
+    return desktop && (await this.#options.targets[desktop.kind].describe(desktop));
   }
 
-  #desktopOf(vm: Vm, rights: Desktop['rights']): Desktop {
-    const hasScreen = vm.hardware.video !== 'none';
-    return {
-      id: vm.id,
-      kind: 'vm',
-      name: vm.name,
-      description: vm.description,
-      state: vm.state,
-      reason: vm.reason,
-      views: hasScreen ? ['display', 'serial'] : ['serial'],
-      hasClipboard: vm.hasClipboard,
-      rights,
-      thumbnailUrl: hasScreen && isOn(vm) ? `/api/v1/desktops/${vm.id}/thumbnail` : null,
-    };
+  async dial(id: string, view: DesktopView): Promise<DisplayEndpoint> {
+    const desktop = await this.#require(id);
+    return await this.#options.targets[desktop.kind].dial(desktop, view);
+  }
+
+  /** As Target.picture; CONFLICT where it does not run. */
+  async picture(id: string, options: { readonly maxAgeMs: number; readonly signal: AbortSignal }): Promise<Uint8Array> {
+    const desktop = await this.#require(id);
+    return await this.#options.targets[desktop.kind].picture(desktop, options);
+  }
+
+  async #require(id: string): Promise<StoredDesktop> {
+    const desktop = await this.#options.store.get(id);
+    if (desktop === undefined) throw new GatewayError('NOT_FOUND', `there is no desktop ${id}`);
+    return desktop;
+  }
+
+  async #facts(desktop: StoredDesktop): Promise<TargetFacts> {
+    const facts = await this.#options.targets[desktop.kind].describe(desktop);
+    if (facts === undefined) throw new GatewayError('NOT_FOUND', `there is no desktop ${desktop.id}`);
+    return facts;
   }
 }
 
-/** Every VM is its own desktop, so the facts that access is decided on are its id. */
-export function desktopLookup(vms: Vms): ObjectLookup {
-  return async (id) => ((await vms.has(id)) ? { desktopId: id } : undefined);
+function desktopFor(principal: Principal, stored: StoredDesktop, facts: TargetFacts): Desktop {
+  const held = rightsOn(principal, stored.id);
+  const rights = DESKTOP_RIGHTS.filter((right) => held.has(right));
+  const desktop = desktopOf(stored, facts, rights);
+  return held.has('view') ? desktop : { ...desktop, thumbnailUrl: null };
+}
+
+function desktopOf({ id, kind }: StoredDesktop, facts: TargetFacts, rights: Desktop['rights']): Desktop {
+  const { isOn, views, ...shown } = facts;
+  const hasPicture = isOn && views.includes('display');
+  return { id, kind, ...shown, views, rights, thumbnailUrl: hasPicture ? `/api/v1/desktops/${id}/thumbnail` : null };
+}
+
+/** Access to a desktop is decided on its id: assignments name it. */
+export function desktopLookup(desktops: Pick<Desktops, 'has'>): ObjectLookup {
+  return async (id) => ((await desktops.has(id)) ? { desktopId: id } : undefined);
 }

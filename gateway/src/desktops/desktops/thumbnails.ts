@@ -3,10 +3,8 @@
  * people look; so many captures at once in all; so many pictures kept.
  */
 import { createHash } from 'node:crypto';
-import type { VmId } from '@oriel/hosts';
-import type { Vm } from '../../../api/vm.ts';
-import type { Hosts } from '../../compute/hosts/hosts.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Desktops } from './desktops.ts';
 
 export const THUMBNAILS = { maxAgeMs: 2_000, capturesAtOnce: 4, kept: 500, waitMs: 5_000 } as const;
 
@@ -17,45 +15,43 @@ export interface Thumbnail {
 }
 
 export class Thumbnails {
-  readonly #hosts: Hosts;
+  readonly #desktops: Pick<Desktops, 'picture'>;
   readonly #now: () => number;
   /** In order of use: the first is the one used longest ago. */
   readonly #kept = new Map<string, Thumbnail>();
   readonly #capturing = new Map<string, Promise<Thumbnail>>();
 
-  constructor(hosts: Hosts, now: () => number) {
-    this.#hosts = hosts;
+  constructor(desktops: Pick<Desktops, 'picture'>, now: () => number) {
+    this.#desktops = desktops;
     this.#now = now;
   }
 
-  async of(vm: Vm): Promise<Thumbnail> {
-    const kept = this.#kept.get(vm.id);
+  async of(desktopId: string): Promise<Thumbnail> {
+    const kept = this.#kept.get(desktopId);
     if (kept !== undefined && this.#now() - kept.takenAt < THUMBNAILS.maxAgeMs) return kept;
-    const capturing = this.#capturing.get(vm.id);
+    const capturing = this.#capturing.get(desktopId);
     if (capturing !== undefined) return await capturing;
     if (THUMBNAILS.capturesAtOnce <= this.#capturing.size) {
       // An older picture now is better than a newer one later.
       if (kept !== undefined) return kept;
       throw new GatewayError('TOO_MANY', 'too many screens are being captured', { retryAfterSeconds: 1 });
     }
-    const capture = this.#capture(vm).finally(() => this.#capturing.delete(vm.id));
-    this.#capturing.set(vm.id, capture);
+    const capture = this.#capture(desktopId).finally(() => this.#capturing.delete(desktopId));
+    this.#capturing.set(desktopId, capture);
     return await capture;
   }
 
-  forget(vmId: string): void {
-    this.#kept.delete(vmId);
+  forget(desktopId: string): void {
+    this.#kept.delete(desktopId);
   }
 
-  async #capture(vm: Vm): Promise<Thumbnail> {
-    const { screen } = this.#hosts.requireDriver(vm.hostId);
-    if (screen === undefined) throw new GatewayError('NOT_SUPPORTED', 'this host cannot take pictures of screens');
+  async #capture(desktopId: string): Promise<Thumbnail> {
     const signal = AbortSignal.timeout(THUMBNAILS.waitMs);
-    const shot = await screen.shot(vm.id as VmId, { maxAgeMs: THUMBNAILS.maxAgeMs, signal });
-    const etag = createHash('sha256').update(shot.png).digest('base64url').slice(0, 22);
-    const thumbnail = { png: shot.png, etag, takenAt: this.#now() };
-    this.#kept.delete(vm.id);
-    this.#kept.set(vm.id, thumbnail);
+    const png = await this.#desktops.picture(desktopId, { maxAgeMs: THUMBNAILS.maxAgeMs, signal });
+    const etag = createHash('sha256').update(png).digest('base64url').slice(0, 22);
+    const thumbnail = { png, etag, takenAt: this.#now() };
+    this.#kept.delete(desktopId);
+    this.#kept.set(desktopId, thumbnail);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= THUMBNAILS.kept) break;
       this.#kept.delete(oldest);
