@@ -33,6 +33,7 @@ const GROUPS: Readonly<Record<string, Load>> = {
   user: async ({ cli }) => (await import('./api-verbs/people.ts')).userCommand(cli),
   group: async ({ cli }) => (await import('./api-verbs/people.ts')).groupCommand(cli),
   assign: async ({ cli }) => (await import('./api-verbs/people.ts')).assignCommand(cli),
+  policy: async ({ cli }) => (await import('./api-verbs/policy.ts')).policyCommand(cli),
   audit: async ({ cli }) => (await import('./api-verbs/audit.ts')).auditCommand(cli),
   admin: async ({ cli }) => (await import('./local-verbs/admin.ts')).adminCommand(cli),
   login: async ({ cli }) => (await import('./api-verbs/login.ts')).loginCommand(cli),
