@@ -19,6 +19,7 @@ export const packages = {
   ],
   test: [
     { name: 'chromium', probe: '/usr/bin/chromium', why: 'the browser of the end-to-end tests' },
+    { name: 'systemd', probe: '/usr/bin/systemd-analyze', why: 'rates the units' },
     { name: 'bubblewrap', probe: '/usr/bin/bwrap', why: 'the room of foreign tools' },
     { name: 'nasm', probe: '/usr/bin/nasm', why: 'assembles the toy guest to compare it' },
     { name: 'swtpm', probe: '/usr/bin/swtpm', why: 'the TPM of VMs that have one' },

@@ -7,6 +7,10 @@ export interface StartTerminal {
   err(text: string): void;
 }
 
+const AS_ROOT = `WARNING: Oriel runs as root, and so do its VMs and its disk service, though without the capabilities of root.
+Give them an account of their own: oriel service install --start
+`;
+
 /** Runs until a signal. Gives the exit status. */
 export async function runGateway(options: StartOptions, terminal: StartTerminal): Promise<number> {
   const stopped = untilSignal();
@@ -24,6 +28,7 @@ export async function runGateway(options: StartOptions, terminal: StartTerminal)
     terminal.out('Sign in as the first admin with this link; it works once:\n');
     terminal.out(`${gateway.link}\n`);
   }
+  if (process.getuid?.() === 0) terminal.err(AS_ROOT);
   terminal.out('Ctrl-C stops the gateway; VMs run on\n');
   await stopped;
   terminal.out('\nstopping the gateway\n');

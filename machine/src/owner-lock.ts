@@ -115,9 +115,16 @@ async function refuseLiving(file: string, holder: Holder | undefined): Promise<v
   const verdict = holder === undefined ? 'dead' : await verdictOn(file, holder);
   if (holder === undefined || verdict === 'dead') return;
   const advice = verdict === 'unknown' ? `; if that process is gone for certain, remove ${file}` : '';
-  throw new MachineError('HELD', `held by process ${holder.pid} on ${holder.host} since ${holder.since}${advice}`, {
-    cause: holder,
-  });
+  const note = Object.values(holder.note)
+    .map((value) => `, ${value}`)
+    .join('');
+  throw new MachineError(
+    'HELD',
+    `held by process ${holder.pid} on ${holder.host} since ${holder.since}${note}${advice}`,
+    {
+      cause: holder,
+    },
+  );
 }
 
 /** Of the same kernel, but in another container: its process cannot be seen, the socket beside the lock can. */

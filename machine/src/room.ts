@@ -42,6 +42,8 @@ export interface RoomResult {
 
 const COMPLAINT_BYTES = 4096;
 const PROBE_MS = 5_000;
+/** The longest that a timer of Node can wait: 24 days. */
+const TIMER_MS: number = 2 ** 31 - 1;
 /** How bubblewrap tells that its child was ended by SIGXCPU. */
 const BY_XCPU = 128 + 24;
 
@@ -112,8 +114,6 @@ function bubblewrap(reads: readonly string[], writes: readonly string[], command
     '--ro-bind-try',
     '/etc/ld.so.cache',
     '/etc/ld.so.cache',
-    '--proc',
-    '/proc',
     '--dev',
     '/dev',
     '--tmpfs',
@@ -153,7 +153,10 @@ function watch(name: string, command: readonly string[], options: RoomOptions): 
       killGroup(child.pid);
     };
     const onAbort = (): void => stop(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    const late = setTimeout(() => stop(over(name, `${limits.timeMs / 1000} s of time`)), limits.timeMs);
+    const late = setTimeout(
+      () => stop(over(name, `${limits.timeMs / 1000} s of time`)),
+      Math.min(limits.timeMs, TIMER_MS),
+    );
     signal?.addEventListener('abort', onAbort, { once: true });
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       onOutput?.(text);

@@ -22,7 +22,7 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
   try {
     await listen(server, bound);
     chmodSync(bound, 0o600);
-    if (inside !== undefined) await publish(server, bound, path);
+    if (inside !== undefined) publish(server, bound, path);
   } catch (error) {
     server.close();
     throw error;
@@ -38,13 +38,20 @@ function insideFolder(path: string): string | undefined {
   return mkdtempSync(prefix); // Mode 0700.
 }
 
-/** Gives the socket its name, if nobody has taken it since we looked. */
-async function publish(server: Server, bound: string, path: string): Promise<void> {
+/**
+ * Gives the socket its name, if nobody has taken it since we looked. First it moves out of the folder that it was bound in:
+ * while it listens, a folder that is removed from above it would keep its file system from being made read-only.
+ */
+function publish(server: Server, bound: string, path: string): void {
+  const beside = `${dirname(bound)}.out`;
+  renameSync(bound, beside);
   try {
-    linkSync(bound, path);
+    linkSync(beside, path);
   } catch (cause) {
     if (errnoOf(cause) === 'EEXIST') throw inUse(path, cause);
-    renameSync(bound, path); // A file system without hard links.
+    renameSync(beside, path); // A file system without hard links.
+  } finally {
+    rmSync(beside, { force: true });
   }
   removeAtClose(server, path);
 }
@@ -55,7 +62,11 @@ function removeAtClose(server: Server, path: string): void {
   const close = server.close.bind(server);
   server.close = (onClosed) => {
     server.close = close;
-    if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
+    try {
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
+    } catch {
+      // The file system was made read-only: nobody will answer there, so the name stands in nobody's way.
+    }
     return close(onClosed);
   };
 }

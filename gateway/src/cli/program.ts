@@ -39,6 +39,7 @@ const GROUPS: Readonly<Record<string, Load>> = {
   login: async ({ cli }) => (await import('./api-verbs/login.ts')).loginCommand(cli),
   logout: async ({ cli }) => (await import('./api-verbs/login.ts')).logoutCommand(cli),
   profile: async ({ cli }) => (await import('./api-verbs/login.ts')).profileCommand(cli),
+  service: async ({ cli }) => (await import('./local-verbs/service.ts')).serviceCommand(cli),
   doctor: async ({ cli }) => (await import('./local-verbs/doctor.ts')).doctorCommand(cli),
   completion: async ({ cli }) => (await import('./completion.ts')).completionCommand(cli),
 };

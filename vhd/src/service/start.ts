@@ -39,7 +39,7 @@ export interface RunningDiskService {
 
 /** Serves a storage folder from this process. Errors: LOCKED, EXISTS, USAGE, READ_ONLY, IO. */
 export async function runDiskService(options: RunDiskServiceOptions): Promise<RunningDiskService> {
-  const folder = takeStorageFolder(options.storage, options.socketPath);
+  const folder = await takeStorageFolder(options.storage, options.socketPath);
   let service: DiskService;
   try {
     service = await startService(options, folder);

@@ -80,12 +80,22 @@ export const fileSystem: Storage = {
   link: (from, to) => guard(`cannot link ${from} to ${to}`, () => linkOrMove(from, to)),
   remove: (name) => guard(`cannot remove ${name}`, () => fs.rmSync(name, { force: true })),
   setWritable: (name, isWritable) => guard(`cannot change the mode of ${name}`, () => setMode(name, isWritable)),
-  makeFolder: (folder) =>
-    guard(`cannot make ${folder}`, () => void fs.mkdirSync(folder, { recursive: true, mode: 0o700 })),
+  makeFolder: (folder) => guard(`cannot make ${folder}`, () => makeFolder(folder)),
   removeFolder: (folder) => guard(`cannot remove ${folder}`, () => fs.rmSync(folder, { recursive: true, force: true })),
   syncFolder,
   lock: lockRealFile,
 };
+
+/** One folder first: with `recursive`, Node 20 says of a read-only file system that the folder is not found. */
+function makeFolder(folder: string): void {
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+}
 
 function kindOf(stat: fs.Stats): FileKind {
   if (stat.isFile()) return 'file';

@@ -2,16 +2,16 @@
  * A file of a format that QEMU knows and we do not, as a read-only `Disk`: qemu-nbd reads it, in a process of its own that
  * ends with the connection.
  */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationOptions } from '../../copy/options.ts';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
 import type { ForeignFormat } from '../../formats/content.ts';
 import { connectNbd, type NbdClient } from '../../nbd/client.ts';
-import { foreignSize } from './qemu-img.ts';
+import { foreignSize, runTool } from './qemu-img.ts';
 
 /** Opens a file for reading. Errors: UNSUPPORTED (it takes data from other files), TOOL_MISSING, TOOL_FAILED, IO. */
 export async function openForeignDisk(
@@ -19,14 +19,21 @@ export async function openForeignDisk(
   format: ForeignFormat,
   options: OperationOptions = {},
 ): Promise<Disk> {
-  await foreignSize(name, { ...options, format });
+  const sizeBytes = await foreignSize(name, { ...options, format });
+  const file = path.resolve(name);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-nbd-'));
   const forget = (): void => fs.rmSync(folder, { recursive: true, force: true });
   try {
     const socket = path.join(folder, 'nbd');
-    // With --fork it comes back when it listens; without --persistent it ends when we hang up.
-    await runQemuNbd(['--fork', '--read-only', '--format', format, '--socket', socket, '--', path.resolve(name)]);
-    const client = await connectNbd(`nbd+unix:///?socket=${encodeURIComponent(socket)}`);
+    // Without --persistent it ends when we hang up.
+    const args = ['--read-only', '--format', format, '--socket', socket, '--', file];
+    const tool = runTool(
+      'qemu-nbd',
+      args,
+      { reads: [file], writes: [folder], sizeBytes: sizeBytes + READING_BYTES },
+      {},
+    );
+    const client = await connectWhenUp(socket, tool);
     return readOnly(name, client, forget);
   } catch (error) {
     forget();
@@ -56,26 +63,28 @@ function readOnly(name: string, client: NbdClient, onClose: () => void): Disk {
   };
 }
 
-/** Errors: TOOL_MISSING, TOOL_FAILED. */
-function runQemuNbd(args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('qemu-nbd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let complaint = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-4096);
-    });
-    child.on('error', (cause) =>
-      reject(new VhdError('TOOL_MISSING', 'cannot start qemu-nbd: is qemu-utils installed?', { cause })),
-    );
-    child.on('close', (status) => {
-      if (status === 0) resolve();
-      else
-        reject(
-          new VhdError(
-            'TOOL_FAILED',
-            `qemu-nbd ended with ${status ?? 'a signal'}: ${complaint.trim().replaceAll('\n', '; ')}`,
-          ),
-        );
-    });
-  });
+/** What the limit of time is reckoned from beside the disk's size: who reads it may take two weeks. */
+const READING_BYTES = 2 ** 40;
+const POLL_MS = 10;
+
+/** Errors: TOOL_MISSING, TOOL_FAILED where the tool has ended instead. */
+async function connectWhenUp(socket: string, tool: Promise<unknown>): Promise<NbdClient> {
+  let isEnded = false;
+  const end = (): void => {
+    isEnded = true;
+  };
+  tool.then(end, end);
+  const uri = `nbd+unix:///?socket=${encodeURIComponent(socket)}`;
+  for (;;) {
+    try {
+      if (fs.existsSync(socket)) return await connectNbd(uri);
+    } catch (cause) {
+      if (isEnded) throw cause; // It was up, and gone before we came.
+    }
+    if (isEnded) {
+      await tool;
+      throw new VhdError('TOOL_FAILED', 'qemu-nbd ended before it could be asked');
+    }
+    await delay(POLL_MS);
+  }
 }

@@ -15,7 +15,7 @@ import type { ForeignFormat } from '../../formats/content.ts';
 import { fileSystem, folderOf } from '../../storage/storage.ts';
 import { temporaryName } from '../../storage/temporary.ts';
 import { createImage } from '../create.ts';
-import { foreignSize, runQemuImg } from './qemu-img.ts';
+import { foreignSize, runTool } from './qemu-img.ts';
 
 /** The formats that qemu-img writes for us. */
 export const FOREIGN_FORMATS: readonly ForeignFormat[] = ['qcow2', 'vmdk', 'vhdx', 'vdi', 'qcow'];
@@ -35,8 +35,14 @@ export async function convertToForeign(source: Disk, target: string, options: Fo
   if (options.isReplacing !== true && fs.existsSync(target)) throw new VhdError('EXISTS', `${target} is there already`);
   const temporary = path.resolve(temporaryName(target));
   try {
-    await withServed(source, options.serve, (uri) =>
-      runQemuImg(['convert', '-p', '-f', 'raw', '-O', options.format, '--', uri, temporary], source.sizeBytes, options),
+    fs.writeFileSync(temporary, '', { flag: 'wx' }); // There to be shown to the tool: it makes no file in our folder.
+    await withServed(source, options.serve, (uri, folder) =>
+      runTool(
+        'qemu-img',
+        ['convert', '-p', '-f', 'raw', '-O', options.format, '--', uri, temporary],
+        { reads: [], writes: [temporary, folder], isWriter: true, sizeBytes: source.sizeBytes },
+        options,
+      ),
     );
     await syncFile(temporary);
     fs.renameSync(temporary, target);
@@ -55,28 +61,18 @@ export async function convertFromForeign(
   target: string,
   options: ForeignOptions & { readonly blockBytes?: number },
 ): Promise<void> {
+  const file = path.resolve(source);
   const sizeBytes = await foreignSize(source, options);
   const { blockBytes } = options;
   await createImage(target, { sizeBytes, ...(blockBytes === undefined ? {} : { blockBytes }) });
   try {
     const disk = await openChain(target, { isReadOnly: false });
     try {
-      await withServed(disk, options.serve, (uri) =>
-        runQemuImg(
-          [
-            'convert',
-            '-p',
-            '-n',
-            '--target-is-zero',
-            '-f',
-            options.format,
-            '-O',
-            'raw',
-            '--',
-            path.resolve(source),
-            uri,
-          ],
-          sizeBytes,
+      await withServed(disk, options.serve, (uri, folder) =>
+        runTool(
+          'qemu-img',
+          ['convert', '-p', '-n', '--target-is-zero', '-f', options.format, '-O', 'raw', '--', file, uri],
+          { reads: [file], writes: [folder], sizeBytes },
           options,
         ),
       );
@@ -90,12 +86,17 @@ export async function convertFromForeign(
   }
 }
 
-async function withServed(disk: Disk, serve: ServeDisk, work: (uri: string) => Promise<unknown>): Promise<void> {
+/** `work` is told the folder of the socket, too. */
+async function withServed(
+  disk: Disk,
+  serve: ServeDisk,
+  work: (uri: string, folder: string) => Promise<unknown>,
+): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-nbd-'));
   try {
     const served = await serve(disk, path.join(folder, 'nbd'));
     try {
-      await work(served.uri);
+      await work(served.uri, folder);
     } finally {
       await served.close();
     }

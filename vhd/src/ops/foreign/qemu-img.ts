@@ -1,19 +1,19 @@
-/** Running qemu-img: with a list of arguments, without a shell, and with absolute paths, which it cannot take for options. */
-import { spawn } from 'node:child_process';
+/**
+ * Running the tools of QEMU on what comes from elsewhere: with a list of arguments, without a shell, with absolute paths,
+ * which they cannot take for options or protocols, and in a room where they see that one file. What leads to other files is
+ * refused before they are started.
+ */
 import path from 'node:path';
+import { MachineError, type RoomLimits, runInRoom } from '@oriel/machine';
 import type { OperationOptions } from '../../copy/options.ts';
 import { VhdError } from '../../errors.ts';
 import type { ForeignFormat } from '../../formats/content.ts';
-import { folderOf } from '../../storage/storage.ts';
 import { alignUp, SECTOR_BYTES } from '../../units.ts';
+import { otherFilesOf } from './other-files.ts';
 
 /** What `qemu-img info --output=json` tells. */
 interface QemuInfo {
   readonly 'virtual-size': number;
-  readonly 'backing-filename'?: string;
-  readonly 'format-specific'?: {
-    readonly data?: { readonly 'data-file'?: string; readonly extents?: readonly { readonly filename?: string }[] };
-  };
 }
 
 /**
@@ -25,59 +25,60 @@ export async function foreignSize(
   options: OperationOptions & { readonly format: ForeignFormat },
 ): Promise<number> {
   const file = path.resolve(source);
-  const text = await runQemuImg(['info', '--output=json', '-f', options.format, '--', file], undefined, options);
-  const info = JSON.parse(text) as QemuInfo;
-  const data = info['format-specific']?.data;
-  const others = [
-    info['backing-filename'],
-    data?.['data-file'],
-    ...(data?.extents ?? []).map((extent) => extent.filename),
-  ];
-  const other = others.find((name) => name !== undefined && path.resolve(folderOf(file), name) !== file);
+  const [other] = await otherFilesOf(file, options.format);
   if (other !== undefined)
     throw new VhdError('UNSUPPORTED', `${source} takes data from another file, ${other}: flatten it first`);
-  return alignUp(info['virtual-size'], SECTOR_BYTES);
+  const args = ['info', '--output=json', '-f', options.format, '--', file];
+  const text = await runTool('qemu-img', args, { reads: [file], writes: [] }, options);
+  return alignUp((JSON.parse(text) as QemuInfo)['virtual-size'], SECTOR_BYTES);
 }
 
-/** BOUNDED: output that is kept of qemu-img. */
-const MAX_OUTPUT_BYTES: number = 1 << 20;
+/** What a tool is handed. */
+export interface Sight {
+  readonly reads: readonly string[];
+  /** Files that it writes, folders of sockets that it connects to or makes. */
+  readonly writes: readonly string[];
+  /** It writes a file, not only to a socket. */
+  readonly isWriter?: boolean;
+  /** Of the disk that is converted. */
+  readonly sizeBytes?: number;
+}
 
-/** Runs qemu-img and returns what it prints. Its progress (`-p`) is passed on. Errors: TOOL_MISSING, TOOL_FAILED, CANCELLED. */
-export function runQemuImg(
+/** Slower than this is no conversion that still gets anywhere. */
+const LEAST_BYTES_PER_SECOND = 1 << 20;
+const LIMITS = { leastSeconds: 120, memoryBytes: 4 * 2 ** 30, outputBytes: 1 << 20 } as const;
+
+function limitsFor({ isWriter = false, sizeBytes = 0 }: Sight): RoomLimits {
+  const seconds = LIMITS.leastSeconds + Math.ceil(sizeBytes / LEAST_BYTES_PER_SECOND);
+  const { memoryBytes, outputBytes } = LIMITS;
+  // Of a sparse file with all its tables; nothing at all where it only reads.
+  const fileBytes = isWriter ? 2 * sizeBytes + 2 ** 30 : 0;
+  return { timeMs: seconds * 1000, cpuSeconds: seconds, memoryBytes, outputBytes, fileBytes };
+}
+
+/** Runs a tool and returns what it prints. Its progress (`-p`) is passed on. Errors: TOOL_MISSING, TOOL_FAILED, CANCELLED. */
+export async function runTool(
+  name: 'qemu-img' | 'qemu-nbd',
   args: readonly string[],
-  totalBytes: number | undefined,
+  sight: Sight,
   { signal, onProgress }: OperationOptions,
 ): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('qemu-img', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    let complaint = '';
-    const stop = (): boolean => child.kill();
-    signal?.addEventListener('abort', stop, { once: true });
-    if (signal?.aborted === true) stop();
-    child.stdout.on('data', (chunk: Buffer) => {
-      const share = /\(([\d.]+)\/100%\)/.exec(chunk.toString())?.[1];
-      if (share !== undefined && totalBytes !== undefined)
-        onProgress?.({ doneBytes: Math.floor((Number(share) / 100) * totalBytes), totalBytes });
-      output = (output + chunk.toString()).slice(-MAX_OUTPUT_BYTES);
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-4096);
-    });
-    child.on('error', (cause) =>
-      reject(new VhdError('TOOL_MISSING', 'cannot start qemu-img: is qemu-utils installed?', { cause })),
-    );
-    child.on('close', (status) => {
-      signal?.removeEventListener('abort', stop);
-      if (signal?.aborted === true) reject(new VhdError('CANCELLED', 'stopped by the caller'));
-      else if (status === 0) resolve(output);
-      else
-        reject(
-          new VhdError(
-            'TOOL_FAILED',
-            `qemu-img ended with ${status ?? 'a signal'}: ${complaint.trim().replaceAll('\n', '; ')}`,
-          ),
-        );
-    });
-  });
+  const { reads, writes, sizeBytes: totalBytes } = sight;
+  const onOutput = (text: string): void => {
+    const share = /\(([\d.]+)\/100%\)/.exec(text)?.[1];
+    if (share !== undefined && totalBytes !== undefined)
+      onProgress?.({ doneBytes: Math.floor((Number(share) / 100) * totalBytes), totalBytes });
+  };
+  try {
+    const result = await runInRoom(name, args, { reads, writes, limits: limitsFor(sight), signal, onOutput });
+    if (result.status === 0) return result.stdout;
+    const complaint = result.stderr.trim().replaceAll('\n', '; ');
+    throw new VhdError('TOOL_FAILED', `${name} ended with ${result.status ?? 'a signal'}: ${complaint}`);
+  } catch (cause) {
+    if (signal?.aborted === true) throw new VhdError('CANCELLED', 'stopped by the caller', { cause });
+    if (!(cause instanceof MachineError)) throw cause;
+    if (cause.code === 'TOOL_MISSING')
+      throw new VhdError('TOOL_MISSING', `cannot start ${name}: is qemu-utils installed?`, { cause });
+    throw new VhdError('TOOL_FAILED', cause.message, { cause });
+  }
 }

@@ -3,12 +3,12 @@
  * folder's often does not.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { makePrivateFolder, SOCKET_PATH_BYTES } from '@oriel/machine';
 import { VhdError } from '../../errors.ts';
 
 /** Room for `/<id of 40>.sock` behind it, in the 107 bytes of a socket path. */
-const FOLDER_BYTES = 107 - 46;
+const FOLDER_BYTES = SOCKET_PATH_BYTES - 46;
 
 /** Where the sockets of a storage folder go when nobody says: the same place at every start. */
 export function defaultRunFolder(storage: string, runtimeFolder: string | undefined): string {
@@ -23,9 +23,10 @@ export function makeRunFolder(folder: string): string {
   const path = resolve(folder);
   if (FOLDER_BYTES < Buffer.byteLength(path))
     throw new VhdError('USAGE', `run folder of more than ${FOLDER_BYTES} bytes: ${path}`);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const stat = lstatSync(path);
-  const isOurs = stat.isDirectory() && stat.uid === (process.getuid?.() ?? stat.uid) && (stat.mode & 0o022) === 0;
-  if (!isOurs) throw new VhdError('USAGE', `run folder ${path} is not a folder that only we can write to`);
+  try {
+    makePrivateFolder(path);
+  } catch (cause) {
+    throw new VhdError('USAGE', `run folder ${path} cannot be ours alone: ${(cause as Error).message}`, { cause });
+  }
   return path;
 }

@@ -15,7 +15,7 @@ export interface StorageFolder {
 }
 
 /** `socketPath` is part of the message that refuses a second service. Errors: LOCKED, READ_ONLY, NO_SPACE, IO. */
-export function takeStorageFolder(folder: string, socketPath: string): StorageFolder {
+export async function takeStorageFolder(folder: string, socketPath: string): Promise<StorageFolder> {
   let path: string;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -23,7 +23,7 @@ export function takeStorageFolder(folder: string, socketPath: string): StorageFo
   } catch (cause) {
     throw fileError(cause, `cannot use ${folder}`);
   }
-  const unlock = lockStorage(path, socketPath);
+  const unlock = await lockStorage(path, socketPath);
   return {
     path,
     freeBytes: () => {
