@@ -15,11 +15,11 @@ import type {
   OwnerChange,
 } from '../control/api.ts';
 import { requireOwner } from '../control/ids.ts';
-import { nbdUri } from '../control/uri.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import { type DiskRecord, type OpenRecord, snapshotOf } from '../state/records.ts';
 import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads/open-disk.ts';
-import { requireNoBranches } from './branches.ts';
+import { chainLengthOf, requireNoBranches, trunkOf } from './branches.ts';
+import { exportInfo } from './export-info.ts';
 import type { Images } from './images.ts';
 import type { Shared } from './shared.ts';
 import { whileFolding } from './while-folding.ts';
@@ -184,7 +184,7 @@ export class Disks {
         if (!this.#shared.pool.isOpen(id)) await records.changeDisk(id, { open: null });
         throw error;
       }
-      return this.#exportOf(record, open);
+      return exportInfo(record, open, this.#shared.remote?.host);
     });
   }
 
@@ -296,14 +296,14 @@ export class Disks {
   async info(record: DiskRecord): Promise<DiskInfo> {
     const { records } = this.#shared;
     const report = await this.#report(record.id);
-    const chainLength = report?.chainLength ?? this.#chainLength(record);
+    const chainLength = report?.chainLength ?? chainLengthOf(record, records);
     return {
       id: record.id,
       name: record.name,
       sizeBytes: report?.sizeBytes ?? record.sizeBytes,
       storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
       imageId: record.imageId,
-      branchOf: this.#branchInfo(record),
+      branchOf: trunkOf(record, records),
       baseFile: record.baseFile,
       chainLength,
       isChainLong: LONG_CHAIN <= chainLength,
@@ -318,27 +318,9 @@ export class Disks {
     };
   }
 
-  /** Of a disk that is closed: its own links, and what lies below them. */
-  #chainLength(record: DiskRecord): number {
-    const { records } = this.#shared;
-    const { branchOf } = record;
-    const trunk = branchOf === null ? undefined : records.disks().find(({ id }) => id === branchOf.disk);
-    if (trunk === undefined || branchOf === null)
-      return record.links.length + (records.basePath(record) === undefined ? 0 : 1);
-    const above = trunk.links.length - 1 - trunk.links.indexOf(branchOf.file);
-    return record.links.length + this.#chainLength(trunk) - above;
-  }
-
-  #branchInfo({ branchOf }: DiskRecord): DiskInfo['branchOf'] {
-    if (branchOf === null) return null;
-    const trunk = this.#shared.records.disks().find(({ id }) => id === branchOf.disk);
-    const snapshot = trunk?.snapshots.find(({ file }) => file === branchOf.file);
-    return { diskId: branchOf.disk, snapshotId: snapshot?.id ?? '' };
-  }
-
   #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {
     if (record.open !== null && report !== undefined) {
-      const served = this.#exportOf({ ...record, sizeBytes: report.sizeBytes }, record.open);
+      const served = exportInfo({ ...record, sizeBytes: report.sizeBytes }, record.open, this.#shared.remote?.host);
       if (report.fault !== null) return { state: 'faulted', export: served, fault: report.fault };
       return { state: 'open', export: served, connections: report.connections };
     }
@@ -410,24 +392,6 @@ export class Disks {
   #remoteOf(open: OpenRecord): RemoteAddress | undefined {
     const { remote } = this.#shared;
     return open.port === undefined || remote === undefined ? undefined : { ...remote, port: open.port };
-  }
-
-  #exportOf(record: DiskRecord, open: OpenRecord): ExportInfo {
-    const { exportName, socketPath, lease, mode, port } = open;
-    const { remote } = this.#shared;
-    const remoteUri =
-      port === undefined || remote === undefined
-        ? null
-        : `nbds://${remote.host}:${port}/${encodeURIComponent(exportName)}`;
-    return {
-      uri: nbdUri(exportName, socketPath),
-      remoteUri,
-      exportName,
-      socketPath,
-      lease,
-      mode,
-      sizeBytes: record.sizeBytes,
-    };
   }
 
   async #isServed(id: string): Promise<boolean> {
