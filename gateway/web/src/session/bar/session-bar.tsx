@@ -113,7 +113,7 @@ function Tools(props: SessionBarProps) {
 }
 
 /** What is pressed on the desktop. */
-function KeyTools({ used, isViewOnly, keyboard, onKeyboard }: SessionBarProps) {
+function KeyTools({ used, isViewOnly }: SessionBarProps) {
   const { display } = used;
   const [asked, setAsked] = useState<Combination>();
   const cannotType = isViewOnly || used.link.kind !== 'connected';
@@ -127,12 +127,6 @@ function KeyTools({ used, isViewOnly, keyboard, onKeyboard }: SessionBarProps) {
     isDanger: HARSH.includes(keys),
     onSelect: () => (HARSH.includes(keys) ? setAsked(keys) : send(keys)),
   }));
-  const layouts: BarMenuItem[] = KEYBOARDS.map((choice) => ({
-    key: choice,
-    ...text.session.keyboards[choice],
-    isChosen: choice === keyboard,
-    onSelect: () => onKeyboard(choice),
-  }));
   return (
     <>
       <BarButton
@@ -142,7 +136,6 @@ function KeyTools({ used, isViewOnly, keyboard, onKeyboard }: SessionBarProps) {
         onClick={(event) => (event.detail === 0 ? setAsked(CTRL_ALT_DEL) : send(CTRL_ALT_DEL))}
       />
       <BarMenu label={words.specialKeys} icon={<EllipsisHIcon />} items={cannotType ? [] : items} isLeadOut />
-      {used.hasScancodes && <BarMenu label={words.keyboard} icon={<LanguageIcon />} items={layouts} />}
       <HarshKeys
         keys={asked}
         onAnswer={(isWanted) => {
@@ -209,6 +202,7 @@ function SideTools(props: SessionBarProps) {
         isPressed={props.areKeysOpen}
         onClick={() => props.onKeys(!props.areKeysOpen)}
       />
+      {props.used.hasScancodes && <BarMenu label={words.keyboard} icon={<LanguageIcon />} items={layoutItems(props)} />}
       <BarButton label={words.screenshot} icon={<CameraIcon />} onClick={props.onPicture} />
       <BarMenu label={words.quality} icon={<TachometerAltIcon />} items={qualityItems(props)} />
       <BarButton
@@ -229,6 +223,15 @@ function SideTools(props: SessionBarProps) {
       {desktop !== undefined && desktop.rights.includes('power') && <PowerMenu desktop={desktop} />}
     </>
   );
+}
+
+function layoutItems({ keyboard, onKeyboard }: SessionBarProps): readonly BarMenuItem[] {
+  return KEYBOARDS.map((choice) => ({
+    key: choice,
+    ...text.session.keyboards[choice],
+    isChosen: choice === keyboard,
+    onSelect: () => onKeyboard(choice),
+  }));
 }
 
 function fitItems({ fit, onFit }: SessionBarProps): readonly BarMenuItem[] {
