@@ -115,7 +115,7 @@ const HOUSES: readonly House[] = [
       ['compute/checkpoints'],
       ['storage/storages', 'desktops/desktops', 'operations/monitor'],
       ['storage/library'],
-      ['access/tickets', 'access/policies'],
+      ['access/tickets', 'access/policies', 'access/protocols'],
       ['access/sessions'],
       ['access/doors'],
       ['access'],

@@ -10,6 +10,9 @@ import type { BoundRoute, ObjectLookup, UpgradeHandler } from '../platform/api/b
 import type { EventHub } from '../platform/events/hub.ts';
 import type { Store } from '../platform/store/store.ts';
 import { sessionSocket } from './doors/websocket.ts';
+import type { Protocols } from './protocols/protocol.ts';
+import { rfbProtocol } from './protocols/rfb.ts';
+import { serialProtocol } from './protocols/serial.ts';
 import { Admission } from './sessions/admission.ts';
 import { Announcer } from './sessions/announcer.ts';
 import { AuditLines } from './sessions/audit-lines.ts';
@@ -70,13 +73,17 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
   const share = new RelayShare();
   const consoles = new Consoles(share);
   const workers = 0 < (deps.workers ?? 0) ? new WorkerPool(deps.workers ?? 0, deps.workerEntry) : undefined;
+  const protocols: Protocols = {
+    display: rfbProtocol({ share, workers, now }),
+    serial: serialProtocol(consoles),
+  };
   return {
     admission,
     sessions,
     workers,
     routes: sessionRoutes({ roll, admission, sessions, steerings, joins, store, announcer, now }),
     lookups: { session: sessionLookup(roll, store) },
-    upgrades: [sessionSocket({ sessions, desktops, consoles, workers, share, audit, log, now })],
+    upgrades: [sessionSocket({ sessions, desktops, protocols, audit })],
     start: () => sessions.takeUp(),
     close: async () => {
       stopRevoking();

@@ -38,7 +38,8 @@ export class Session {
   /** The sign-in that it was last opened or asked for with. */
   via: Via;
   address: string | null = null;
-  conduit: Conduit | undefined;
+  /** What it has open now: a screen or a console has one channel. */
+  channels: readonly Conduit[] = [];
   isDriving: boolean;
   liveAt: number | null = null;
   /** How many sockets it has had. */
@@ -108,13 +109,15 @@ export class Session {
     return due(this.#phase, clocks, this.facts.policy);
   }
 
-  /** Lets go of the connection; what it moved is added up. */
-  dropConduit(): Conduit | undefined {
-    const conduit = this.conduit;
-    this.conduit = undefined;
-    this.#bytesIn += conduit?.bytesIn ?? 0;
-    this.#bytesOut += conduit?.bytesOut ?? 0;
-    return conduit;
+  /** Lets go of its channels; what they moved is added up. */
+  dropChannels(): readonly Conduit[] {
+    const { channels } = this;
+    this.channels = [];
+    for (const { bytesIn, bytesOut } of channels) {
+      this.#bytesIn += bytesIn;
+      this.#bytesOut += bytesOut;
+    }
+    return channels;
   }
 
   get end(): SessionEnd | null {
@@ -124,10 +127,10 @@ export class Session {
     return this.#phase.state === 'ended' ? this.#phase.at : null;
   }
   get bytesIn(): number {
-    return this.#bytesIn + (this.conduit?.bytesIn ?? 0);
+    return this.channels.reduce((sum, { bytesIn }) => sum + bytesIn, this.#bytesIn);
   }
   get bytesOut(): number {
-    return this.#bytesOut + (this.conduit?.bytesOut ?? 0);
+    return this.channels.reduce((sum, { bytesOut }) => sum + bytesOut, this.#bytesOut);
   }
 
   toApi(): ApiSession {

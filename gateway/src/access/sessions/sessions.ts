@@ -82,10 +82,14 @@ export class Sessions {
   }
 
   /**
-   * A ticket was shown and a socket is open: connects it. `connect` makes the conduit; the session's earlier socket, if
+   * A ticket was shown and a socket is open: connects it. `connect` makes its channel; the session's earlier socket, if
    * it still has one, is told that it moved. Undefined: the session has ended meanwhile.
    */
-  open(grant: Grant, address: string, connect: (session: Session, events: ConduitEvents) => void): Session | undefined {
+  open(
+    grant: Grant,
+    address: string,
+    connect: (session: Session, events: ConduitEvents) => Conduit,
+  ): Session | undefined {
     const session = this.#deps.roll.get(grant.sessionId);
     if (session === undefined || session.isEnded) return undefined;
     const earlier = this.#disconnect(session);
@@ -94,7 +98,7 @@ export class Sessions {
     this.#deps.roll.sockets.add(address, 1);
     session.hasTicket = false;
     session.apply({ kind: 'opened', at: this.#deps.now() });
-    earlier?.close(SESSION_CLOSE.MOVED, 'moved');
+    earlier?.(SESSION_CLOSE.MOVED, 'moved');
     this.#arm(session);
     session.openings += 1;
     const opening = session.openings;
@@ -102,15 +106,16 @@ export class Sessions {
     const whileCurrent = (then: () => void): void => {
       if (session.openings === opening && !session.isEnded) then();
     };
-    connect(session, {
+    const channel = connect(session, {
       onReady: () => whileCurrent(() => this.#ready(session)),
       onInput: () => whileCurrent(() => this.#input(session)),
       onClipboardRefused: (refusal) =>
         whileCurrent(() =>
           this.#deps.announcer.clipboardRefused(session, refusal, session.facts.policy.clipboardBytes),
         ),
-      onEnd: (end) => whileCurrent(() => this.#conduitEnded(session, end)),
+      onEnd: (end) => whileCurrent(() => this.#channelEnded(session, end)),
     });
+    session.channels = [channel];
     return session;
   }
 
@@ -118,9 +123,9 @@ export class Sessions {
   end(session: Session, end: SessionEnd): void {
     if (!session.apply({ kind: 'end', at: this.#deps.now(), end })) return;
     clearTimeout(session.alarm?.timer);
-    const conduit = this.#disconnect(session);
-    const close = CLOSE_FOR[end];
-    conduit?.close(SESSION_CLOSE[close], close.toLowerCase().replaceAll('_', '-'));
+    const close = this.#disconnect(session);
+    const name = CLOSE_FOR[end];
+    close?.(SESSION_CLOSE[name], name.toLowerCase().replaceAll('_', '-'));
     if (session.hasTicket) this.#deps.tickets.revoke(session.id);
     this.#deps.roll.remove(session);
     // What came by consent ends with it.
@@ -153,9 +158,9 @@ export class Sessions {
     this.#arm(session);
   }
 
-  #conduitEnded(session: Session, end: ConduitEnd): void {
+  #channelEnded(session: Session, end: ConduitEnd): void {
     if (end.by === 'us') return; // Whoever closed it has said what becomes of the session.
-    const conduit = this.#disconnect(session);
+    const close = this.#disconnect(session);
     const lost = (why: SessionEnd): void => {
       if (!session.apply({ kind: 'lost', at: this.#deps.now(), why })) return;
       this.#deps.steerings.seat(session);
@@ -166,37 +171,40 @@ export class Sessions {
       case 'viewer':
         return lost(end.isGoodbye ? 'closed' : 'dropped');
       case 'too-slow':
-        conduit?.close(SESSION_CLOSE.TOO_SLOW, 'too-slow');
+        close?.(SESSION_CLOSE.TOO_SLOW, 'too-slow');
         return lost('dropped');
       case 'vm':
         this.#deps.log.info(
           { sessionId: session.id, desktopId: session.facts.desktopId, reason: end.reason },
           'session.vm-away',
         );
-        conduit?.close(SESSION_CLOSE.VM_AWAY, 'vm-away');
+        close?.(SESSION_CLOSE.VM_AWAY, 'vm-away');
         return lost('vm-away');
       case 'vm-fault':
         this.#deps.log.warn(
           { sessionId: session.id, desktopId: session.facts.desktopId, reason: end.reason },
           'session.vm-protocol',
         );
-        conduit?.close(SESSION_CLOSE.VM_PROTOCOL, 'vm-protocol');
+        close?.(SESSION_CLOSE.VM_PROTOCOL, 'vm-protocol');
         return this.end(session, 'vm-protocol');
       case 'viewer-fault':
         this.#deps.log.warn(
           { sessionId: session.id, userId: session.facts.userId, reason: end.reason },
           'session.client-protocol',
         );
-        conduit?.close(SESSION_CLOSE.POLICY, 'policy');
+        close?.(SESSION_CLOSE.POLICY, 'policy');
         return this.end(session, 'client-protocol');
     }
   }
 
-  /** Lets go of its socket, if it has one. */
-  #disconnect(session: Session): Conduit | undefined {
-    const conduit = session.dropConduit();
-    if (conduit !== undefined && session.address !== null) this.#deps.roll.sockets.add(session.address, -1);
-    return conduit;
+  /** Lets go of its channels; gives what tells them why, where it had any. */
+  #disconnect(session: Session): ((code: number, reason: string) => void) | undefined {
+    const channels = session.dropChannels();
+    if (channels.length === 0) return undefined;
+    if (session.address !== null) this.#deps.roll.sockets.add(session.address, -1);
+    return (code, reason) => {
+      for (const channel of channels) channel.close(code, reason);
+    };
   }
 
   #changed(session: Session): void {
@@ -266,10 +274,10 @@ export class Sessions {
         this.end(session, 'gateway-stopped');
         continue;
       }
-      const conduit = this.#disconnect(session);
+      const close = this.#disconnect(session);
       session.apply({ kind: 'lost', at: this.#deps.now(), why: 'gateway-stopped' });
       this.#deps.store.save(session);
-      conduit?.close(SESSION_CLOSE.GOING_AWAY, 'going-away');
+      close?.(SESSION_CLOSE.GOING_AWAY, 'going-away');
       this.#audit(session, 'session.park', { end: 'gateway-stopped' });
     }
     await Promise.all([this.#deps.store.flush(), this.#deps.audit.flush()]);

@@ -48,7 +48,7 @@ export class Steerings {
     const driving = isDriving(this.#seatOf(session), this.#of(session.facts.desktopId, session.facts.kind));
     if (driving === session.isDriving) return;
     session.isDriving = driving;
-    session.conduit?.drivingChanged();
+    for (const channel of session.channels) channel.drivingChanged();
   }
 
   /** It is off the roll already. */
