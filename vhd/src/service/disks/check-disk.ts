@@ -5,6 +5,9 @@ import type { TaskInfo } from '../control/task.ts';
 import type { TaskWork } from '../state/task-book.ts';
 import type { Shared } from './shared.ts';
 
+/** Notes about what the service does itself: it looks at the parents one by one, and grows a disk by its leaf. */
+const OWN_WAYS: ReadonlySet<string> = new Set(['PARENTS_UNCHECKED', 'CHILD_LARGER']);
+
 export async function checkDisk(id: string, shared: Shared): Promise<TaskInfo> {
   const { records, pool, tasks, storage } = shared;
   records.disk(id);
@@ -17,7 +20,7 @@ export async function checkDisk(id: string, shared: Shared): Promise<TaskInfo> {
       context.progress(done / files.length, `checking ${file}`);
       const options = { storage, signal: context.signal, policy: { folders: records.folders(record) } };
       const found = await checkImage(records.diskPath(record, file), options);
-      findings.push(...found.filter(({ code }) => code !== 'PARENTS_UNCHECKED')); // They are, one by one.
+      findings.push(...found.filter(({ code }) => !OWN_WAYS.has(code)));
     }
     return { findings, isLeafChecked: !isOpen };
   };
