@@ -105,7 +105,7 @@ function sweepCommand(cli: Cli): Command {
         }
       }
       show(cli, command, found, (rows) =>
-        rows.length === 0 ? 'nothing belongs to nobody\n' : table(rows, ORPHAN_COLUMNS, cli.terminal.columns),
+        rows.length === 0 ? 'everything belongs to somebody\n' : table(rows, ORPHAN_COLUMNS, cli.terminal.columns),
       );
       const stayed = found.filter(({ outcome }) => outcome.startsWith('stayed'));
       if (0 < stayed.length) throw new CliError(`${stayed.length} of ${found.length} could not be swept`);
