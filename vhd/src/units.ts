@@ -50,14 +50,13 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-/** Writes a size for people: `40 GiB`, `1.5 MiB`, `512 B`. */
+/** Writes a size for people: `40 GiB`, `1.5 MiB`, `512 B`; whole numbers where there are: 2041 GiB and not 1.99 TiB. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
   let unit = 0;
-  while (1024 <= value && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
+  while (1024 ** (unit + 1) <= bytes && unit < units.length - 1) unit++;
+  const value = bytes / 1024 ** unit;
+  const below = bytes / 1024 ** (unit - 1);
+  if (!Number.isInteger(value * 100) && 0 < unit && Number.isInteger(below)) return `${below} ${units[unit - 1]}`;
   return `${Number.isInteger(value) ? value : value.toFixed(2)} ${units[unit]}`;
 }

@@ -39,7 +39,8 @@ async function compactLocked(name: string, options: CompactOptions, storage: Sto
     const leaf = disk.links[0];
     if (leaf === undefined) throw new VhdError('NOT_VHD', `${name} is no VHD`);
     if (leaf.isWhole) {
-      await convertDisk(disk, name, { ...options, storage, to: 'fixed', uuid: leaf.identity, isReplacing: true });
+      const uuid = leaf.identity;
+      await convertDisk(disk, name, { ...options, storage, to: 'fixed', uuid, isReplacing: true, isLocked: true });
     } else {
       const isBelow = (offset: number, length: number): boolean =>
         disk.links.slice(1).some((image) => offset < image.sizeBytes && image.hasBlocks(offset, length));

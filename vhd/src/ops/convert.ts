@@ -21,6 +21,7 @@ import {
 import type { NativeFormat } from '../formats/format.ts';
 import { targetOf } from '../formats/formats.ts';
 import { openRawDisk } from '../formats/raw/raw-disk.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { FormatName } from '../image/image.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
@@ -28,6 +29,7 @@ import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
 import { finishPending } from './finish.ts';
+import { atTarget, writeDevice } from './target.ts';
 
 /** How a conversion is done. Sizes in bytes. */
 export interface ConvertOptions extends OperationOptions {
@@ -38,6 +40,8 @@ export interface ConvertOptions extends OperationOptions {
   readonly isForAzure?: boolean;
   /** Takes the place of a file that is there. */
   readonly isReplacing?: boolean;
+  /** The caller holds the lock of the target, and knows that nothing stands on it. */
+  readonly isLocked?: boolean;
   readonly uuid?: string;
   readonly now?: Date;
 }
@@ -109,13 +113,18 @@ async function finishOrWait(name: string, options: OpenSourceOptions): Promise<v
 export async function convertDisk(source: Disk, target: string, options: ConvertOptions): Promise<void> {
   const storage = storageOf(options);
   const isReplacing = options.isReplacing ?? false;
-  if (!isReplacing && storage.stat(target) !== undefined) throw new VhdError('EXISTS', `${target} is there already`);
   const sizeBytes = targetSize(source.sizeBytes, options);
-  await writeNewFile(target, { storage, isReplacing }, async (file) => {
-    const sink = sinkFor(file, options);
-    await copyDisk(source, sink, options);
-    await sink.finish(sizeBytes);
-  });
+  if (storage.stat(target)?.kind === 'device') {
+    if (options.to !== 'raw') throw new VhdError('USAGE', `${target} is a block device: it takes raw bytes (--to raw)`);
+    return writeDevice(source, target, { ...options, storage, isReplacing });
+  }
+  const make = (): Promise<void> =>
+    writeNewFile(target, { storage, isReplacing }, async (file) => {
+      const sink = sinkFor(file, options);
+      await copyDisk(source, sink, options);
+      await sink.finish(sizeBytes);
+    });
+  return options.isLocked === true ? make() : atTarget(target, { storage, isReplacing }, make);
 }
 
 /** The sink for a format. */
@@ -131,11 +140,21 @@ export function sinkFor(
 }
 
 /** Virtual size of the result: the source's, rounded up for Azure (quirk 20). Errors: USAGE, TOO_LARGE. */
-export function targetSize(sizeBytes: number, options: Pick<ConvertOptions, 'to' | 'isForAzure'>): number {
-  if (options.isForAzure !== true) return sizeBytes;
+export function targetSize(sizeBytes: number, options: Pick<ConvertOptions, 'to' | 'isForAzure' | 'blockBytes'>): number {
+  if (options.isForAzure !== true) {
+    assertFits(sizeBytes, options);
+    return sizeBytes;
+  }
   if (options.to !== 'fixed') throw new VhdError('USAGE', 'Azure takes fixed images only');
   const size = alignUp(Math.max(sizeBytes, AZURE.minBytes), AZURE.stepBytes);
   if (AZURE.maxBytes < size)
     throw new VhdError('TOO_LARGE', `Azure takes at most ${formatSize(AZURE.maxBytes)}, not ${formatSize(size)}`);
   return size;
+}
+
+/** A result that cannot be is refused before anything is copied. Errors: USAGE, TOO_LARGE. */
+function assertFits(sizeBytes: number, { to, blockBytes }: Pick<ConvertOptions, 'to' | 'blockBytes'>): void {
+  if (to === 'raw') return;
+  const block = blockBytes === undefined ? {} : { blockBytes };
+  targetOf(to).newImage(sizeBytes, { identity: NIL_IDENTITY, now: new Date(0), ...block });
 }

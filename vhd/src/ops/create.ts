@@ -18,6 +18,7 @@ import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { refuseOtherWriter } from './locks.ts';
+import { atTarget } from './target.ts';
 
 /** What a new image should be. Sizes in bytes. */
 export interface CreateOptions extends OperationOptions {
@@ -116,8 +117,8 @@ export function parentLink(childName: string, parentName: string, identity: stri
 }
 
 async function place(name: string, image: NewFile, storage: Storage, isReplacing: boolean): Promise<void> {
-  if (!isReplacing && storage.stat(name) !== undefined) throw new VhdError('EXISTS', `${name} is there already`);
-  await writeNewFile(name, { storage, isReplacing }, (file) => writeParts(file, image));
+  const options = { storage, isReplacing };
+  await atTarget(name, options, () => writeNewFile(name, options, (file) => writeParts(file, image)));
 }
 
 /** Writes the bytes of a new image into an empty file. Errors: NO_SPACE, IO. */

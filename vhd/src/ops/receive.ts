@@ -7,6 +7,7 @@ import { VhdError } from '../errors.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { alignUp, SECTOR_BYTES } from '../units.ts';
 import { type ConvertOptions, sinkFor, targetSize } from './convert.ts';
+import { atTarget, type TargetOptions } from './target.ts';
 
 /**
  * Writes raw bytes as they arrive into a new file. The virtual size is what arrived, rounded up to a sector.
@@ -19,8 +20,15 @@ export async function receiveDisk(
 ): Promise<void> {
   const storage = storageOf(options);
   const isReplacing = options.isReplacing ?? false;
-  if (!isReplacing && storage.stat(target) !== undefined) throw new VhdError('EXISTS', `${target} is there already`);
-  await writeNewFile(target, { storage, isReplacing }, async (file) => {
+  await atTarget(target, { storage, isReplacing }, () => receive(chunks, target, { ...options, storage, isReplacing }));
+}
+
+async function receive(
+  chunks: AsyncIterable<Uint8Array>,
+  target: string,
+  options: ConvertOptions & TargetOptions,
+): Promise<void> {
+  await writeNewFile(target, options, async (file) => {
     const sink = sinkFor(file, options);
     const pool = new TwoBuffers(SLOT_HEAD_BYTES + sink.pieceBytes);
     let bytes = await pool.take();

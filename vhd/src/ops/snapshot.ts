@@ -12,7 +12,7 @@ import type { NewFile } from '../formats/format.ts';
 import { identityOf, openImage } from '../formats/open.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
-import { temporaryName } from '../storage/temporary.ts';
+import { shortName, temporaryName } from '../storage/temporary.ts';
 import { newChildOf, tieTo, writeParts } from './create.ts';
 import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
@@ -40,12 +40,14 @@ export interface SnapshotResult {
 export async function snapshotImage(name: string, options: SnapshotOptions = {}): Promise<SnapshotResult> {
   const storage = storageOf(options);
   const now = options.now ?? new Date();
-  const snapshot = options.as ?? snapshotName(name, now);
-  if (path.resolve(folderOf(snapshot)) !== path.resolve(folderOf(name))) {
+  const image = storage.stat(name) === undefined ? name : storage.resolve(name); // Links stay where they are.
+  const snapshot = options.as ?? freeName(image, now, storage);
+  if (folderOf(path.resolve(snapshot)) !== folderOf(path.resolve(image))) {
     throw new VhdError('USAGE', `a snapshot of ${name} stays in its folder; ${snapshot} is in another`);
   }
   if (storage.stat(snapshot) !== undefined) throw new VhdError('EXISTS', `${snapshot} is there already`);
-  return withLocks([name], storage, () => snapshotLocked(name, snapshot, now, storage));
+  const made = await withLocks([image], storage, () => snapshotLocked(image, snapshot, now, storage));
+  return { ...made, leaf: name };
 }
 
 async function snapshotLocked(name: string, snapshot: string, now: Date, storage: Storage): Promise<SnapshotResult> {
@@ -86,10 +88,19 @@ function emptyChild(name: string, snapshot: string, identity: string, now: Date,
   });
 }
 
+/** A name that nobody has: two snapshots in one second get different ones. */
+function freeName(name: string, now: Date, storage: Storage): string {
+  const { dir, name: stem, ext } = path.parse(snapshotName(name, now));
+  for (let i = 1; ; i++) {
+    const candidate = path.join(dir, `${stem}${i === 1 ? '' : `-${i}`}${ext}`);
+    if (storage.stat(candidate) === undefined) return candidate;
+  }
+}
+
 /** `disk.vhd` becomes `disk.20261121T101500Z.vhd`. */
 export function snapshotName(name: string, now: Date): string {
   const { dir, name: stem, ext } = path.parse(name);
-  return path.join(dir, `${stem}.${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}${ext}`);
+  return path.join(dir, `${shortName(stem)}.${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}${ext}`);
 }
 
 function refuseChildren(name: string, storage: Storage): void {

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
+import { enlargedDisk } from '../copy/enlarged-disk.ts';
 import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import type { ByteStream, NativeFormat } from '../formats/format.ts';
@@ -13,13 +14,17 @@ import { targetOf } from '../formats/formats.ts';
 export interface ExportOptions extends OperationOptions {
   readonly to: NativeFormat;
   readonly blockBytes?: number;
+  /** Virtual size in bytes, with zeros behind the end of the disk; that of the disk when left out. */
+  readonly sizeBytes?: number;
   readonly uuid?: string;
   readonly now?: Date;
 }
 
 /** The content of a disk as a stream. Errors: USAGE, TOO_LARGE, IO; of the chunks CANCELLED, IO. */
 export async function exportStream(disk: Disk, options: ExportOptions): Promise<ByteStream> {
-  const { lengthBytes, chunks } = await targetOf(options.to).stream(disk, {
+  const { sizeBytes = disk.sizeBytes } = options;
+  const source = disk.sizeBytes < sizeBytes ? enlargedDisk(disk, sizeBytes) : disk;
+  const { lengthBytes, chunks } = await targetOf(options.to).stream(source, {
     identity: options.uuid ?? randomUUID(),
     now: options.now ?? new Date(),
     ...(options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes }),

@@ -16,23 +16,33 @@ const DENIED = 200;
 /** The numbers of the permissions. */
 const PERMISSION = { read: 0, write: 1, writeUnchanged: 2, resize: 3 } as const;
 
-/** What a writer of Oriel holds, and denies to others. */
-const OURS = {
-  held: [PERMISSION.read, PERMISSION.write, PERMISSION.resize],
-  denied: [PERMISSION.write, PERMISSION.resize],
+/** What a writer of Oriel holds, and what every user of a file denies to others. */
+const HELD_BY = {
+  writer: [PERMISSION.read, PERMISSION.write, PERMISSION.resize],
+  reader: [PERMISSION.read],
 } as const;
+const DENIED_BY_ALL = [PERMISSION.write, PERMISSION.resize] as const;
 
 /**
  * Takes the locks of a writer on a file, and returns what gives them back. Where the file system has no such locks, the
  * file is as safe as its lock file makes it. Errors: LOCKED, with who holds the file as far as that can be found out.
  */
 export function lockForWriting(name: string): () => void {
+  return lock(name, 'writer');
+}
+
+/** The same for who reads for long, as a server does: nobody writes meanwhile. Errors: LOCKED. */
+export function lockForReading(name: string): () => void {
+  return lock(name, 'reader');
+}
+
+function lock(name: string, as: keyof typeof HELD_BY): () => void {
   const fd = fs.openSync(name, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
     // First ours, then a look at the others': of two that come at once neither may overlook the other.
-    for (const permission of OURS.held) lockBytes(fd, HELD + permission, 1);
-    for (const permission of OURS.denied) lockBytes(fd, DENIED + permission, 1);
-    refuseOthers(name, fd);
+    for (const permission of HELD_BY[as]) lockBytes(fd, HELD + permission, 1);
+    for (const permission of DENIED_BY_ALL) lockBytes(fd, DENIED + permission, 1);
+    refuseOthers(name, fd, as);
   } catch (error) {
     fs.closeSync(fd);
     throw error;
@@ -40,9 +50,9 @@ export function lockForWriting(name: string): () => void {
   return () => fs.closeSync(fd);
 }
 
-function refuseOthers(name: string, fd: number): void {
-  const isDenied = OURS.held.some((permission) => areBytesLocked(fd, DENIED + permission, 1));
-  const isWritten = OURS.denied.some((permission) => areBytesLocked(fd, HELD + permission, 1));
+function refuseOthers(name: string, fd: number, as: keyof typeof HELD_BY): void {
+  const isDenied = HELD_BY[as].some((permission) => areBytesLocked(fd, DENIED + permission, 1));
+  const isWritten = DENIED_BY_ALL.some((permission) => areBytesLocked(fd, HELD + permission, 1));
   if (!isDenied && !isWritten) return;
   const holders = holdersOf(fd);
   const who = holders.length === 0 ? 'another process' : holders.join(', ');

@@ -1,5 +1,6 @@
 /** `oriel vhd convert` and `export`: the content of a disk in another format, as a file or as a stream. */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { Disk } from '../../disk.ts';
@@ -7,13 +8,17 @@ import { VhdError } from '../../errors.ts';
 import { type ForeignFormat, isForeign } from '../../formats/content.ts';
 import type { NativeFormat } from '../../formats/format.ts';
 import { serveNbd } from '../../nbd/server.ts';
-import { type ConvertOptions, convertDisk, openSource, sourceFormat } from '../../ops/convert.ts';
+import { type ConvertOptions, convertDisk, openSource, sourceFormat, targetSize } from '../../ops/convert.ts';
 import { convertFromForeign, convertToForeign, FOREIGN_FORMATS, type ServeDisk } from '../../ops/foreign/foreign.ts';
 import { openAnySource } from '../../ops/foreign/source.ts';
 import { refuseFooter, sniff } from '../../ops/incoming.ts';
 import { receiveDisk } from '../../ops/receive.ts';
 import { exportStream } from '../../ops/stream.ts';
-import { temporaryName } from '../../storage/temporary.ts';
+import { atTarget } from '../../ops/target.ts';
+import { fileError } from '../../storage/file.ts';
+import { placeOf } from '../../storage/new-file.ts';
+import { fileSystem } from '../../storage/storage.ts';
+import { removeAtExit, temporaryName } from '../../storage/temporary.ts';
 import { action, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
 import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
@@ -44,8 +49,9 @@ export function convertVerb(cli: VhdCli): Command {
   command.option('--force', 'replace a file that is there');
   return action<Flags>(cli, command, async (run, [source = '', target = ''], flags) => {
     const to = flags.to ?? (flags.azure === true ? 'fixed' : formatByName(target));
-    await convert(run, source, target, { ...flags, to });
-    if (target !== '-') run.print({ source, target, format: to }, () => [`${target}: ${to}`]);
+    const ends = [isStandard(source, 0) ? '-' : source, isStandard(target, 1) ? '-' : target] as const;
+    await convert(run, ...ends, { ...flags, to });
+    if (!isStream(ends[1])) run.print({ source, target, format: to }, () => [`${target}: ${to}`]);
   });
 }
 
@@ -66,7 +72,7 @@ export function exportVerb(cli: VhdCli): Command {
       if (target !== '-') throw new VhdError('USAGE', 'export writes to standard output: give -');
       const disk = await openAnySource(file, sourceOptions(run, flags));
       try {
-        await send(run, disk, flags.format, undefined);
+        await send(run, disk, flags.format, target, {});
       } finally {
         await disk.close();
       }
@@ -88,7 +94,7 @@ async function convert(
   const disk = await openSource(source, { ...run.options, format });
   try {
     if (isForeign(to)) await toForeign(run, disk, target, to, flags);
-    else if (target === '-') await send(run, disk, to, flags.blockSize);
+    else if (isStream(target)) await send(run, disk, to, target, flags);
     else await convertDisk(disk, target, nativeOptions(run, to, flags));
   } finally {
     await disk.close();
@@ -98,7 +104,7 @@ async function convert(
 async function receive(run: Run, target: string, flags: Flags & { readonly to: Format }): Promise<void> {
   if (target === '-' || isForeign(flags.to))
     throw new VhdError('USAGE', 'standard input goes into a raw or a VHD file');
-  const { content, chunks } = await sniff(run.cli.stdin as AsyncIterable<Uint8Array>);
+  const { content, chunks } = await sniff(standardInput(run));
   const from = flags.from ?? content;
   if (from === 'raw') {
     const bytes = flags.from === undefined ? refuseFooter(chunks) : chunks;
@@ -106,16 +112,26 @@ async function receive(run: Run, target: string, flags: Flags & { readonly to: F
   }
   // All others are read from places all over the file: it has to be there whole.
   const whole = temporaryName(target);
+  const isDone = removeAtExit(whole);
   try {
     await fs.promises.writeFile(whole, chunks, { flag: 'wx' });
     await convert(run, whole, target, flags);
   } finally {
     fs.rmSync(whole, { force: true });
+    isDone();
   }
 }
 
+/** Its bytes; a signal ends the wait for more. */
+function standardInput({ cli, options }: Run): AsyncIterable<Uint8Array> {
+  const stdin = cli.stdin as NodeJS.ReadableStream & { destroy(error?: Error): void } & AsyncIterable<Uint8Array>;
+  const stop = (): void => stdin.destroy(new VhdError('CANCELLED', 'stopped', { cause: options.signal.reason }));
+  options.signal.addEventListener('abort', stop, { once: true });
+  return stdin;
+}
+
 async function toForeign(run: Run, disk: Disk, target: string, format: ForeignFormat, flags: Flags): Promise<void> {
-  if (target === '-') throw new VhdError('USAGE', `${format} cannot be written to standard output`);
+  if (isStream(target)) throw new VhdError('USAGE', `${format} cannot be written to standard output or a pipe`);
   await convertToForeign(disk, target, { ...run.options, format, serve, isReplacing: flags.force === true });
 }
 
@@ -127,34 +143,63 @@ async function fromForeign(
   format: ForeignFormat,
   flags: Flags & { readonly to: Format },
 ): Promise<void> {
-  const beside = target === '-' ? source : target;
-  if (target !== '-' && flags.force !== true && fs.existsSync(target))
-    throw new VhdError('EXISTS', `${target} is there already`);
-  const image = `${temporaryName(beside)}.vhd`;
+  if (!isStream(target) && flags.force !== true && fs.existsSync(target))
+    throw new VhdError('EXISTS', `${target} is there already; --force replaces it`);
+  const folder = isStream(target) || fileSystem.stat(target)?.kind === 'device' ? os.tmpdir() : path.dirname(target);
+  const image = `${temporaryName(path.join(folder, path.basename(source)))}.vhd`;
+  const isDone = removeAtExit(image);
   try {
     const block = flags.blockSize === undefined ? {} : { blockBytes: flags.blockSize };
     await convertFromForeign(source, image, { ...run.options, format, serve, ...block });
-    if (flags.to === 'dynamic' && target !== '-') fs.renameSync(image, target);
-    else await convert(run, image, target, { ...flags, from: 'vhd' });
+    if (flags.to === 'dynamic' && !isStream(target)) {
+      const at = { storage: fileSystem, isReplacing: flags.force === true };
+      await atTarget(target, at, async () => fileSystem.rename(image, placeOf(target, fileSystem)));
+    } else await convert(run, image, target, { ...flags, from: 'vhd' });
   } finally {
     fs.rmSync(image, { force: true });
+    isDone();
   }
 }
 
-async function send(run: Run, disk: Disk, to: NativeFormat, blockBytes: number | undefined): Promise<void> {
-  const stream = await exportStream(disk, { ...run.options, to, ...(blockBytes === undefined ? {} : { blockBytes }) });
+/** Sends a disk to standard output, or to a pipe or a device of characters that has a name. */
+async function send(run: Run, disk: Disk, to: NativeFormat, target: string, flags: Flags): Promise<void> {
+  const { blockSize } = flags;
+  const stream = await exportStream(disk, {
+    ...run.options,
+    to,
+    sizeBytes: targetSize(disk.sizeBytes, nativeOptions(run, to, flags)),
+    ...(blockSize === undefined ? {} : { blockBytes: blockSize }),
+  });
+  const out: NodeJS.WritableStream = target === '-' ? run.cli.stdout : fs.createWriteStream(target);
+  let failure: Error | undefined;
+  out.on('error', (error: Error) => (failure = error));
   for await (const chunk of stream.chunks) {
     // The buffer is used again for a later chunk: wait until this one is written.
     await new Promise<void>((resolve, reject) => {
-      run.cli.stdout.write(chunk, (error) =>
-        error === null || error === undefined ? resolve() : reject(writeFailed(error)),
+      out.write(chunk, (error) =>
+        error === null || error === undefined ? resolve() : reject(writeFailed(error, target)),
       );
     });
   }
+  if (target === '-') return;
+  await new Promise<void>((resolve) => out.end(() => resolve()));
+  if (failure !== undefined) throw writeFailed(failure, target);
 }
 
-function writeFailed(cause: Error): VhdError {
-  return new VhdError('IO', 'cannot write to standard output', { cause });
+function writeFailed(cause: Error, target: string): VhdError {
+  return fileError(cause, `cannot write to ${target === '-' ? 'standard output' : target}`);
+}
+
+/** True for another name of standard input (0) or output (1), where that is a pipe; a file behind it is a file. */
+function isStandard(name: string, descriptor: number): boolean {
+  const names = [['/dev/stdin'], ['/dev/stdout']][descriptor] ?? [];
+  const isNamed = [...names, `/dev/fd/${descriptor}`, `/proc/self/fd/${descriptor}`].includes(name);
+  return isNamed && (descriptor === 1 || fileSystem.stat(name)?.kind === 'stream');
+}
+
+/** True for a target that takes bytes from its start to its end. */
+function isStream(target: string): boolean {
+  return target === '-' || fileSystem.stat(target)?.kind === 'stream';
 }
 
 function nativeOptions(run: Run, to: NativeFormat, flags: Flags): ConvertOptions {
@@ -167,7 +212,20 @@ function foreignByName(name: string): ForeignFormat | undefined {
   return FOREIGN_FORMATS.find((format) => format === ending);
 }
 
-/** The format a target is in by its name: `.vhd` is a dynamic image, what is not known is raw. */
+/**
+ * The format a target is in by its name. Endings of other programs' containers are not taken for raw: a file that does not
+ * hold what its name says is believed by the next tool. Errors: USAGE.
+ */
 function formatByName(name: string): Format {
-  return foreignByName(name) ?? (/\.a?vhd$/i.test(name) ? 'dynamic' : 'raw');
+  const ending = path.extname(name).toLowerCase();
+  if (['.vhd', '.avhd', '.vpc'].includes(ending)) return 'dynamic';
+  const foreign = foreignByName(name);
+  if (foreign !== undefined) return foreign;
+  if (RAW_ENDINGS.includes(ending) || isStream(name) || fileSystem.stat(name)?.kind === 'device') return 'raw';
+  throw new VhdError(
+    'USAGE',
+    `what ${name} is to be cannot be told from its ending ${ending}: say --to raw, or another`,
+  );
 }
+
+const RAW_ENDINGS = ['', '.raw', '.img', '.bin', '.dd', '.iso', '.ima', '.dsk', '.disk', '.part'];

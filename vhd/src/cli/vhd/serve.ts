@@ -5,6 +5,7 @@ import { openChain } from '../../chain/open.ts';
 import { VhdError } from '../../errors.ts';
 import { type NbdTls, serveNbd } from '../../nbd/server.ts';
 import { sourceFormat } from '../../ops/convert.ts';
+import { lockForReading } from '../../storage/byte-locks.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
@@ -40,7 +41,10 @@ export function serveVerb(cli: VhdCli): Command {
     const format = sourceFormat(file, { onNote: (note) => cli.err(`oriel: ${note}\n`) });
     const as = format === 'raw' ? { format } : {}; // What is neither raw nor a VHD, opening it refuses with a reason.
     const disk = await openChain(file, { isReadOnly: flags.readOnly === true, policy: options.policy, ...as });
+    const unlocks: (() => void)[] = [];
     try {
+      // Nobody writes to what is served, by whatever tool, and nobody replaces it. The leaf has a lock of its own.
+      for (const link of disk.links.slice(disk.isReadOnly ? 0 : 1)) unlocks.push(lockForReading(link.path));
       const server = await serveNbd(disk, {
         ...address,
         ...(tls === undefined ? {} : { tls }),
@@ -55,6 +59,7 @@ export function serveVerb(cli: VhdCli): Command {
         await server.close();
       }
     } finally {
+      for (const unlock of unlocks) unlock();
       await disk.close();
     }
   });

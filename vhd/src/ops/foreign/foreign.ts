@@ -10,11 +10,12 @@ import path from 'node:path';
 import { openChain } from '../../chain/open.ts';
 import type { OperationOptions } from '../../copy/options.ts';
 import type { Disk } from '../../disk.ts';
-import { VhdError } from '../../errors.ts';
 import type { ForeignFormat } from '../../formats/content.ts';
+import { placeOf } from '../../storage/new-file.ts';
 import { fileSystem, folderOf } from '../../storage/storage.ts';
-import { temporaryName } from '../../storage/temporary.ts';
+import { removeAtExit, temporaryName } from '../../storage/temporary.ts';
 import { createImage } from '../create.ts';
+import { atTarget } from '../target.ts';
 import { foreignSize, runTool } from './qemu-img.ts';
 
 /** The formats that qemu-img writes for us. */
@@ -32,24 +33,30 @@ export interface ForeignOptions extends OperationOptions {
 
 /** Writes the content of a disk into a file of another format. Errors: EXISTS, TOOL_MISSING, TOOL_FAILED, CANCELLED. */
 export async function convertToForeign(source: Disk, target: string, options: ForeignOptions): Promise<void> {
-  if (options.isReplacing !== true && fs.existsSync(target)) throw new VhdError('EXISTS', `${target} is there already`);
-  const temporary = path.resolve(temporaryName(target));
-  try {
-    fs.writeFileSync(temporary, '', { flag: 'wx' }); // There to be shown to the tool: it makes no file in our folder.
-    await withServed(source, options.serve, (uri, folder) =>
-      runTool(
-        'qemu-img',
-        ['convert', '-p', '-f', 'raw', '-O', options.format, '--', uri, temporary],
-        { reads: [], writes: [temporary, folder], isWriter: true, sizeBytes: source.sizeBytes },
-        options,
-      ),
-    );
-    await syncFile(temporary);
-    fs.renameSync(temporary, target);
-    await fileSystem.syncFolder(folderOf(target));
-  } finally {
-    fs.rmSync(temporary, { force: true });
-  }
+  const at = { storage: fileSystem, isReplacing: options.isReplacing ?? false };
+  await atTarget(target, at, async () => {
+    const place = path.resolve(placeOf(target, fileSystem));
+    const temporary = temporaryName(place);
+    const isDone = removeAtExit(temporary);
+    try {
+      fs.writeFileSync(temporary, '', { flag: 'wx' }); // There to be shown to the tool: it makes no file in our folder.
+      await withServed(source, options.serve, (uri, folder) =>
+        runTool(
+          'qemu-img',
+          ['convert', '-p', '-f', 'raw', '-O', options.format, '--', uri, temporary],
+          { reads: [], writes: [temporary, folder], isWriter: true, sizeBytes: source.sizeBytes },
+          options,
+        ),
+      );
+      await syncFile(temporary);
+      if (at.isReplacing) fileSystem.rename(temporary, place);
+      else fileSystem.link(temporary, place);
+    } finally {
+      fs.rmSync(temporary, { force: true });
+      isDone();
+      await fileSystem.syncFolder(folderOf(place));
+    }
+  });
 }
 
 /**
