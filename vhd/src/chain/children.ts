@@ -30,8 +30,10 @@ export function findChildren(
 }
 
 function imagesIn(folder: string, storage: Storage): readonly string[] {
-  const names = storage.list(folder).filter((name) => /\.a?vhd$/i.test(name));
-  return names.slice(0, DISK_LIMITS.siblings);
+  // Whatever they are called: a clone without an ending stands on its parent like any other. Names with a dot are not whole yet.
+  const names = storage.list(folder).filter((name) => !name.startsWith('.') && !/\.(lock|json)$/.test(name));
+  const isImage = (name: string): boolean => /\.a?vhd$/i.test(name);
+  return names.toSorted((a, b) => Number(isImage(b)) - Number(isImage(a))).slice(0, DISK_LIMITS.siblings);
 }
 
 /** True for a child of the image whose identity is `identity` and whose file has the identity `file`. Errors: IO. */

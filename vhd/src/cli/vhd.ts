@@ -1,7 +1,7 @@
 /** `oriel vhd`: every image operation from the command line. A file a verb, or a few that belong together. */
 import type { Command } from 'commander';
 import { PROCESS, Verb, type VhdCli } from './base/cli.ts';
-import { mergeVerb, rebaseVerb, snapshotVerb } from './vhd/chain-verbs.ts';
+import { identifyVerb, mergeVerb, rebaseVerb, snapshotVerb } from './vhd/chain-verbs.ts';
 import { checkVerb } from './vhd/check.ts';
 import { diffVerb, hashVerb } from './vhd/content-verbs.ts';
 import { convertVerb, exportVerb } from './vhd/convert.ts';
@@ -16,7 +16,7 @@ export function vhdCommand(cli: VhdCli = PROCESS): Command {
   const command = new Verb('vhd').description('VHD images: create, difference, snapshot, merge, check, convert, serve');
   for (const verb of [createVerb, infoVerb, mapVerb, checkVerb, convertVerb, snapshotVerb, mergeVerb, rebaseVerb])
     command.addCommand(verb(cli));
-  for (const verb of [compactVerb, resizeVerb, diffVerb, hashVerb, exportVerb, serveVerb])
+  for (const verb of [identifyVerb, compactVerb, resizeVerb, diffVerb, hashVerb, exportVerb, serveVerb])
     command.addCommand(verb(cli));
   return command;
 }

@@ -4,8 +4,7 @@ import { VhdError } from '../errors.ts';
 
 /** The same disk with another, larger size in bytes; read-only. Closing it is for who opened the disk itself. */
 export function enlargedDisk(disk: Disk, sizeBytes: number): Disk {
-  const refuse = (): Promise<void> =>
-    Promise.reject(new VhdError('READ_ONLY', `${disk.name} is only read here`));
+  const refuse = (): Promise<void> => Promise.reject(new VhdError('READ_ONLY', `${disk.name} is only read here`));
   return {
     name: disk.name,
     sizeBytes,

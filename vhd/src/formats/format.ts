@@ -6,6 +6,7 @@
  */
 import type { FileSink } from '../copy/copy.ts';
 import type { OperationOptions } from '../copy/options.ts';
+import type { Range } from '../copy/pieces.ts';
 import type { Disk } from '../disk.ts';
 import type { Finding, OpenFinding } from '../image/finding.ts';
 import type { Ties } from '../image/identity.ts';
@@ -56,6 +57,10 @@ export interface CheckFileOptions extends OperationOptions {
 /** A patch, and the identity of the image that it is for. */
 export interface ImagePatch extends Patch {
   readonly identity: string;
+  /** The identity that it gives the image; the one it has when left out. */
+  readonly becomes?: string;
+  /** Virtual bytes that turned out to be gone for good. */
+  readonly lost?: readonly Range[];
 }
 
 /** A format. Files are only read, but for the empty ones that are handed over to be filled. */
@@ -75,6 +80,10 @@ export interface ImageFormat {
     codes: ReadonlySet<string>,
     parentModified: () => Date | undefined,
   ): ImagePatch | undefined;
+  /** What gives an image another identity; `undefined` where images of the format have none. Errors: USAGE, those of `tiesOf`. */
+  readonly identify:
+    | ((file: RandomAccessFile, identity: string) => ImagePatch & { readonly becomes: string })
+    | undefined;
   /** What gives an image another virtual size. Errors: USAGE, TOO_LARGE. */
   resize(file: RandomAccessFile, sizeBytes: number): ImagePatch;
   /** An empty child of `parent`; `undefined` where images of the format have no parents. Errors: USAGE, TOO_LARGE. */

@@ -15,6 +15,7 @@ export interface OpenFinding {
     | 'FOOTER_MISMATCH' // both are valid and say different things
     | 'FOOTER_SHORT' // 511 bytes (quirk 1)
     | 'FOOTER_PADDED' // something comes behind the footer of a fixed image (quirk 22)
+    | 'DATA_LOST' // content is gone for good, and a repair has said so in the image
     | 'PARENT_TIME' // the parent was modified after the child was made, or the files were copied (quirk 14)
     | 'PARENT_NAMELESS'; // the parent has no identity (quirk 23)
   readonly path: string;
@@ -43,6 +44,7 @@ export type FindingCode =
   | 'SPACE_LEAKED' // room that no block uses
   | 'DATA_BEHIND_CLEAR_BIT' // stored bytes that the bitmap says are not there (quirk 12)
   | 'LOCATOR_DEAD' // a parent path outside of the file or of a length that nobody reads
+  | 'DATA_LOST' // content that is gone for good: a repair made the image open again without it
   | 'PARENT_TIME' // quirk 14
   | 'PARENT_NAMELESS' // the parent has no identity: it is taken by its name alone (quirk 23)
   | 'CHILD_LARGER' // the child has another size than its parent

@@ -11,6 +11,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { type Finding, note, warning } from '../image/finding.ts';
 import type { Image } from '../image/image.ts';
 import type { Storage } from '../storage/storage.ts';
+import { seenThroughJournals } from './finish.ts';
 import { hasJournal } from './journal.ts';
 
 /** How thoroughly to look. */
@@ -29,13 +30,27 @@ const MAX_FINDINGS = 1000;
 export async function checkImage(name: string, options: CheckOptions = {}): Promise<readonly Finding[]> {
   const storage = storageOf(options);
   if (storage.stat(name) === undefined) throw new VhdError('NOT_FOUND', `no such image: ${name}`);
+  const journals: Finding[] = [];
+  const seen = await seenOr(journals, name, options);
   if (options.isChain !== true) {
-    return unique([...(await checkOne(name, storage, options)), ...(await checkParents(name, storage, options))]);
+    const own = await checkOne(name, storage, seen, options);
+    return unique([...journals, ...own, ...(await checkParents(name, seen, options))]);
   }
-  const chain = await checkLinks(name, storage, options);
-  const findings = [...chain.findings];
-  for (const path of chain.images) findings.push(...(await checkOne(path, storage, options)));
+  const chain = await checkLinks(name, seen, options);
+  const findings = [...journals, ...chain.findings];
+  for (const path of chain.images) findings.push(...(await checkOne(path, storage, seen, options)));
   return unique(findings);
+}
+
+/** The image as it reads once what was cut off is done. A journal that cannot be used is a finding. */
+async function seenOr(findings: Finding[], name: string, options: CheckOptions): Promise<Storage> {
+  try {
+    return await seenThroughJournals(name, options);
+  } catch (error) {
+    if (!isVhdError(error, 'JOURNAL')) throw error;
+    findings.push({ code: 'JOURNAL', severity: 'error', path: name, message: error.message, isRepairable: false });
+    return storageOf(options);
+  }
 }
 
 /** A child by itself: whether its parents are there at all, and that nobody has looked at them. Errors: IO. */
@@ -70,7 +85,7 @@ interface LinksFound {
 async function checkLinks(name: string, storage: Storage, options: CheckOptions): Promise<LinksFound> {
   const findings: Finding[] = [];
   try {
-    const links = openLinks(name, chainOptions(options));
+    const links = openLinks(name, { ...chainOptions(options), storage });
     await Promise.all(links.map((image) => image.close()));
     findings.push(...checkSizes(links));
     for (const { code, path, message } of links.flatMap((image) => image.findings)) {
@@ -90,14 +105,18 @@ async function checkLinks(name: string, storage: Storage, options: CheckOptions)
   }
 }
 
-async function checkOne(name: string, storage: Storage, options: CheckOptions): Promise<readonly Finding[]> {
+async function checkOne(
+  name: string,
+  storage: Storage,
+  seen: Storage,
+  options: CheckOptions,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   if (hasJournal(name, storage)) {
-    findings.push(
-      warning('INTERRUPTED', name, 'an operation was cut off and has to be finished', { isRepairable: true }),
-    );
+    const text = 'an operation was cut off: what is shown is how the image reads; a repair finishes it';
+    findings.push(warning('INTERRUPTED', name, text, { isRepairable: true }));
   }
-  const file = storage.open(name, 'read');
+  const file = seen.open(name, 'read');
   try {
     const format = nativeFormatOf(file);
     findings.push(...(await format.check(file, options)));

@@ -9,7 +9,7 @@ import type { FileSink } from '../copy/copy.ts';
 import { copyDisk } from '../copy/copy.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import type { Disk } from '../disk.ts';
-import { isVhdError, VhdError } from '../errors.ts';
+import { VhdError } from '../errors.ts';
 import {
   contentOf,
   type ForeignFormat,
@@ -28,7 +28,7 @@ import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
-import { finishPending } from './finish.ts';
+import { seenThroughJournals } from './finish.ts';
 import { atTarget, writeDevice } from './target.ts';
 
 /** How a conversion is done. Sizes in bytes. */
@@ -69,8 +69,8 @@ export async function openSource(name: string, options: OpenSourceOptions = {}):
   const format = options.format ?? sourceFormat(name, options);
   if (format === 'raw') return openRawDisk(name, storage);
   if (format !== 'vhd') throw new VhdError('UNSUPPORTED', `${name} is ${nameOfFormat(format)}: convert it first`);
-  await finishOrWait(name, options);
-  return openChain(name, chainOptions(options));
+  const seen = await seenThroughJournals(name, { ...chainOptions(options), storage });
+  return openChain(name, { ...chainOptions(options), storage: seen });
 }
 
 /**
@@ -95,15 +95,6 @@ export function sourceFormat(
   }
   if (isOtherThanNamed(name, content)) options.onNote?.(`${name} is ${nameOfFormat(content)}, whatever its name says`);
   return content;
-}
-
-/** Finishes what was cut off. What somebody else has under way below the image does not change what it reads as. */
-async function finishOrWait(name: string, options: OpenSourceOptions): Promise<void> {
-  try {
-    await finishPending(name, options);
-  } catch (error) {
-    if (!isVhdError(error, 'LOCKED')) throw error; // `openChain` refuses where the image itself is concerned.
-  }
 }
 
 /**
@@ -140,7 +131,10 @@ export function sinkFor(
 }
 
 /** Virtual size of the result: the source's, rounded up for Azure (quirk 20). Errors: USAGE, TOO_LARGE. */
-export function targetSize(sizeBytes: number, options: Pick<ConvertOptions, 'to' | 'isForAzure' | 'blockBytes'>): number {
+export function targetSize(
+  sizeBytes: number,
+  options: Pick<ConvertOptions, 'to' | 'isForAzure' | 'blockBytes'>,
+): number {
   if (options.isForAzure !== true) {
     assertFits(sizeBytes, options);
     return sizeBytes;

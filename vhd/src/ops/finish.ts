@@ -1,9 +1,14 @@
 /** Finishes operations that were cut off: SEALED-STAYS allows a commit to write, and this is how a cut one ends. */
 
-import { openLinks } from '../chain/open.ts';
-import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
-import { isVhdError } from '../errors.ts';
+import { findParent } from '../chain/parent.ts';
+import { type OperationOptions, storageOf } from '../copy/options.ts';
+import { isVhdError, VhdError } from '../errors.ts';
+import { openImage } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
+import { seal } from '../image/seal.ts';
+import { DISK_LIMITS } from '../limits.ts';
+import { OverlayStorage } from '../storage/overlay-storage.ts';
+import type { Storage } from '../storage/storage.ts';
 import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { finishMerge } from './merge.ts';
@@ -29,6 +34,96 @@ export async function finishPending(name: string, options: FinishOptions = {}): 
   }
 }
 
+/**
+ * The same for a verb that changes an image and was not asked to merge: short operations are finished, a merge is not, since
+ * that takes images away. Errors: IN_PROGRESS, with what can be done, and those of `finishPending`.
+ */
+export async function finishButMerges(name: string, options: FinishOptions = {}): Promise<void> {
+  const storage = storageOf(options);
+  for (const link of linksOf(name, options)) {
+    const merge = pendingMerge(link, options);
+    if (merge !== undefined) throw new VhdError('IN_PROGRESS', describeMerge(merge));
+    if (hasJournal(link, storage)) await finishOne(link, options);
+  }
+}
+
+/** A merge that was cut off: what it takes away, and whether it can still be given up. */
+export interface PendingMerge {
+  /** The image with the journal: the target. */
+  readonly target: string;
+  /** What is folded into it, from the top, and goes. */
+  readonly folded: readonly string[];
+  /** False once everything is copied, and links and files are changed. */
+  readonly canAbort: boolean;
+}
+
+/** The merge that waits on an image, or on one below it. Errors: JOURNAL. */
+export function findPendingMerge(name: string, options: FinishOptions = {}): PendingMerge | undefined {
+  for (const link of linksOf(name, options)) {
+    const merge = pendingMerge(link, options);
+    if (merge !== undefined) return merge;
+  }
+  return undefined;
+}
+
+function pendingMerge(image: string, options: FinishOptions): PendingMerge | undefined {
+  const journal = readJournal(image, storageOf(options), options.policy);
+  if (journal?.kind === 'merge')
+    return { target: image, folded: journal.plan.links.map(({ file }) => file), canAbort: true };
+  const removed = (journal?.steps ?? []).flatMap((step) => (step.do === 'remove' ? [step.file] : []));
+  return removed.length === 0 ? undefined : { target: image, folded: removed, canAbort: false };
+}
+
+/** What was cut off, and what can be done, in a sentence. */
+export function describeMerge({ target, folded, canAbort }: PendingMerge): string {
+  const names = folded.join(', ');
+  const abort = canAbort ? ', --abort gives it up and keeps them' : '';
+  return `a merge of ${names} into ${target} was cut off: oriel vhd merge ${target} --continue finishes it and removes ${names}${abort}`;
+}
+
+/**
+ * Gives up a merge. The images that were to be folded stay, and what they read as. The target stays their parent, sealed,
+ * with an identity of its own (see `mergeImage`): by itself it reads as something between the two.
+ * Errors: IN_PROGRESS (it can only be finished), NOT_FOUND (nothing waits), LOCKED, IO.
+ */
+export async function abortMerge(name: string, options: FinishOptions = {}): Promise<PendingMerge> {
+  const storage = storageOf(options);
+  const merge = findPendingMerge(name, options);
+  if (merge === undefined) throw new VhdError('NOT_FOUND', `no merge waits on ${name} or below it`);
+  if (!merge.canAbort) throw new VhdError('IN_PROGRESS', describeMerge(merge));
+  await withLocks([merge.target], storage, async () => {
+    seal(merge.target, storage);
+    await removeJournal(merge.target, storage);
+  });
+  return merge;
+}
+
+/**
+ * The storage as it will be when what was cut off on an image, or below it, is done; nothing is written. What the end of a
+ * merge would remove stays to be read. Errors: JOURNAL, IO.
+ */
+export async function seenThroughJournals(name: string, options: FinishOptions = {}): Promise<Storage> {
+  const storage = storageOf(options);
+  let overlay: OverlayStorage | undefined;
+  const seen = new Set<string>();
+  for (;;) {
+    const at = overlay ?? storage;
+    const links = linksOf(name, { ...options, storage: at });
+    const pending = links.find((link) => !seen.has(link) && hasJournal(link, at));
+    if (pending === undefined) return at;
+    seen.add(pending);
+    const journal = readJournal(pending, at, options.policy);
+    // What a merge copies lies under what the folded links store: who reads through them sees no difference.
+    if (journal?.kind !== 'steps') continue;
+    overlay ??= new OverlayStorage(storage);
+    await doSteps(
+      journal.steps.filter((step) => step.do !== 'remove'),
+      overlay,
+    );
+    await removeJournal(pending, overlay);
+  }
+}
+
 async function finishOne(image: string, options: FinishOptions): Promise<void> {
   const storage = storageOf(options);
   const journal = readJournal(image, storage, options.policy);
@@ -48,12 +143,26 @@ async function finishOne(image: string, options: FinishOptions): Promise<void> {
 
 /** The image, and its parents as far as they can be found: a journal may be what keeps the chain from opening. */
 function linksOf(name: string, options: FinishOptions): readonly string[] {
+  const found = [name];
   try {
-    const links = openLinks(name, chainOptions(options));
-    for (const image of links) void image.close();
-    return [name, ...links.slice(1).map((image) => image.path)];
+    for (let next: string | undefined = name; next !== undefined && found.length < DISK_LIMITS.chainLinks; ) {
+      next = parentOf(next, name, options);
+      if (next !== undefined) found.push(next);
+    }
   } catch (error) {
-    if (isVhdError(error)) return [name];
-    throw error;
+    if (!isVhdError(error)) throw error;
+  }
+  return found;
+}
+
+function parentOf(name: string, leaf: string, options: FinishOptions): string | undefined {
+  const storage = storageOf(options);
+  const image = openImage(name, { storage });
+  try {
+    if (image.parent === undefined) return undefined;
+    const parent = findParent(image, image.parent, { storage, leaf, policy: options.policy ?? {} });
+    return parent.isRaw ? undefined : parent.path;
+  } finally {
+    void image.close();
   }
 }

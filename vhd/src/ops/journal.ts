@@ -22,6 +22,8 @@ export type JournalStep =
       readonly do: 'patch';
       readonly file: string;
       readonly uuid: string;
+      /** The identity that the bytes give it. */
+      readonly becomes?: string;
       readonly parts: readonly Part[];
       readonly sizeBytes?: number;
       /**
@@ -155,7 +157,7 @@ async function guardedPatch(step: PatchStep, storage: Storage): Promise<void> {
 async function patch(step: PatchStep, storage: Storage): Promise<void> {
   const uuid = identityOf(step.file, storage);
   // An image whose only footer this very patch has torn has no identity: the journal is what heals it.
-  if (uuid !== undefined && uuid !== step.uuid)
+  if (uuid !== undefined && uuid !== step.uuid && uuid !== step.becomes)
     throw new VhdError('JOURNAL', `${step.file} is not the image of the journal`);
   const wasWritable = storage.stat(step.file)?.isWritable ?? true;
   if (!wasWritable) storage.setWritable(step.file, true);
@@ -208,6 +210,7 @@ interface JsonStep {
   readonly do: JournalStep['do'];
   readonly file: string;
   readonly uuid?: string;
+  readonly becomes?: string;
   readonly snapshot?: string;
   readonly child?: string;
   readonly parts?: readonly { readonly offset: number; readonly bytes: string }[];
@@ -280,6 +283,7 @@ function fromJson(json: JsonJournal, folder: string): Journal {
           file,
           uuid: step.uuid ?? '',
           parts,
+          ...(step.becomes === undefined ? {} : { becomes: step.becomes }),
           ...(step.sizeBytes === undefined ? {} : { sizeBytes: step.sizeBytes }),
           ...(step.isGuarded === true ? { isGuarded: true } : {}),
         };

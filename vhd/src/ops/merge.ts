@@ -7,6 +7,7 @@
  * SEALED-STAYS: this is the journaled commit, the one thing that may write to an image that has a child. It refuses
  * where anything but the folded links depends on an image that would change or go.
  */
+import { randomUUID } from 'node:crypto';
 import { ChainDisk } from '../chain/chain-disk.ts';
 import { findChildren } from '../chain/children.ts';
 import { openLinks } from '../chain/open.ts';
@@ -15,13 +16,22 @@ import { FileWriter } from '../copy/file-writer.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
 import { dataRanges, type Range } from '../copy/pieces.ts';
 import { isZero } from '../copy/zeros.ts';
-import { VhdError } from '../errors.ts';
+import { isVhdError, VhdError } from '../errors.ts';
 import { openImage } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { Image } from '../image/image.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
-import { doSteps, type JournalStep, type MergePlan, removeJournal, writeJournal } from './journal.ts';
+import { identityStep } from './identify.ts';
+import {
+  doSteps,
+  hasJournal,
+  type JournalStep,
+  type MergePlan,
+  removeJournal,
+  runSteps,
+  writeJournal,
+} from './journal.ts';
 import { withLocks } from './locks.ts';
 import { relinkSteps } from './relink.ts';
 import { resizeImage } from './resize.ts';
@@ -54,9 +64,19 @@ export async function mergeImage(name: string, options: MergeOptions = {}): Prom
   const plan = planMerge(name, options, storage);
   return withLocks(lockedBy(plan, storage), storage, async () => {
     await growTarget(name, plan, options, storage);
-    await writeJournal(plan.target, { kind: 'merge', plan }, storage);
-    return fold(plan, options, storage);
+    const renewed = await renewTarget(plan, storage);
+    await writeJournal(plan.target, { kind: 'merge', plan: renewed }, storage);
+    return await fold(renewed, options, storage).catch((error: unknown) => {
+      throw withAdvice(error, plan, storage);
+    });
   });
+}
+
+/** Who stops a merge, or runs out of space, learns what stands now and how it goes on. */
+function withAdvice(error: unknown, { target, links }: MergePlan, storage: Storage): unknown {
+  if (!isVhdError(error) || !hasJournal(target, storage)) return error;
+  const advice = `${links[0]?.file ?? target} reads as before; oriel vhd merge ${target} --continue goes on, --abort gives up`;
+  return new VhdError(error.code, `${error.message}; ${advice}`, { cause: error.cause ?? error });
 }
 
 /** Does what a merge journal says, from the start: also how a merge that was cut off is finished. Errors: as `mergeImage`. */
@@ -83,6 +103,21 @@ async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): P
   await doSteps(steps, storage);
   await removeJournal(plan.target, storage);
   return { target: plan.target, removed: plan.links.map((link) => link.file), relinked: children };
+}
+
+/**
+ * From the first copied byte on the target is no longer what clones of it were made from. Those that are seen are refused;
+ * for those that are not, the target gets another identity: they then fail to open, with a message that names both, and do
+ * not read otherwise without a word. The journal lies beside the link that is tied to it: who comes from above finds it.
+ */
+async function renewTarget(plan: MergePlan, storage: Storage): Promise<MergePlan> {
+  const lowest = plan.links.at(-1);
+  if (lowest === undefined) return plan;
+  const step = identityStep(plan.target, randomUUID(), storage);
+  const renewed = { ...plan, targetUuid: step.becomes };
+  const steps = [{ ...step, isGuarded: true }, ...relinkSteps(lowest.file, plan.target, step.becomes, storage)];
+  await runSteps(lowest.file, steps, storage);
+  return renewed;
 }
 
 function guardedRelink(child: string, plan: MergePlan, storage: Storage): readonly JournalStep[] {

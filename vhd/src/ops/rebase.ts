@@ -3,18 +3,21 @@
  * Unsafe: only the link changes, which is what a chain needs whose files were moved.
  */
 
+import { randomUUID } from 'node:crypto';
 import type { ChainDisk } from '../chain/chain-disk.ts';
+import { findChildren } from '../chain/children.ts';
 import { openChain, openLinks } from '../chain/open.ts';
 import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from '../copy/options.ts';
 import type { Range } from '../copy/pieces.ts';
 import { VhdError } from '../errors.ts';
-import { identityOf } from '../formats/open.ts';
+import { identityOf, openImage } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed, seal } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';
-import { runSteps } from './journal.ts';
+import { identityStep } from './identify.ts';
+import { type JournalStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { relinkSteps } from './relink.ts';
 
@@ -46,9 +49,28 @@ export async function rebaseImage(name: string, options: RebaseOptions): Promise
   const copiedBytes = options.isUnsafe === true ? 0 : await copyDifference(name, options, storage);
   await withLocks([name], storage, async () => {
     seal(options.parent, storage);
-    await runSteps(name, relinkSteps(name, options.parent, parentUuid, storage), storage);
+    const steps = relinkSteps(name, options.parent, parentUuid, storage);
+    await runSteps(
+      name,
+      options.isUnsafe === true ? [...steps, ...renewal(name, parentUuid, options, storage)] : steps,
+      storage,
+    );
   });
   return { copiedBytes };
+}
+
+/**
+ * On top of another image it reads as something else: what was made from it must not take it for what it was. The same
+ * parent at another place changes nothing. Errors: HAS_CHILDREN.
+ */
+function renewal(name: string, parentUuid: string, options: RebaseOptions, storage: Storage): readonly JournalStep[] {
+  const image = openImage(name, { storage });
+  void image.close();
+  if (image.parent?.identity === parentUuid) return [];
+  const children = findChildren(name, image.identity, storage, options.policy?.folders ?? []);
+  if (0 < children.length)
+    throw new VhdError('HAS_CHILDREN', `other images depend on what ${name} reads as: ${children.join(', ')}`);
+  return patchSteps(identityStep(name, randomUUID(), storage), storage);
 }
 
 function refuseLoop(name: string, options: RebaseOptions, storage: Storage): void {

@@ -5,15 +5,17 @@
 import path from 'node:path';
 import { openLinks } from '../chain/open.ts';
 import { chainOptions, storageOf } from '../copy/options.ts';
+import type { Range } from '../copy/pieces.ts';
 import { isVhdError, VhdError } from '../errors.ts';
 import { lookInto } from '../formats/open.ts';
 import type { Finding } from '../image/finding.ts';
 import { seal } from '../image/seal.ts';
 import { readBytesSync } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
+import { OverlayStorage } from '../storage/overlay-storage.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { type CheckOptions, checkImage } from './check.ts';
-import { finishPending } from './finish.ts';
+import { findPendingMerge, finishPending } from './finish.ts';
 import { type PatchStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 
@@ -31,6 +33,8 @@ export interface RepairResult {
   readonly left: readonly Finding[];
   /** Files that hold the bytes that were overwritten: JSON with offsets and base64. */
   readonly backups: readonly string[];
+  /** The virtual bytes that this repair found to be lost; the image keeps them, or ranges that cover them, in its findings. */
+  readonly lost: readonly Range[];
 }
 
 /** Mends an image, or a chain. Errors: NOT_FOUND, LOCKED, JOURNAL, NO_SPACE, IO. */
@@ -39,22 +43,29 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
   const found = await checkImage(name, options);
   const mendable = found.filter((finding) => finding.isRepairable);
   if (options.isDryRun === true) {
-    return { mended: mendable, left: found.filter((finding) => !finding.isRepairable), backups: [] };
+    // The same work on files in memory: what it says is what a run would say.
+    const { isDryRun: _, ...rest } = options;
+    const merge = findPendingMerge(name, options);
+    if (merge?.canAbort === true)
+      return { mended: mendable, left: found.filter((finding) => !finding.isRepairable), backups: [], lost: [] };
+    return { ...(await repairImage(name, { ...rest, storage: new OverlayStorage(storage) })), backups: [] };
   }
   await finishPending(name, options);
+  const lost: Range[] = [];
   const backups: string[] = [];
   for (const image of new Set(mendable.map((finding) => finding.path))) {
     const codes = new Set<string>(mendable.filter((finding) => finding.path === image).map((finding) => finding.code));
     if (storage.stat(image) === undefined) continue; // Finishing what was interrupted has removed it.
     const step = patchFor(image, codes, options, storage);
     if (step !== undefined) {
+      lost.push(...step.lost);
       backups.push(await backUp(image, step, options.now ?? new Date(), storage));
       await withLocks([image], storage, () => runSteps(image, patchSteps(step, storage), storage));
     }
     if (codes.has('PARENT_UNSEALED')) seal(image, storage);
   }
   const left = storage.stat(name) === undefined ? [] : await checkImage(name, options);
-  return { mended: mendable.filter((one) => !left.some((other) => isSame(one, other))), left, backups };
+  return { mended: mendable.filter((one) => !left.some((other) => isSame(one, other))), left, backups, lost };
 }
 
 const isSame = (a: Finding, b: Finding): boolean => a.code === b.code && a.path === b.path && a.offset === b.offset;
@@ -64,13 +75,13 @@ function patchFor(
   codes: ReadonlySet<string>,
   options: RepairOptions,
   storage: Storage,
-): PatchStep | undefined {
+): (PatchStep & { readonly lost: readonly Range[] }) | undefined {
   const patch = lookInto(image, storage, (file, format) =>
     format.repair(file, codes, () => parentModified(image, options, storage)),
   );
   if (patch === undefined) return undefined;
-  const { identity, ...rest } = patch;
-  return { do: 'patch', file: image, uuid: identity, ...rest };
+  const { identity, lost = [], ...rest } = patch;
+  return { do: 'patch', file: image, uuid: identity, lost, ...rest };
 }
 
 function parentModified(image: string, options: RepairOptions, storage: Storage): Date | undefined {

@@ -3,8 +3,8 @@
  * byte, so that it can be sent with a Content-Length.
  */
 import { randomUUID } from 'node:crypto';
-import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import { enlargedDisk } from '../copy/enlarged-disk.ts';
+import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import type { ByteStream, NativeFormat } from '../formats/format.ts';

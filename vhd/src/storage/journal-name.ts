@@ -18,6 +18,6 @@ export function refuseInterrupted(image: string, storage: Storage): void {
   if (storage.stat(journalName(image, storage)) === undefined) return;
   throw new VhdError(
     'IN_PROGRESS',
-    `an operation on ${image} is under way or was cut off; oriel vhd check --repair finishes it`,
+    `an operation on ${image} is under way or was cut off: oriel vhd merge ${image} --continue finishes a merge, oriel vhd check ${image} --repair anything else`,
   );
 }

@@ -148,7 +148,10 @@ export function action<Flags extends CommonFlags>(
 function report(cli: VhdCli, error: unknown, isJson: boolean): void {
   if (!(error instanceof VhdError)) throw error;
   const { code, cause } = error;
-  const message = code === 'CANCELLED' && cause instanceof Stopped ? cause.message : error.message;
+  const message =
+    code === 'CANCELLED' && cause instanceof Stopped
+      ? error.message.replace('stopped by the caller', cause.message)
+      : error.message;
   cli.err(isJson ? errorLine(code, message) : `oriel: ${message} (${code})\n`);
   cli.setStatus(code === 'USAGE' ? STATUS.usage : STATUS.failed);
 }

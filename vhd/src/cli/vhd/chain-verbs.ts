@@ -1,12 +1,14 @@
 /** `oriel vhd snapshot`, `merge` and `rebase`: what changes the shape of a chain. */
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { finishPending } from '../../ops/finish.ts';
-import { mergeImage } from '../../ops/merge.ts';
+import { VhdError } from '../../errors.ts';
+import { abortMerge, findPendingMerge, finishButMerges, finishPending } from '../../ops/finish.ts';
+import { identifyImage } from '../../ops/identify.ts';
+import { mergeImage, planMerge } from '../../ops/merge.ts';
 import { rebaseImage } from '../../ops/rebase.ts';
 import { snapshotImage } from '../../ops/snapshot.ts';
+import { fileSystem } from '../../storage/storage.ts';
 import { formatSize } from '../../units.ts';
-import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
+import { action, type CommonFlags, type Run, type VhdCli, verb } from '../base/cli.ts';
 
 export function snapshotVerb(cli: VhdCli): Command {
   const command = verb(
@@ -20,7 +22,7 @@ export function snapshotVerb(cli: VhdCli): Command {
     cli,
     command,
     async ({ options, print }, [file = ''], flags) => {
-      await finishPending(file, options);
+      await finishButMerges(file, options);
       const result = await snapshotImage(file, { ...options, ...(flags.as === undefined ? {} : { as: flags.as }) });
       print(result, () => [`${result.snapshot} is sealed; ${result.leaf} goes on from there`]);
     },
@@ -35,23 +37,58 @@ export function mergeVerb(cli: VhdCli): Command {
   );
   command.argument('<file>');
   command.option('--into <file>', 'the ancestor that takes the content; the parent when left out');
-  return action<CommonFlags & { readonly into?: string }>(
-    cli,
-    command,
-    async ({ options, print }, [file = ''], flags) => {
-      const finished = await finishPending(file, options);
-      if (0 < finished.length && !existsSync(file)) {
-        print({ finished }, () => [`the merge that was cut off is finished: ${finished.join(', ')}`]);
-        return;
-      }
-      const result = await mergeImage(file, { ...options, ...(flags.into === undefined ? {} : { into: flags.into }) });
-      print(result, () => [
-        `${result.target} has the content now`,
-        ...result.removed.map((name) => `${name} is gone`),
-        ...result.relinked.map((name) => `${name} is its child now`),
+  command.option('--continue', 'finish a merge that was cut off: say which, and do it');
+  command.option('--abort', 'give up a merge that was cut off: everything reads as before');
+  command.option('--dry-run', 'only say what would be done');
+  return action<MergeFlags>(cli, command, async (run, [file = ''], flags) => {
+    if (flags.continue === true || flags.abort === true) return endMerge(run, file, flags);
+    await finishButMerges(file, run.options);
+    const options = { ...run.options, ...(flags.into === undefined ? {} : { into: flags.into }) };
+    if (flags.dryRun === true) {
+      const { target, links } = planMerge(file, options, fileSystem);
+      const folded = links.map((link) => link.file);
+      run.print({ target, removed: folded }, () => [
+        `${target} would take what ${folded.join(', ')} store, which would go`,
       ]);
-    },
-  );
+      return;
+    }
+    const result = await mergeImage(file, options);
+    run.print(result, () => [
+      `${result.target} has the content now`,
+      ...result.removed.map((name) => `${name} is gone`),
+      ...result.relinked.map((name) => `${name} is its child now`),
+    ]);
+  });
+}
+
+type MergeFlags = CommonFlags & {
+  readonly into?: string;
+  readonly continue?: boolean;
+  readonly abort?: boolean;
+  readonly dryRun?: boolean;
+};
+
+/** Finishes a merge that was cut off, or gives it up. */
+async function endMerge({ options, print }: Run, file: string, flags: MergeFlags): Promise<void> {
+  if (flags.continue === true && flags.abort === true) throw new VhdError('USAGE', 'either --continue or --abort');
+  const merge = findPendingMerge(file, options);
+  if (merge === undefined) throw new VhdError('NOT_FOUND', `no merge waits on ${file} or below it`);
+  const { target, folded } = merge;
+  const names = folded.join(', ');
+  const would = flags.dryRun === true ? 'would be' : 'is';
+  if (flags.abort === true) {
+    if (flags.dryRun !== true) await abortMerge(file, options);
+    print({ aborted: merge }, () => [
+      `the merge of ${names} into ${target} ${would} given up`,
+      `${names} and what depends on it read as before; ${target} stays sealed, with the identity that the merge gave it`,
+    ]);
+  } else {
+    if (flags.dryRun !== true) await finishPending(file, options);
+    print({ finished: merge }, () => [
+      `the merge that was cut off ${would} finished: ${target} has the content`,
+      ...folded.map((name) => `${name} ${would} gone`),
+    ]);
+  }
 }
 
 export function rebaseVerb(cli: VhdCli): Command {
@@ -67,9 +104,28 @@ export function rebaseVerb(cli: VhdCli): Command {
     cli,
     command,
     async ({ options, print }, [file = ''], flags) => {
-      await finishPending(file, options);
+      await finishButMerges(file, options);
       const result = await rebaseImage(file, { ...options, parent: flags.parent, isUnsafe: flags.unsafe === true });
       print(result, () => [`${file} is a child of ${flags.parent} now; ${formatSize(result.copiedBytes)} copied`]);
+    },
+  );
+}
+
+export function identifyVerb(cli: VhdCli): Command {
+  const command = verb(
+    'identify',
+    'give an image another identity: copies have that of their original, and are taken for it',
+    'oriel vhd identify copy.vhd',
+  );
+  command.argument('<file>');
+  command.option('--as <uuid>', 'the new identity; a random one when left out');
+  return action<CommonFlags & { readonly as?: string }>(
+    cli,
+    command,
+    async ({ options, print }, [file = ''], flags) => {
+      await finishButMerges(file, options);
+      const result = await identifyImage(file, { ...options, ...(flags.as === undefined ? {} : { uuid: flags.as }) });
+      print({ path: file, ...result }, () => [`${file} was ${result.before}, and is ${result.uuid} now`]);
     },
   );
 }

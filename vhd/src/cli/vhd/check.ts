@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Finding } from '../../image/finding.ts';
 import { checkImage } from '../../ops/check.ts';
 import { repairImage } from '../../ops/repair.ts';
+import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, STATUS, type VhdCli, verb } from '../base/cli.ts';
 
 interface Flags extends CommonFlags {
@@ -30,9 +31,12 @@ export function checkVerb(cli: VhdCli): Command {
       print(result, () => [
         ...result.mended.map((finding) => `${flags.dryRun === true ? 'would mend' : 'mended'}: ${lineOf(finding)}`),
         ...result.left.map(lineOf),
+        ...result.lost.map(
+          ({ offset, length }) => `lost: ${formatSize(length)} of the disk, bytes ${offset} to ${offset + length}`,
+        ),
         ...result.backups.map((name) => `overwritten bytes are kept in ${name}`),
       ]);
-      cli.setStatus(statusOf(flags.dryRun === true ? [...result.mended, ...result.left] : result.left));
+      cli.setStatus(statusOf(result.left));
     } else {
       const findings = await checkImage(file, how);
       print({ findings }, () => (findings.length === 0 ? [`${file}: nothing found`] : findings.map(lineOf)));

@@ -6,6 +6,7 @@ import { diffDisks } from '../../ops/diff.ts';
 import { type OpenAnyOptions, openAnySource } from '../../ops/foreign/source.ts';
 import { hashDisk } from '../../ops/hash.ts';
 import { action, STATUS, type VhdCli, verb } from '../base/cli.ts';
+import { tellLost } from './lost.ts';
 import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 export function diffVerb(cli: VhdCli): Command {
@@ -19,7 +20,7 @@ export function diffVerb(cli: VhdCli): Command {
   fromOption(command);
   return action<SourceFlags>(cli, command, async (run, [a = '', b = ''], flags) => {
     const { isJson, options } = run;
-    await withDisks([a, b], sourceOptions(run, flags), async ([one, other]) => {
+    await withDisks(cli, [a, b], sourceOptions(run, flags), async ([one, other]) => {
       if (one === undefined || other === undefined) return;
       let isFirst = true;
       if (isJson) cli.out('[');
@@ -28,6 +29,12 @@ export function diffVerb(cli: VhdCli): Command {
         isFirst = false;
       }
       if (isJson) cli.out(']\n');
+      if (one.sizeBytes !== other.sizeBytes) {
+        cli.err(
+          `oriel: ${a} has ${one.sizeBytes} bytes, ${b} ${other.sizeBytes}; what the shorter one lacks counts as zeros\n`,
+        );
+        isFirst = false;
+      }
       cli.setStatus(isFirst ? STATUS.done : STATUS.problems);
     });
   });
@@ -39,7 +46,7 @@ export function hashVerb(cli: VhdCli): Command {
   fromOption(command);
   return action<SourceFlags>(cli, command, async (run, [file = ''], flags) => {
     const { options, print } = run;
-    await withDisks([file], sourceOptions(run, flags), async ([disk]) => {
+    await withDisks(cli, [file], sourceOptions(run, flags), async ([disk]) => {
       if (disk === undefined) return;
       const sha256 = await hashDisk(disk, options);
       print({ path: file, sizeBytes: disk.sizeBytes, sha256 }, () => [`${sha256}  ${file}`]);
@@ -48,6 +55,7 @@ export function hashVerb(cli: VhdCli): Command {
 }
 
 async function withDisks(
+  cli: VhdCli,
   names: readonly string[],
   options: OpenAnyOptions,
   work: (disks: readonly Disk[]) => Promise<void>,
@@ -56,6 +64,7 @@ async function withDisks(
   try {
     for (const name of names) disks.push(await openAnySource(name, options));
     await work(disks);
+    for (const disk of disks) tellLost(cli, disk);
   } finally {
     for (const disk of disks) await disk.close();
   }

@@ -20,6 +20,7 @@ import { placeOf } from '../../storage/new-file.ts';
 import { fileSystem } from '../../storage/storage.ts';
 import { removeAtExit, temporaryName } from '../../storage/temporary.ts';
 import { action, oneOf, type Run, size, type VhdCli, verb } from '../base/cli.ts';
+import { tellLost } from './lost.ts';
 import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 type Format = NativeFormat | ForeignFormat;
@@ -73,6 +74,7 @@ export function exportVerb(cli: VhdCli): Command {
       const disk = await openAnySource(file, sourceOptions(run, flags));
       try {
         await send(run, disk, flags.format, target, {});
+        tellLost(cli, disk);
       } finally {
         await disk.close();
       }
@@ -96,6 +98,7 @@ async function convert(
     if (isForeign(to)) await toForeign(run, disk, target, to, flags);
     else if (isStream(target)) await send(run, disk, to, target, flags);
     else await convertDisk(disk, target, nativeOptions(run, to, flags));
+    tellLost(run.cli, disk);
   } finally {
     await disk.close();
   }

@@ -1,8 +1,11 @@
 /** `oriel vhd info`: what is worth knowing about an image or a chain. */
 import type { Command } from 'commander';
 import { nameOfFormat } from '../../formats/content.ts';
+import { seenThroughJournals } from '../../ops/finish.ts';
 import { anyInfo, type OtherInfo } from '../../ops/foreign/any-info.ts';
 import { chainInfo, type ImageInfo } from '../../ops/info.ts';
+import { hasJournal } from '../../ops/journal.ts';
+import { fileSystem } from '../../storage/storage.ts';
 import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, type VhdCli, verb } from '../base/cli.ts';
 
@@ -15,11 +18,18 @@ export function infoVerb(cli: VhdCli): Command {
   command.argument('<file>');
   command.option('--chain', 'its parents too');
   return action<Flags>(cli, command, async ({ options, print }, [file = ''], flags) => {
+    // Only read: what was cut off is seen as it will be, and stays to be finished.
+    const storage = await seenThroughJournals(file, options);
+    const isInterrupted = ({ path }: ImageInfo): boolean => hasJournal(path, fileSystem);
     if (flags.chain === true) {
-      const links = chainInfo(file, options);
+      const links = chainInfo(file, { ...options, storage }).map((one) => ({
+        ...one,
+        isInterrupted: isInterrupted(one),
+      }));
       print(links, () => links.flatMap((info, i) => (i === 0 ? linesOf(info) : ['', ...linesOf(info)])));
     } else {
-      const info = await anyInfo(file, options);
+      const found = await anyInfo(file, { ...options, storage });
+      const info = 'uuid' in found ? { ...found, isInterrupted: isInterrupted(found) } : found;
       print(info, () => ('uuid' in info ? linesOf(info) : linesOfOther(info)));
     }
   });

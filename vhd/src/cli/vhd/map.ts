@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { openAnySource } from '../../ops/foreign/source.ts';
 import { entryOf, filesOf, type MapEntry, mapWindows } from '../../ops/map.ts';
 import { action, type VhdCli, verb } from '../base/cli.ts';
+import { tellLost } from './lost.ts';
 import { fromOption, type SourceFlags, sourceOptions } from './source.ts';
 
 export function mapVerb(cli: VhdCli): Command {
@@ -26,6 +27,7 @@ export function mapVerb(cli: VhdCli): Command {
         isFirst = false;
       }
       if (isJson) cli.out(']\n');
+      tellLost(cli, disk);
     } finally {
       await disk.close();
     }

@@ -1,7 +1,7 @@
 /** `oriel vhd compact` and `resize`. */
 import type { Command } from 'commander';
 import { compactImage } from '../../ops/compact.ts';
-import { finishPending } from '../../ops/finish.ts';
+import { finishButMerges } from '../../ops/finish.ts';
 import { resizeImage } from '../../ops/resize.ts';
 import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, size, type VhdCli, verb } from '../base/cli.ts';
@@ -10,7 +10,7 @@ export function compactVerb(cli: VhdCli): Command {
   const command = verb('compact', 'drop zeros and unused space from an image', 'oriel vhd compact disk.vhd');
   command.argument('<file>');
   return action<CommonFlags>(cli, command, async ({ options, print }, [file = '']) => {
-    await finishPending(file, options);
+    await finishButMerges(file, options);
     const result = await compactImage(file, options);
     print(result, () => [
       `${file}: ${formatSize(result.storedBytesBefore)} stored before, ${formatSize(result.storedBytesAfter)} now`,
@@ -27,7 +27,7 @@ export function resizeVerb(cli: VhdCli): Command {
     cli,
     command,
     async ({ options, print }, [file = ''], flags) => {
-      await finishPending(file, options);
+      await finishButMerges(file, options);
       await resizeImage(file, { ...options, sizeBytes: flags.size, isShrinking: flags.shrink === true });
       print({ path: file, sizeBytes: flags.size }, () => [`${file} has ${formatSize(flags.size)} now`]);
     },

@@ -15,6 +15,7 @@ export const rawFormat: ImageFormat = {
   tiesOf: () => ({ identity: NIL_IDENTITY, parentIdentity: undefined }),
   check: () => Promise.resolve([]),
   repair: () => undefined,
+  identify: undefined,
   resize: (_, sizeBytes) => {
     assertSize(sizeBytes);
     return { identity: NIL_IDENTITY, parts: [], sizeBytes };

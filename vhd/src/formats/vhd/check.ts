@@ -12,6 +12,7 @@ import type { Header } from './codec/header.ts';
 import { blockSpanBytes } from './codec/layout.ts';
 import { findFreeSpace } from './free-space.ts';
 import { type FooterReading, findTableProblem, misplaced, readFooter, readUncheckedTable } from './image-metadata.ts';
+import { lostFindings } from './lost-blocks.ts';
 
 /** Less than this between the last block and the footer is alignment. */
 const PAGE_BYTES = 4096;
@@ -96,17 +97,25 @@ async function checkDynamic(
   const { footer } = reading;
   const { header, table } = readUncheckedTable(file, footer);
   const findings: Finding[] = [...checkLocators(file, header), ...checkPadding(file, header)];
+  for (const { code, path, message } of lostFindings(file.path, header))
+    findings.push({ code, severity: 'error', path, message, isRepairable: false });
   if (findTableProblem(table, footer, header, file.sizeBytes) !== undefined)
-    return [...findings, ...badEntries(table, footer, header, file)];
+    return [...findings, ...badEntries(table, footer, header, file, reading.isTailWhole)];
   findings.push(...checkSpace(file, reading, header, table));
   if (options.isDeep === true) findings.push(...(await checkBitmaps(file, header, table, options)));
   return findings;
 }
 
 /** Every entry that leads out of the file, into metadata or into another block. */
-function badEntries(table: BlockTable, footer: Footer, header: Header, file: RandomAccessFile): readonly Finding[] {
+function badEntries(
+  table: BlockTable,
+  footer: Footer,
+  header: Header,
+  file: RandomAccessFile,
+  isTailWhole: boolean,
+): readonly Finding[] {
   const findings: Finding[] = [];
-  const add = (block: number, message: string): number =>
+  const add = (block: number, message: string, isRepairable = false): number =>
     findings.push({
       code: 'BAT_ENTRY',
       severity: 'error',
@@ -114,14 +123,21 @@ function badEntries(table: BlockTable, footer: Footer, header: Header, file: Ran
       message,
       block,
       offset: header.batOffset + block * 4,
-      isRepairable: false,
+      isRepairable,
     });
   const blocks: number[] = [];
   const last = table.length - 1;
   for (let block = table.nextUsed(0, last); block <= last; block = table.nextUsed(block + 1, last)) {
     const problem = misplaced(table.get(block) * SECTOR_BYTES, footer, header, table.length, file.sizeBytes);
     if (problem === undefined) blocks.push(block);
-    else if (MAX_FINDINGS <= add(block, `block ${block} ${problem}`)) return findings;
+    else {
+      // With its footer the end of the file is gone, and these blocks with it: what is left can be made to open again, with a list of what is lost.
+      const isCut =
+        !isTailWhole &&
+        misplaced(table.get(block) * SECTOR_BYTES, footer, header, table.length, Infinity) === undefined;
+      const lost = isCut ? ': its data is lost, the rest can be made to open again' : '';
+      if (MAX_FINDINGS <= add(block, `block ${block} ${problem}${lost}`, isCut)) return findings;
+    }
   }
   const spanSectors = blockSpanBytes(header.blockBytes) / SECTOR_BYTES;
   blocks.sort((a, b) => table.get(a) - table.get(b));

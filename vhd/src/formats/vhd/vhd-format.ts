@@ -10,7 +10,9 @@ import { DEFAULT_BLOCK_BYTES } from './codec/layout.ts';
 import { rewriteImage } from './compact.ts';
 import { DynamicImage } from './dynamic-image.ts';
 import { openFixedImage } from './fixed-image.ts';
+import { identityPatch } from './identify.ts';
 import { readDynamicTable, readFooter, readHeader } from './image-metadata.ts';
+import { lostFindings } from './lost-blocks.ts';
 import { relinkPatch } from './relink.ts';
 import { repairPatch } from './repair.ts';
 import { resizePatch } from './resize.ts';
@@ -26,6 +28,7 @@ export const vhdFormat: ImageFormat = {
   tiesOf,
   check: checkFile,
   repair: repairPatch,
+  identify: identityPatch,
   resize: resizePatch,
   relink: relinkPatch,
   newChild: (sizeBytes, fields, parent) => newChildImage({ sizeBytes, ...optionsOf(fields) }, parent),
@@ -58,7 +61,8 @@ function openVhd(file: RandomAccessFile, noticed: readonly OpenFinding[]): Image
   const reading = readFooter(file);
   const findings = [...reading.findings, ...noticed];
   if (reading.footer.diskType === 'fixed') return openFixedImage(file, reading, findings);
-  return new DynamicImage(file, reading, readDynamicTable(file, reading.footer), findings);
+  const found = readDynamicTable(file, reading.footer);
+  return new DynamicImage(file, reading, found, [...findings, ...lostFindings(file.path, found.header)]);
 }
 
 /** The records alone: the table may be damaged, and is not read. Errors: as `readFooter` and `readHeader`. */

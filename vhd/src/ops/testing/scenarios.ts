@@ -9,7 +9,7 @@ import { checkImage } from '../check.ts';
 import { compactImage } from '../compact.ts';
 import { convertDisk, openSource } from '../convert.ts';
 import { createChild, createImage } from '../create.ts';
-import { finishPending } from '../finish.ts';
+import { finishPending, seenThroughJournals } from '../finish.ts';
 import { mergeImage } from '../merge.ts';
 import { rebaseImage } from '../rebase.ts';
 import { repairImage } from '../repair.ts';
@@ -181,6 +181,6 @@ export const scenarios: readonly Scenario[] = [
 ];
 
 async function readsBefore(storage: MemoryStorage, name: string, content: Buffer): Promise<void> {
-  const found = await readAll(name, storage);
+  const found = await readAll(name, await seenThroughJournals(name, { storage }));
   if (!found.equals(content)) throw new Error(`${name} reads as something else before it is finished`);
 }

@@ -7,6 +7,7 @@ import { NIL_IDENTITY } from '../../../image/identity.ts';
 import { LIMITS, SECTOR_BYTES } from '../../../units.ts';
 import { checksumOf, viewOf } from './checksum.ts';
 import { decodeParentName, encodeParentName } from './locator.ts';
+import { decodeLost, encodeLost, type LostRange } from './lost.ts';
 import { uuidBytes, uuidOf } from './uuid.ts';
 
 /** Where each field of a header lies. */
@@ -22,6 +23,7 @@ const HEADER = {
   parentTimestamp: 56, // u32 seconds since 2000-01-01 UTC
   parentName: 64, //     512 bytes, UTF-16BE
   locators: 576, //      8 entries of 24 bytes
+  reserved: 768, //      256 bytes; see lost.ts
   SIZE: 1024,
 } as const;
 
@@ -68,6 +70,8 @@ export interface Header {
   readonly parentName: string;
   /** The slots in use, in the order they are stored. */
   readonly locators: readonly LocatorEntry[];
+  /** What a repair found to be gone for good; absent where nothing is. */
+  readonly lost?: readonly LostRange[];
 }
 
 /** Decodes a dynamic disk header. Errors: HEADER_TRUNCATED, HEADER_COOKIE, HEADER_CHECKSUM, HEADER_FIELD, TOO_LARGE. */
@@ -89,7 +93,9 @@ export function decodeHeader(bytes: Uint8Array): Header {
   const version = view.getUint32(HEADER.version);
   if (version >>> 16 !== VERSION_1_0 >>> 16)
     throw new VhdError('HEADER_FIELD', `dynamic header version 0x${version.toString(16)}, need 0x10000`);
+  const lost = decodeLost(bytes.subarray(HEADER.reserved));
   return {
+    ...(lost.length === 0 ? {} : { lost }),
     batOffset: offsetOf(view.getBigUint64(HEADER.batOffset), 'BAT offset'),
     maxTableEntries: entriesOf(view.getUint32(HEADER.maxTableEntries)),
     blockBytes: blockBytesOf(view.getUint32(HEADER.blockSize)),
@@ -123,6 +129,7 @@ export function encodeHeader(header: Header): Uint8Array {
     view.setUint32(at + LOCATOR.dataLength, entry.lengthBytes);
     view.setBigUint64(at + LOCATOR.dataOffset, BigInt(entry.offsetBytes));
   }
+  encodeLost(header.lost ?? [], bytes.subarray(HEADER.reserved));
   view.setUint32(HEADER.checksum, checksumOf(bytes, HEADER.checksum));
   return bytes;
 }
