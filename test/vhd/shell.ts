@@ -1,6 +1,6 @@
 /** A shell in a folder of its own, where `oriel` is the built command: what people type is what is tried. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,12 +26,19 @@ export interface Shell {
 
 export function shellIn(parent: string = tmpdir()): Shell {
   const folder = mkdtempSync(join(parent, 'oriel-shell-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const bin = mkdtempSync(join(tmpdir(), 'oriel-bin-'));
+  // A program and no function of the shell: `$!` and signals mean the command itself.
+  writeFileSync(join(bin, 'oriel'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, { mode: 0o755 });
+  onTestFinished(() => {
+    for (const made of [folder, bin]) rmSync(made, { recursive: true, force: true });
+  });
   return {
     folder,
     run(line) {
-      const script = `set -o pipefail; oriel() { "${process.execPath}" "${BIN}" "$@"; }\n${line}`;
-      const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8' });
+      const script = `set -o pipefail\n${line}`;
+      const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+      const how = { cwd: folder, env, encoding: 'utf8', timeout: 60_000 } as const;
+      const { status, stdout, stderr } = spawnSync('bash', ['-c', script], how);
       return { status: status ?? -1, out: stdout, err: stderr };
     },
     start(...args) {

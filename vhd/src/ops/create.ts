@@ -57,6 +57,12 @@ export interface CreatedImage {
 
 /** Creates an empty image. Errors: EXISTS, USAGE, TOO_LARGE, NO_SPACE, NOT_FOUND (the folder), IO. */
 export async function createImage(name: string, options: CreateOptions): Promise<CreatedImage> {
+  if (!['dynamic', 'fixed', undefined].includes(options.type)) {
+    throw new VhdError(
+      'USAGE',
+      `type ${JSON.stringify(options.type)}: need dynamic or fixed; createChild makes a differencing image`,
+    );
+  }
   const { sizeBytes } = options;
   const fields = fieldsOf(options);
   const file = targetOf(options.type ?? 'dynamic').newImage(sizeBytes, fields);

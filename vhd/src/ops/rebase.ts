@@ -10,7 +10,7 @@ import { openChain, openLinks } from '../chain/open.ts';
 import { chainOptions, type OperationOptions, storageOf, throwIfCancelled } from '../copy/options.ts';
 import type { Range } from '../copy/pieces.ts';
 import { VhdError } from '../errors.ts';
-import { identityOf, openImage } from '../formats/open.ts';
+import { identityOf, tiesOf } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed, seal } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -64,10 +64,9 @@ export async function rebaseImage(name: string, options: RebaseOptions): Promise
  * parent at another place changes nothing. Errors: HAS_CHILDREN.
  */
 function renewal(name: string, parentUuid: string, options: RebaseOptions, storage: Storage): readonly JournalStep[] {
-  const image = openImage(name, { storage });
-  void image.close();
-  if (image.parent?.identity === parentUuid) return [];
-  const children = findChildren(name, image.identity, storage, options.policy?.folders ?? []);
+  const ties = tiesOf(name, storage);
+  if (ties === undefined || ties.parentIdentity === parentUuid) return [];
+  const children = findChildren(name, ties.identity, storage, options.policy?.folders ?? []);
   if (0 < children.length)
     throw new VhdError('HAS_CHILDREN', `other images depend on what ${name} reads as: ${children.join(', ')}`);
   return patchSteps(identityStep(name, randomUUID(), storage), storage);

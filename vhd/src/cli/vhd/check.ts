@@ -36,7 +36,7 @@ export function checkVerb(cli: VhdCli): Command {
         ),
         ...result.backups.map((name) => `overwritten bytes are kept in ${name}`),
       ]);
-      cli.setStatus(statusOf(result.left));
+      cli.setStatus(statusOf(flags.dryRun === true ? [...result.mended, ...result.left] : result.left));
     } else {
       const findings = await checkImage(file, how);
       print({ findings }, () => (findings.length === 0 ? [`${file}: nothing found`] : findings.map(lineOf)));
