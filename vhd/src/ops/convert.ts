@@ -21,8 +21,8 @@ import {
 import type { NativeFormat } from '../formats/format.ts';
 import { targetOf } from '../formats/formats.ts';
 import { openRawDisk } from '../formats/raw/raw-disk.ts';
-import { NIL_IDENTITY } from '../image/identity.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
 import type { FormatName } from '../image/image.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
