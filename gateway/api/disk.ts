@@ -80,6 +80,8 @@ export const ImageImport = z.object({
     .max(255)
     .regex(/^[^\p{Cc}/\\]+$/u, 'must be a file name without a path'),
   kind: z.enum(['image', 'template']).default('image'),
+  /** Found out where not given. `raw` takes a file that does not begin as a disk does. */
+  format: z.enum(['vhd', 'vhdx', 'vmdk', 'qcow2', 'vdi', 'raw']).optional(),
   /** The storage that takes it; the first where not given. */
   storageId: z.string().max(64).optional(),
 });

@@ -1,5 +1,5 @@
 /** `oriel image …`, `oriel template …` and `oriel disk …`: the library through the API. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import {
   createDisk,
   createSnapshot,
@@ -178,18 +178,27 @@ function libraryCommand(cli: Cli, kind: DiskKind, description: string): Command 
   return library;
 }
 
+interface ImportOptions {
+  readonly name?: string;
+  readonly format?: 'raw';
+  readonly wait: boolean;
+}
+
 function withImport(cli: Cli, library: Command, kind: 'image' | 'template'): Command {
   library
     .command('import')
     .description("take a VHD, VHDX, VMDK, qcow2 or raw file from the data folder's import folder")
     .argument('<file>', 'its name in the import folder')
     .option('--name <name>', 'what it is called in the library')
+    .addOption(
+      new Option('--format <format>', 'what it is; found out where not given').choices(['vhd', 'vhdx', 'vmdk', 'qcow2', 'vdi', 'raw']),
+    )
     .option('--no-wait', 'return at once')
     .addHelpText('after', `\nExamples:\n  oriel ${kind} import debian-12.qcow2 --name debian`)
-    .action(async (file: string, options: { name?: string; wait: boolean }, command: Command) => {
+    .action(async (file: string, options: ImportOptions, command: Command) => {
       const client = await clientFor(cli, command);
       const name = options.name ?? file.replace(/\.[a-z0-9]+$/i, '');
-      const task = await client.call(importImage, { body: { name, file, kind } });
+      const task = await client.call(importImage, { body: { name, file, kind, format: options.format } });
       const after = options.wait ? await waitForTask(cli, command, client, task.id) : task;
       show(cli, command, after, (one) => `${one.title}: ${one.state}\n`);
       if (!options.wait && globals(command).json !== true)

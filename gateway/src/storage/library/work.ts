@@ -31,6 +31,7 @@ interface ImportPayload {
   readonly name: string;
   readonly file: string;
   readonly kind: 'image' | 'template';
+  readonly format?: ImageImport['format'];
   readonly storageId: string;
 }
 interface DiskPayload {
@@ -51,7 +52,13 @@ export function diskWork({ storages, library, tasks, importFolder, onGrown }: Di
     what: ({ file }) => `file ${file}`,
     step: 'copying',
     client: ({ storageId }) => storages.requireClient(storageId),
-    begin: (client, { name, file, kind }) => client.importImage({ name, path: path.join(importFolder, file), kind }),
+    begin: (client, { name, file, kind, format }) =>
+      client.importImage({
+        name,
+        path: path.join(importFolder, file),
+        kind,
+        ...(format === undefined ? {} : { format }),
+      }),
     changed: ({ storageId }, { result }) =>
       typeof result?.['id'] === 'string' ? [referenceOf({ storageId, id: result['id'] })] : [],
   });
