@@ -96,7 +96,7 @@ const HOUSES: readonly House[] = [
   {
     at: 'gateway/src/',
     ranks: [
-      ['errors.ts', 'log.ts'],
+      ['errors.ts', 'log.ts', 'config-checks.ts'],
       [
         'config.ts',
         'platform/secrets',

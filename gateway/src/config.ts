@@ -5,6 +5,7 @@
 import { availableParallelism, homedir, hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { complaintAbout, unreadableFile } from './config-checks.ts';
 import { StartError } from './errors.ts';
 
 /** BOUNDED: the numbers on everything at the edge that can grow. Features keep their own beside their code. */
@@ -128,6 +129,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     throw new StartError(`${issue?.path.join('.')}: ${issue?.message}`, { cause: parsed.error });
   }
   const given = parsed.data;
+  const complaint = complaintAbout(given, isLoopbackHost);
+  if (complaint !== undefined) throw new StartError(complaint);
   const listen = parseListen(given.ORIEL_LISTEN);
   const trustedProxies = listOf(given.ORIEL_TRUSTED_PROXY);
   const isLoopback = isLoopbackHost(listen.host);
@@ -178,6 +181,16 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
             caFile: given.ORIEL_LDAP_CA,
           },
   };
+}
+
+/** Before anything starts: a secret that is missing would show at the first sign-in only. Throws StartError. */
+export function requireFiles({ oidc, ldap }: Pick<Config, 'oidc' | 'ldap'>): void {
+  const complaint = unreadableFile({
+    ORIEL_OIDC_CLIENT_SECRET_FILE: oidc?.clientSecretFile,
+    ORIEL_LDAP_BIND_PASSWORD_FILE: ldap?.bindPasswordFile,
+    ORIEL_LDAP_CA: ldap?.caFile,
+  });
+  if (complaint !== undefined) throw new StartError(complaint);
 }
 
 /**

@@ -23,7 +23,7 @@ import { hostRoutes } from './compute/hosts/routes.ts';
 import { vmRoutes } from './compute/vms/routes.ts';
 import { VmStore } from './compute/vms/vm-store.ts';
 import { Vms } from './compute/vms/vms.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type Config, parseConfig, requireFiles } from './config.ts';
 import { demoKind, makeDemo } from './demo/demo.ts';
 import { linuxDemo, linuxDemoKind } from './demo/demo-linux.ts';
 import { DesktopStore } from './desktops/desktops/desktop-store.ts';
@@ -96,6 +96,7 @@ const here = (relative: string): string => fileURLToPath(new URL(relative, impor
 /** Starts everything. What it opened is closed again, and what a first run made is taken away, where it fails. */
 export async function startGateway({ env, isDegradedOk }: StartOptions): Promise<RunningGateway> {
   const config = parseConfig(env);
+  requireFiles(config);
   // What is there to look at after the first run: `toy`, or (where it can be built) a small Linux beside it.
   const demo = env['ORIEL_DEMO'] ?? 'linux';
   const cacheFolder = path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'oriel', 'guests');

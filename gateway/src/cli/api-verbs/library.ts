@@ -191,7 +191,14 @@ function withImport(cli: Cli, library: Command, kind: 'image' | 'template'): Com
     .argument('<file>', 'its name in the import folder')
     .option('--name <name>', 'what it is called in the library')
     .addOption(
-      new Option('--format <format>', 'what it is; found out where not given').choices(['vhd', 'vhdx', 'vmdk', 'qcow2', 'vdi', 'raw']),
+      new Option('--format <format>', 'what it is; found out where not given').choices([
+        'vhd',
+        'vhdx',
+        'vmdk',
+        'qcow2',
+        'vdi',
+        'raw',
+      ]),
     )
     .option('--no-wait', 'return at once')
     .addHelpText('after', `\nExamples:\n  oriel ${kind} import debian-12.qcow2 --name debian`)

@@ -4,6 +4,7 @@ import type { Me } from '../../../api/auth.ts';
 import { usePageTitle } from '../shell/frame/page-title.ts';
 import { PasskeysCard } from './passkeys-card.tsx';
 import { PasswordCard } from './password-card.tsx';
+import { ProofDialog } from './proof-dialog.tsx';
 import { SignInsCard } from './sign-ins-card.tsx';
 import { TokensCard } from './tokens-card.tsx';
 import { TotpCard } from './totp-card.tsx';
@@ -40,6 +41,7 @@ export function AccountPage({ me }: { readonly me: Me }) {
         <SignInsCard />
         <TokensCard me={me} />
       </div>
+      <ProofDialog me={me} />
     </PageSection>
   );
 }

@@ -14,13 +14,34 @@ export const client = createClient('', {
     const from = performance.now();
     const answer = await window.fetch(url, init as RequestInit);
     noteServerDate(answer.headers.get('date'), performance.now() - from);
-    return answer;
+    return (await isProofNeeded(answer)) && (await prove()) ? window.fetch(url, init as RequestInit) : answer;
   }) satisfies Fetch,
   onSignedOut: () => {
     // The shell watches this query: no user means the sign-in page, which keeps the address to come back to.
     queryClient.setQueryData(ME_KEY, null);
   },
 });
+
+/** Asks the person for a proof, and says whether it was given: a page that can ask puts itself here. */
+let prove = async (): Promise<boolean> => false;
+
+/** Gives the function that takes it back. */
+export function whenProofIsNeeded(ask: () => Promise<boolean>): () => void {
+  prove = ask;
+  return () => {
+    if (prove === ask) prove = async () => false;
+  };
+}
+
+/** The gateway wants to know that the person still sits there (PROOF_NEEDED): the same request works once it does. */
+async function isProofNeeded(response: Response): Promise<boolean> {
+  if (response.status !== 403) return false;
+  const problem = (await response
+    .clone()
+    .json()
+    .catch(() => undefined)) as { code?: unknown } | undefined;
+  return problem?.code === 'PROOF_NEEDED';
+}
 
 /** What to tell a person about a failure. Server text is only ever rendered as text. */
 export function describeError(error: unknown): string {

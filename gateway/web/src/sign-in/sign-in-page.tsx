@@ -41,6 +41,12 @@ export function SignInPage() {
     // Out of the address before anything else: it must not stay in the history.
     window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
     setProblem(undefined);
+    if (!keepsCookies()) {
+      // Opened now, the link would be used up, and nobody signed in.
+      setToken(undefined);
+      setProblem(words.cookiesAreBlocked);
+      return;
+    }
     openLink(token).then(enter, (error: unknown) => {
       setToken(undefined);
       setProblem(words.signLinkDidNotWork(describeError(error)));
@@ -68,6 +74,12 @@ export function SignInPage() {
       </main>
     </div>
   );
+}
+
+/** Does this browser keep a cookie of ours? Tried with one that lasts for a moment. */
+function keepsCookies(): boolean {
+  document.cookie = 'oriel-probe=1; Path=/; SameSite=Strict; Max-Age=10';
+  return document.cookie.includes('oriel-probe=1');
 }
 
 /** The link works once; a page that renders twice must not use it twice. */

@@ -83,7 +83,8 @@ async function openChainAsItIs(source: string): Promise<Disk> {
 function requirePlainFile(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new VhdError('NOT_FOUND', `${path} is not there`);
-  if (!found.isFile()) throw new VhdError('PARENT_OUTSIDE', `${path} is a link or no plain file: an import follows none`);
+  if (!found.isFile())
+    throw new VhdError('PARENT_OUTSIDE', `${path} is a link or no plain file: an import follows none`);
 }
 
 const HEAD_BYTES = 0x11000;

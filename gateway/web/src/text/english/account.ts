@@ -5,6 +5,13 @@ export const account = {
     myAccount: 'My account',
     cameByOneTimeLink: 'You came by a one-time link. Set a password or add a passkey, or you will need another link.',
   },
+  proofDialog: {
+    title: 'Is it still you?',
+    hint: 'What you do now outlasts this sign-in, so it is asked for again.',
+    password: 'Your password',
+    code: 'One-time code',
+    goOn: 'Go on',
+  },
   browserName: {
     edge: 'Edge',
     opera: 'Opera',

@@ -10,6 +10,8 @@ export const signIn = {
     sign: 'Sign in',
   },
   signInPage: {
+    cookiesAreBlocked:
+      'This browser keeps no cookies for this site, so nobody could be signed in. Your link is not used up: allow cookies, then open it again.',
     sign: 'Sign in',
     signLinkDidNotWork: (describeError: string) => `The sign-in link did not work. ${describeError}`,
     signing: 'Signing you in…',
