@@ -1,6 +1,6 @@
 /** Desktops: what a user may open. A VM for now; applications and terminals join the same list. */
 import { z } from 'zod';
-import { pageOf, pageQuery } from './page.ts';
+import { namedPageQuery, pageOf } from './page.ts';
 import { DesktopRight } from './rights.ts';
 import { route } from './route.ts';
 import { VmState } from './vm.ts';
@@ -39,7 +39,7 @@ export const listDesktops = route({
   path: '/desktops',
   summary: 'Lists what the caller may open',
   access: 'signed-in',
-  query: pageQuery,
+  query: namedPageQuery,
   reply: pageOf(Desktop),
 });
 export const getDesktop = route({

@@ -1,6 +1,6 @@
 /** The library: images and templates, and the disks and snapshots of VMs. The files themselves are the disk service's. */
 import { z } from 'zod';
-import { pageOf, pageQuery } from './page.ts';
+import { namedPageQuery, pageOf } from './page.ts';
 import { route } from './route.ts';
 import { Task } from './task.ts';
 
@@ -100,7 +100,7 @@ export const listDisks = route({
   path: '/disks',
   summary: 'Lists images, templates, disks and snapshots',
   access,
-  query: pageQuery.extend({
+  query: namedPageQuery.extend({
     kind: DiskKind.optional(),
     vm: z.string().max(64).optional(),
     storage: z.string().max(64).optional(),

@@ -1,6 +1,6 @@
 /** Hosts: what runs VMs, behind a driver. */
 import { z } from 'zod';
-import { pageOf, pageQuery } from './page.ts';
+import { namedPageQuery, pageOf } from './page.ts';
 import { route } from './route.ts';
 
 export const HostKind = z.enum(['qemu', 'fake']);
@@ -65,7 +65,7 @@ export const listHosts = route({
   path: '/hosts',
   summary: 'Lists hosts',
   access: { right: 'settings' },
-  query: pageQuery,
+  query: namedPageQuery,
   reply: pageOf(Host),
 });
 export const getHost = route({

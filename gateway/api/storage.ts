@@ -1,6 +1,6 @@
 /** Storages: each a folder of disks that one disk service owns. The first is the data folder's. */
 import { z } from 'zod';
-import { pageOf, pageQuery } from './page.ts';
+import { namedPageQuery, pageOf } from './page.ts';
 import { route } from './route.ts';
 
 export const STORAGE_LIMITS = { storages: 32, sweptAtOnce: 1000 } as const;
@@ -74,7 +74,7 @@ export const listStorages = route({
   path: '/storages',
   summary: 'Lists storages, how full they are and what fails there',
   access,
-  query: pageQuery,
+  query: namedPageQuery,
   reply: pageOf(Storage),
 });
 export const getStorage = route({

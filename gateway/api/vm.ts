@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { DISK_LIMITS } from './disk.ts';
 import { AcceleratorName } from './host.ts';
-import { pageOf, pageQuery } from './page.ts';
+import { namedPageQuery, pageOf } from './page.ts';
 import { route } from './route.ts';
 import { SessionRules } from './session-rules.ts';
 
@@ -189,7 +189,7 @@ export const listVms = route({
   path: '/vms',
   summary: 'Lists the VMs that the caller may see',
   access: 'signed-in',
-  query: pageQuery.extend({
+  query: namedPageQuery.extend({
     state: VmState.optional(),
     host: z.string().max(64).optional(),
     name: z.string().max(VM_LIMITS.nameChars).optional(),

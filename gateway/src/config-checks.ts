@@ -95,10 +95,10 @@ function ldapComplaint(given: GivenSettings): string | undefined {
 /** One filter in parentheses, all of them closed. */
 function isBalanced(filter: string): boolean {
   let depth = 0;
-  for (const [at, sign] of [...filter].entries()) {
-    if (sign === '(') depth += 1;
-    if (sign === ')') depth -= 1;
-    if (depth < 0 || (depth === 0 && at !== [...filter].length - 1)) return false;
+  for (let at = 0; at < filter.length; at += 1) {
+    if (filter[at] === '(') depth += 1;
+    if (filter[at] === ')') depth -= 1;
+    if (depth < 0 || (depth === 0 && at !== filter.length - 1)) return false;
   }
   return depth === 0 && filter.startsWith('(');
 }

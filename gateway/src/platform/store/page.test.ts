@@ -32,3 +32,17 @@ test('what comes between two pages is on the second', () => {
 test.for(['', '!', 'bnVsbA', 'WzFd', 'W10'])('the cursor %j is refused', (cursor) => {
   expect(() => pageByName([], { limit: 1, cursor })).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
 });
+
+// Seen to fail with a search of the page alone: what is on the second was not found.
+test('a search looks at all of the list, however the name is spelled', () => {
+  const list = [...Array.from({ length: 20 }, (_, n) => `a${n}`), 'Büro', 'ZÜRICH', 'bureau'].map((name) => ({
+    id: name,
+    name,
+  }));
+  const namesOf = (search: string): string[] => pageByName(list, { limit: 5, search }).items.map(({ name }) => name);
+  expect(namesOf('zürich')).toEqual(['ZÜRICH']);
+  expect(namesOf(' zurich ')).toEqual(['ZÜRICH']);
+  expect(namesOf('BÜRO'.normalize('NFD'))).toEqual(['Büro']);
+  expect(namesOf('')).toHaveLength(5);
+  expect(pageByName(list, { limit: 5, search: 'a' }).next).toBeDefined();
+});

@@ -7,6 +7,8 @@ import type { Database } from './database.ts';
 export interface PageAsked {
   readonly limit: number;
   readonly cursor?: string | undefined;
+  /** Somewhere in the name, however it is composed, accented or written large. */
+  readonly search?: string | undefined;
 }
 
 export interface NamesAsked {
@@ -31,9 +33,11 @@ export function byNames<Table extends 'users' | 'groups', Row>(table: Table, { s
 /** `items` in any order; names need not be unique, ids are. */
 export function pageByName<T extends { readonly id: string; readonly name: string }>(
   items: readonly T[],
-  { limit, cursor }: PageAsked,
+  { limit, cursor, search = '' }: PageAsked,
 ): { items: T[]; next: string | undefined } {
-  const sorted = items.toSorted(byName);
+  const wanted = searchKey(search.trim());
+  const found = wanted === '' ? items : items.filter(({ name }) => searchKey(name).includes(wanted));
+  const sorted = found.toSorted(byName);
   const after = cursor === undefined ? undefined : parseCursor(cursor);
   const rest = after === undefined ? sorted : sorted.filter((item) => 0 < byName(item, after));
   const page = rest.slice(0, limit);

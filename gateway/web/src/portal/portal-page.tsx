@@ -11,7 +11,7 @@ import {
   Title,
 } from '@patternfly/react-core';
 import { DesktopIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Me } from '../../../api/auth.ts';
@@ -38,7 +38,15 @@ export function PortalPage({ me }: { readonly me: Me }) {
   const [search, setSearch] = useState('');
   useSessionCode(list.isSuccess);
   const desktops = list.data?.pages.flatMap((page) => page.items) ?? [];
-  const shown = desktops.filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()));
+  // Asked of the gateway: the desktop may be on a page that is not here yet.
+  const wanted = search.trim();
+  const found = useInfiniteQuery({
+    ...apiPages(listDesktops, { query: { limit: 100, search: wanted } }),
+    enabled: wanted !== '',
+    placeholderData: keepPreviousData,
+  });
+  const listed = wanted === '' ? list : found;
+  const shown = listed.data?.pages.flatMap((page) => page.items) ?? [];
 
   return (
     <PageSection hasBodyWrapper={false} isWidthLimited={false} aria-labelledby="portal-title">
@@ -73,11 +81,11 @@ export function PortalPage({ me }: { readonly me: Me }) {
         </Gallery>
       )}
       {list.isSuccess && desktops.length === 0 && <NoDesktops canMake={holds(me, 'manage')} />}
-      {list.isSuccess && 0 < desktops.length && shown.length === 0 && (
+      {listed.isSuccess && 0 < desktops.length && shown.length === 0 && (
         <p className="oriel-portal__none">{words.noDesktopCalled(search)}</p>
       )}
-      {list.hasNextPage && (
-        <Button variant="secondary" isLoading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+      {listed.hasNextPage && (
+        <Button variant="secondary" isLoading={listed.isFetchingNextPage} onClick={() => void listed.fetchNextPage()}>
           {words.more}
         </Button>
       )}

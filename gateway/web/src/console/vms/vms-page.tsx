@@ -50,7 +50,7 @@ const COLUMNS: readonly Column<Vm>[] = [
 export function VmsPage({ me }: { readonly me: Me }) {
   const [name, setName] = useState('');
   const [isCreating, setCreating] = useState(false);
-  const query = useInfiniteQuery(apiPages(listVms, { query: name === '' ? {} : { name } }));
+  const query = useInfiniteQuery(apiPages(listVms, { query: name === '' ? {} : { search: name } }));
   return (
     <ListPage
       title={common.virtualMachines}

@@ -1,0 +1,77 @@
+/**
+ * S35: names come from directories, guests, browsers and other users. None of their signs is one that a terminal obeys, or
+ * that turns the text around it, wherever they are written: tables, `--json`, errors, the log; and new names have none.
+ */
+import { describe, expect, test } from 'vitest';
+import { createToken } from '../../gateway/api/auth.ts';
+import { createGroup, createUser, editGroup } from '../../gateway/api/people.ts';
+import { isDeceptive, printableJson, shown } from '../../gateway/api/text.ts';
+import { sheet, shownLines, table } from '../../gateway/src/cli/base/output.ts';
+import { openLog } from '../../gateway/src/log.ts';
+
+const SIGNS = [
+  '\u001b[2J',
+  '\u009b2J',
+  '\u0007',
+  '\r',
+  '\u202e',
+  '\u2066',
+  '\u200b',
+  '\u2028',
+  '\u007f',
+  '\ud800',
+  '\u{e0041}',
+];
+/** Of what is written, apart from our own line breaks. */
+const obeyed = (text: string): boolean => isDeceptive(text.replaceAll('\n', ''));
+
+describe('S35 signs', () => {
+  // Seen to fail with JSON.stringify alone (C1, U+202E and the others), and with tables that show what they are given.
+  test.for(SIGNS.map((sign) => [JSON.stringify(sign), sign] as const))('%s is shown, not obeyed', ([, sign]) => {
+    const name = `a${sign}b`;
+    expect(obeyed(table([{ name }], [{ title: 'name', value: (row) => row.name }]))).toBe(false);
+    expect(obeyed(sheet([['name', name]]))).toBe(false);
+    expect(obeyed(shownLines(`oriel: there is no user ${name}\n`))).toBe(false);
+    const json = printableJson(JSON.stringify({ name, list: [name] }, null, 2));
+    expect(obeyed(json)).toBe(false);
+    expect(JSON.parse(json)).toEqual({ name, list: [name] });
+    const lines: string[] = [];
+    openLog({ destination: { write: (line) => void lines.push(line) } }).info({ userAgent: name }, name);
+    expect(lines.map(obeyed)).toEqual([false]);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ userAgent: name });
+  });
+
+  test('names of every script, and emoji with joiners, stay as they are', () => {
+    for (const name of ['José', "o'brien", '山田', 'Łukasz', 'می‌خواهم', '👩‍🔧'.replace('\u200d', '\u200d')]) {
+      expect(isDeceptive(name)).toBe(false);
+      expect(shown(name)).toBe(name);
+    }
+  });
+
+  test('are in no new name', () => {
+    const bodies = {
+      'a group': (name: string) => createGroup.body?.safeParse({ name }),
+      'a group that is renamed': (name: string) => editGroup.body?.safeParse({ name }),
+      "a directory's group": (name: string) => editGroup.body?.safeParse({ external: name }),
+      'an account': (name: string) => createUser.body?.safeParse({ name: 'ann', displayName: name }),
+      'a sign-in name': (name: string) => createUser.body?.safeParse({ name }),
+      'a token': (name: string) => createToken.body?.safeParse({ name, scopes: ['see'] }),
+    };
+    for (const [what, parse] of Object.entries(bodies))
+      for (const sign of SIGNS)
+        expect([what, JSON.stringify(sign), parse(`a${sign}b`)?.success]).toEqual([what, JSON.stringify(sign), false]);
+  });
+
+  test('and a sign-in name has one spelling, of one alphabet', () => {
+    const nameOf = (name: string): string | undefined => createUser.body?.safeParse({ name }).data?.name;
+    expect(['José', 'JOSÉ', 'José'.normalize('NFD'), 'ｊｏｓé'].map(nameOf)).toEqual(['josé', 'josé', 'josé', 'josé']);
+    expect(["O'Brien", '山田', 'müller-2', 'ann@example.org'].map(nameOf)).toEqual([
+      "o'brien",
+      '山田',
+      'müller-2',
+      'ann@example.org',
+    ]);
+    // Cyrillic а, Greek ο.
+    expect(['\u0430dmin', 'r\u03bfot', '-ann', 'a b', 'a/b', "'ann", ''].map(nameOf)).toEqual(Array(7).fill(undefined));
+  });
+});
