@@ -44,7 +44,7 @@ export function judge(packages, root) {
   for (const [where, entry] of Object.entries(packages)) {
     const name = entry.name ?? where.split('node_modules/').at(-1) ?? '';
     if (!where.includes('node_modules/') || entry.link === true) continue; // Our own.
-    if (entry.resolved !== undefined && !/^sha512-/.test(entry.integrity ?? ''))
+    if (entry.resolved !== undefined && !(entry.integrity ?? '').startsWith('sha512-'))
       complaints.push(`${where}: the lock file has no sha512 of it (tools/complete-lock.mjs)`);
     // A binary for another platform: it comes with the package that names it, whose licence is looked at.
     if (entry.optional === true && entry.license === undefined && !existsSync(path.join(root, where))) continue;
@@ -69,8 +69,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { packages } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
   const { licences, complaints } = judge(packages, root);
   if (process.argv.includes('--list'))
-    for (const [licence, names] of [...licences].sort())
-      console.log(`${licence}: ${[...new Set(names)].sort().join(', ')}`);
+    for (const [licence, names] of [...licences].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`${licence}: ${[...new Set(names)].toSorted((a, b) => (a < b ? -1 : 1)).join(', ')}`);
   for (const complaint of complaints) console.error(complaint);
   const count = [...licences.values()].flat().length;
   if (complaints.length === 0)
