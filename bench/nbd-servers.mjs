@@ -60,7 +60,7 @@ export async function ourService(folder) {
     [
       ...DISK_SERVICE_FLAGS,
       join(import.meta.dirname, '../gateway/bin/oriel.mjs'),
-      'disks',
+      'disk-service',
       'serve',
       '--storage',
       join(folder, 'storage'),

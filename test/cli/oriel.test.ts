@@ -258,7 +258,7 @@ describe('the rest of the gateway', () => {
   test('vhd and disks are there too', async () => {
     const image = path.join(gateway.dataDir, 'disks', 'images', 'toy.vhd');
     expect(JSON.parse((await run('vhd', 'info', '--json', image)).out)).toMatchObject({ type: 'dynamic' });
-    expect((await run('disks', 'list')).out).toMatch(/^toy-demo\topen/);
+    expect((await run('disk-service', 'list')).out).toMatch(/^toy-demo\topen/);
   });
 });
 

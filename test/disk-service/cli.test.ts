@@ -1,4 +1,4 @@
-/** `oriel disks` as scripts and people use it: every verb in text and as JSON, its help, its exit status, its errors. */
+/** `oriel disk-service` as scripts and people use it: every verb in text and as JSON, its help, its exit status, its errors. */
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -63,7 +63,7 @@ interface Named {
 describe('every verb', () => {
   test.for(VERBS)('%s has help with an example and its exit status', async (verb) => {
     const { out, status } = await disks([verb, '--help']);
-    expect(out).toContain(`Example:\n  oriel disks ${verb}`);
+    expect(out).toContain(`Example:\n  oriel disk-service ${verb}`);
     expect(out).toContain('64 wrong usage');
     expect(status).toBe(0);
   });
@@ -293,7 +293,7 @@ describe('tasks from the command line', () => {
     const service = await slowMerge();
     const script = join(import.meta.dirname, 'oriel.mjs');
     const socket = ['--socket', join(service.folder, 'control.sock')];
-    const args = [script, 'disks', ...service.args, ...socket, '--progress', 'json'];
+    const args = [script, 'disk-service', ...service.args, ...socket, '--progress', 'json'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     onCleanup(() => child.kill('SIGKILL'));
     const lines: string[] = [];
@@ -309,13 +309,13 @@ describe('tasks from the command line', () => {
   });
 });
 
-describe('oriel disks serve', () => {
+describe('oriel disk-service serve', () => {
   test('serves until SIGTERM, refuses a second one on the folder, and leaves nothing behind', async () => {
     const folder = tempFolder();
     const script = join(import.meta.dirname, 'oriel.mjs');
     const args = ['--storage', join(folder, 'storage'), '--socket', join(folder, 'control.sock')];
     const serve = (...more: readonly string[]) =>
-      spawn(process.execPath, [script, 'disks', 'serve', ...args, '--run-dir', join(folder, 'run'), ...more], {
+      spawn(process.execPath, [script, 'disk-service', 'serve', ...args, '--run-dir', join(folder, 'run'), ...more], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
     const first = serve('--threads', '1');

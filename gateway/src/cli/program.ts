@@ -47,7 +47,8 @@ const GROUPS: Readonly<Record<string, Load>> = {
 /** Commands of the disk library, with options of their own. */
 const FOREIGN: Readonly<Record<string, Load>> = {
   vhd: async () => (await import('@oriel/vhd/cli/vhd')).vhdCommand(),
-  disks: async ({ cli, version }) => (await import('@oriel/vhd/cli/disks')).disksCommand({ env: cli.env, version }),
+  'disk-service': async ({ cli, version }) =>
+    (await import('@oriel/vhd/cli/disks')).disksCommand({ env: cli.env, version }),
 };
 
 /** `argv` as node gives it: only the group that it names is loaded, or all where it names none. */

@@ -1,4 +1,4 @@
-/** `oriel disks`: runs the disk service, and asks it things. */
+/** `oriel disk-service`: runs the disk service, and asks it things. */
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export function disksCommand(options: Partial<DisksCommandOptions> = {}): Comman
   const outside = { ...PROCESS, env: process.env, version: '0.1.0', ...options };
   const data = dataFolder(outside.env);
   const cli: DisksCli = { ...outside, socket: join(data, 'disks.sock') };
-  const command = new Verb('disks').description('the disk service: VHD chains under running VMs');
+  const command = new Verb('disk-service').description('the disk service: VHD chains under running VMs');
   command.addCommand(serveVerb(cli, join(data, 'disks')));
   for (const verb of [listVerb, showVerb, createVerb, ownerVerb, openVerb, closeVerb, removeVerb, ratesVerb, statsVerb])
     command.addCommand(verb(cli));

@@ -106,7 +106,7 @@ const SERVICE_NEEDS: Needs = { capabilities: ['chown', 'dac_override', 'dac_read
 export const DISK_SERVICE_FLAGS: readonly string[] = ['--max-semi-space-size=1', '--no-node-snapshot', '--expose-gc'];
 
 /**
- * Starts `oriel disks serve` as a process of its own and waits until it answers. Where a service answers already, that
+ * Starts `oriel disk-service serve` as a process of its own and waits until it answers. Where a service answers already, that
  * one is used. Errors: SERVICE with the last lines of its log.
  */
 export async function startDiskService(options: StartDiskServiceOptions): Promise<DiskServiceClient> {
@@ -116,7 +116,16 @@ export async function startDiskService(options: StartDiskServiceOptions): Promis
   if (program === undefined) throw new VhdError('USAGE', 'no command to start the disk service with');
   const log = openSync(options.logFile, 'a', 0o600);
   const runFolder = options.runFolder === undefined ? [] : ['--run-dir', options.runFolder];
-  const args = [...first, 'disks', 'serve', '--storage', options.storage, '--socket', options.socketPath, ...runFolder];
+  const args = [
+    ...first,
+    'disk-service',
+    'serve',
+    '--storage',
+    options.storage,
+    '--socket',
+    options.socketPath,
+    ...runFolder,
+  ];
   const env = nodeEnvironment(process.env);
   env['NODE_OPTIONS'] = [env['NODE_OPTIONS'] ?? '', ...DISK_SERVICE_FLAGS].join(' ').trim();
   const [confined = program, ...rest] = confine(await findConfinement(), [program, ...args], SERVICE_NEEDS);

@@ -35,7 +35,7 @@ function disksUnit(options: UnitOptions): string {
   const { command, disks } = options;
   const words = [
     ...command,
-    'disks',
+    'disk-service',
     'serve',
     '--storage',
     disks.storage,

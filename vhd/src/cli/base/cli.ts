@@ -1,5 +1,5 @@
 /**
- * What every verb of `oriel vhd` and `oriel disks` has in common: where it writes, how it ends, how it shows progress.
+ * What every verb of `oriel vhd` and `oriel disk-service` has in common: where it writes, how it ends, how it shows progress.
  * Exit status: 0 done, 1 failed, 2 the image has problems (or the disks differ), 64 wrong usage.
  */
 import path from 'node:path';

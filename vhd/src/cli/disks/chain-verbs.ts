@@ -1,4 +1,4 @@
-/** The verbs of `oriel disks` that change a chain or read all of it, also under a running VM. */
+/** The verbs of `oriel disk-service` that change a chain or read all of it, also under a running VM. */
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -32,7 +32,7 @@ export function snapshotVerb(cli: DisksCli): Command {
     cli,
     'snapshot',
     'seal the leaves of disks at one instant',
-    'oriel disks snapshot web-1a2b3c4d --name "before the update"',
+    'oriel disk-service snapshot web-1a2b3c4d --name "before the update"',
   );
   command.argument('<disks...>');
   command.requiredOption('--name <name>', 'what people call it');
@@ -58,7 +58,7 @@ export function removeSnapshotVerb(cli: DisksCli): Command {
       cli,
       'remove-snapshot',
       'fold a snapshot away; the disk and its other snapshots stay the same',
-      'oriel disks remove-snapshot web-1a2b3c4d before-the-update-5e6f7a8b',
+      'oriel disk-service remove-snapshot web-1a2b3c4d before-the-update-5e6f7a8b',
     ),
   );
   command.argument('<disk>').argument('<snapshot>');
@@ -73,7 +73,7 @@ export function mergeVerb(cli: DisksCli): Command {
       cli,
       'merge',
       'fold a snapshot down into the one below, which it replaces',
-      'oriel disks merge web-1a2b3c4d tuesday-5e6f7a8b --rate 50M',
+      'oriel disk-service merge web-1a2b3c4d tuesday-5e6f7a8b --rate 50M',
     ),
   );
   command.argument('<disk>').argument('<snapshot>');
@@ -84,20 +84,25 @@ export function mergeVerb(cli: DisksCli): Command {
 
 export function commitVerb(cli: DisksCli): Command {
   const command = withRate(
-    taskVerb(cli, 'commit', 'make what the leaf holds permanent', 'oriel disks commit kiosk-1a2b3c4d'),
+    taskVerb(cli, 'commit', 'make what the leaf holds permanent', 'oriel disk-service commit kiosk-1a2b3c4d'),
   );
   command.argument('<disk>');
   return asTask<RateFlags>(cli, command, (client, [id = ''], flags) => client.commitLeaf({ id, ...rateOf(flags) }));
 }
 
 export function discardVerb(cli: DisksCli): Command {
-  const command = taskVerb(cli, 'discard', 'throw away what the leaf holds', 'oriel disks discard kiosk-1a2b3c4d');
+  const command = taskVerb(
+    cli,
+    'discard',
+    'throw away what the leaf holds',
+    'oriel disk-service discard kiosk-1a2b3c4d',
+  );
   command.argument('<disk>');
   return asTask<TaskFlags>(cli, command, (client, [id = '']) => client.discardLeaf({ id }));
 }
 
 export function growVerb(cli: DisksCli): Command {
-  const command = taskVerb(cli, 'grow', 'make a disk larger', 'oriel disks grow web-1a2b3c4d --size 80G');
+  const command = taskVerb(cli, 'grow', 'make a disk larger', 'oriel disk-service grow web-1a2b3c4d --size 80G');
   command.argument('<disk>');
   command.requiredOption('--size <size>', 'the new size', size);
   return asTask<TaskFlags & { readonly size: number }>(
@@ -122,7 +127,7 @@ export function reparentVerb(cli: DisksCli): Command {
     cli,
     'reparent',
     'put another base of the same content under a disk',
-    'oriel disks reparent web-1a2b3c4d --image debian-12',
+    'oriel disk-service reparent web-1a2b3c4d --image debian-12',
   );
   command.argument('<disk>');
   command.option('--image <image>', 'an image of the library');
@@ -152,7 +157,7 @@ export function checkVerb(cli: DisksCli): Command {
     cli,
     'check',
     'look for damage in every link of a disk, the leaf only while it is closed',
-    'oriel disks check web-1a2b3c4d',
+    'oriel disk-service check web-1a2b3c4d',
   );
   command.argument('<disk>');
   return asTask<TaskFlags>(

@@ -1,4 +1,4 @@
-/** What the verbs of `oriel disks` have in common: which service they ask, and how they wait for its tasks. */
+/** What the verbs of `oriel disk-service` have in common: which service they ask, and how they wait for its tasks. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { connectDiskService, type DiskServiceClient } from '../../service/control/client.ts';
 import { checkOwner, type Owner } from '../../service/control/ids.ts';
@@ -63,7 +63,7 @@ export interface TaskFlags extends AskFlags {
 /** A verb whose work is a task: it waits, shows progress, and cancels the task when it is interrupted. */
 export function taskVerb(cli: DisksCli, name: string, summary: string, example: string): Verb {
   const command = askVerb(cli, name, summary, example);
-  command.option('--no-wait', 'answer with the task at once; follow it with `oriel disks wait`');
+  command.option('--no-wait', 'answer with the task at once; follow it with `oriel disk-service wait`');
   return command;
 }
 

@@ -1,4 +1,4 @@
-/** `oriel disks list`, `show`, `create`, `owner`, `open`, `close`, `remove`, `rates`, `stats`. */
+/** `oriel disk-service list`, `show`, `create`, `owner`, `open`, `close`, `remove`, `rates`, `stats`. */
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import type { DiskSource } from '../../service/control/api.ts';
@@ -12,7 +12,7 @@ export function listVerb(cli: DisksCli): Command {
     cli,
     'list',
     'list disks: id, state, size, stored, links, name',
-    'oriel disks list --owner vm:web-1',
+    'oriel disk-service list --owner vm:web-1',
   );
   command.option('--owner <owner>', "of one owner only: vm:web-1 and the like; none: nobody's", ownerOrNobody);
   return asking<AskFlags & { readonly owner?: Owner | 'none' }>(
@@ -27,7 +27,7 @@ export function listVerb(cli: DisksCli): Command {
 }
 
 export function showVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'show', 'show a disk and its snapshots', 'oriel disks show web-1a2b3c4d');
+  const command = askVerb(cli, 'show', 'show a disk and its snapshots', 'oriel disk-service show web-1a2b3c4d');
   command.argument('<disk>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     const disk = await client.getDisk({ id });
@@ -47,7 +47,7 @@ export function createVerb(cli: DisksCli): Command {
     cli,
     'create',
     'make a disk: blank, or a linked clone of an image or of a restore point',
-    'oriel disks create web --from debian-12',
+    'oriel disk-service create web --from debian-12',
   );
   command.argument('<name>');
   command.option('--from <image>', 'the image to clone');
@@ -76,7 +76,7 @@ export function openVerb(cli: DisksCli): Command {
     cli,
     'open',
     'serve a disk under a new lease; an older one is cut off',
-    'oriel disks open web-1a2b3c4d',
+    'oriel disk-service open web-1a2b3c4d',
   );
   command.argument('<disk>');
   command.option('--read-only', 'refuse writes');
@@ -93,7 +93,7 @@ export function openVerb(cli: DisksCli): Command {
 }
 
 export function closeVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'close', 'end the export of a disk', 'oriel disks close web-1a2b3c4d');
+  const command = askVerb(cli, 'close', 'end the export of a disk', 'oriel disk-service close web-1a2b3c4d');
   command.argument('<disk>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     await client.closeDisk({ id });
@@ -102,7 +102,12 @@ export function closeVerb(cli: DisksCli): Command {
 }
 
 export function removeVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'remove', 'remove a closed disk with its snapshots', 'oriel disks remove web-1a2b3c4d');
+  const command = askVerb(
+    cli,
+    'remove',
+    'remove a closed disk with its snapshots',
+    'oriel disk-service remove web-1a2b3c4d',
+  );
   command.argument('<disk>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     await client.removeDisk({ id });
@@ -120,7 +125,7 @@ export function ownerVerb(cli: DisksCli): Command {
     cli,
     'owner',
     "say whose a disk or a snapshot is; none: nobody's",
-    'oriel disks owner web-1a2b3c4d vm:web-1 --from none',
+    'oriel disk-service owner web-1a2b3c4d vm:web-1 --from none',
   );
   command.argument('<disk>').argument('<owner>', 'vm:web-1 and the like, or none', ownerOrNobody);
   command.option('--snapshot <snapshot>', 'of this snapshot, not of the disk');
@@ -148,7 +153,7 @@ export function ratesVerb(cli: DisksCli): Command {
     cli,
     'rates',
     'set the ceilings of a disk; what is not given has none',
-    'oriel disks rates web-1a2b3c4d --iops 500 --bytes 50M',
+    'oriel disk-service rates web-1a2b3c4d --iops 500 --bytes 50M',
   );
   command.argument('<disk>');
   command.option('--iops <count>', 'requests a second', size);
@@ -164,7 +169,12 @@ export function ratesVerb(cli: DisksCli): Command {
 }
 
 export function statsVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'stats', 'count requests since the disk was opened', 'oriel disks stats web-1a2b3c4d');
+  const command = askVerb(
+    cli,
+    'stats',
+    'count requests since the disk was opened',
+    'oriel disk-service stats web-1a2b3c4d',
+  );
   command.argument('<disk>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     const stats = await client.diskStats({ id });

@@ -1,4 +1,4 @@
-/** `oriel disks images`, `import`, `seal`, `remove-image`. */
+/** `oriel disk-service images`, `import`, `seal`, `remove-image`. */
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -6,7 +6,7 @@ import { asking, askVerb, asTask, type DisksCli, type TaskFlags, taskVerb } from
 import { imageLines, imageRow } from './lines.ts';
 
 export function imagesVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'images', 'list the images: id, kind, size, health, name', 'oriel disks images');
+  const command = askVerb(cli, 'images', 'list the images: id, kind, size, health, name', 'oriel disk-service images');
   return asking(cli, command, async (client, { print }) => {
     const images = await client.listImages();
     print(images, () => images.map(imageRow));
@@ -18,7 +18,7 @@ export function importVerb(cli: DisksCli): Command {
     cli,
     'import',
     'take a file into the library',
-    'oriel disks import /srv/debian.vhd --name "Debian 12" --template',
+    'oriel disk-service import /srv/debian.vhd --name "Debian 12" --template',
   );
   command.argument('<file>');
   command.requiredOption('--name <name>', 'what people call it');
@@ -33,7 +33,7 @@ export function importVerb(cli: DisksCli): Command {
 }
 
 export function sealVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'seal', 'make a template of an image', 'oriel disks seal debian-12');
+  const command = askVerb(cli, 'seal', 'make a template of an image', 'oriel disk-service seal debian-12');
   command.argument('<image>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     const image = await client.sealImage({ id });
@@ -46,7 +46,7 @@ export function removeImageVerb(cli: DisksCli): Command {
     cli,
     'remove-image',
     'remove an image that nothing depends on',
-    'oriel disks remove-image debian-11',
+    'oriel disk-service remove-image debian-11',
   );
   command.argument('<image>');
   return asking(cli, command, async (client, { print }, [id = '']) => {

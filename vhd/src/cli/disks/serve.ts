@@ -1,4 +1,4 @@
-/** `oriel disks serve`: the disk service itself, until it is told to stop. */
+/** `oriel disk-service serve`: the disk service itself, until it is told to stop. */
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -24,7 +24,7 @@ export function serveVerb(cli: DisksCli, storage: string): Command {
   const command = plainVerb(
     'serve',
     'run the disk service until it is told to stop',
-    'oriel disks serve --storage /srv/oriel/disks --socket /run/oriel/disks.sock',
+    'oriel disk-service serve --storage /srv/oriel/disks --socket /run/oriel/disks.sock',
   );
   command.option('--storage <folder>', 'the folder of images and disks', storage);
   command.option('--socket <path>', 'control socket', cli.socket);

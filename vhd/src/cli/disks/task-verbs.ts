@@ -1,4 +1,4 @@
-/** `oriel disks tasks`, `wait`, `cancel`, and those about the service itself: `health`, `stop`. */
+/** `oriel disk-service tasks`, `wait`, `cancel`, and those about the service itself: `health`, `stop`. */
 import type { Command } from 'commander';
 import { asking, askVerb, type DisksCli, follow } from './cli.ts';
 import { healthLines, taskLines, taskRow } from './lines.ts';
@@ -8,7 +8,7 @@ export function tasksVerb(cli: DisksCli): Command {
     cli,
     'tasks',
     'list tasks, newest first: id, kind, disk or image, state, progress, error',
-    'oriel disks tasks',
+    'oriel disk-service tasks',
   );
   return asking(cli, command, async (client, { print }) => {
     const tasks = await client.listTasks();
@@ -21,7 +21,7 @@ export function waitVerb(cli: DisksCli): Command {
     cli,
     'wait',
     'follow a task to its end; interrupting this cancels it',
-    'oriel disks wait 0b0e7c1e-6f5d-4d55-9b43-0f5a3f8c2d11 --progress json',
+    'oriel disk-service wait 0b0e7c1e-6f5d-4d55-9b43-0f5a3f8c2d11 --progress json',
   );
   command.argument('<task>');
   return asking(cli, command, async (client, run, [id = '']) => {
@@ -31,7 +31,12 @@ export function waitVerb(cli: DisksCli): Command {
 }
 
 export function cancelVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'cancel', 'stop a task', 'oriel disks cancel 0b0e7c1e-6f5d-4d55-9b43-0f5a3f8c2d11');
+  const command = askVerb(
+    cli,
+    'cancel',
+    'stop a task',
+    'oriel disk-service cancel 0b0e7c1e-6f5d-4d55-9b43-0f5a3f8c2d11',
+  );
   command.argument('<task>');
   return asking(cli, command, async (client, { print }, [id = '']) => {
     const task = await client.cancelTask({ id });
@@ -40,7 +45,7 @@ export function cancelVerb(cli: DisksCli): Command {
 }
 
 export function healthVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'health', 'tell how the service is', 'oriel disks health');
+  const command = askVerb(cli, 'health', 'tell how the service is', 'oriel disk-service health');
   return asking(cli, command, async (client, { print }) => {
     const health = await client.health();
     print(health, () => healthLines(health));
@@ -48,7 +53,7 @@ export function healthVerb(cli: DisksCli): Command {
 }
 
 export function stopVerb(cli: DisksCli): Command {
-  const command = askVerb(cli, 'stop', 'close every disk and end the service', 'oriel disks stop');
+  const command = askVerb(cli, 'stop', 'close every disk and end the service', 'oriel disk-service stop');
   return asking(cli, command, async (client, { print }) => {
     await client.stop();
     print(null, () => ['stopped']);
