@@ -1,11 +1,15 @@
-/** One session: its facts, its phase, the connection it has now. What it decides is in phase.ts; who may is in admission.ts. */
+/**
+ * One session: its facts, its phase, the connection it has now. What it decides is in phase.ts and deadlines.ts; who may is in
+ * admission.ts.
+ */
 
 import type { Session as ApiSession, Participant, SessionEnd, SessionPolicy } from '../../../api/session.ts';
 import type { SessionMode } from '../../../api/ticket.ts';
 import type { Conduit } from '../../../relay/conduit.ts';
 import type { Via } from '../../platform/rights/rights.ts';
 import { iso } from '../../platform/store/time.ts';
-import { type Clocks, type Due, due, next, type Phase, type PhaseEvent } from './phase.ts';
+import { type Clocks, type Due, due } from './deadlines.ts';
+import { next, type Phase, type PhaseEvent } from './phase.ts';
 
 export interface SessionFacts {
   readonly id: string;

@@ -1,6 +1,6 @@
 /**
  * The life of sessions: a socket comes with a ticket, goes live, is lost, comes back, ends. Who gets a ticket is in
- * admission.ts, who steers in steerings.ts, whose right is taken away in revoking.ts; what time brings is decided in phase.ts.
+ * admission.ts, who steers in steerings.ts, whose right is taken away in revoking.ts; what time brings is decided in deadlines.ts.
  */
 import type { SessionEnd } from '../../../api/session.ts';
 import { SESSION_CLOSE, type SessionCloseName } from '../../../api/ticket.ts';
