@@ -27,9 +27,10 @@ import { resizeDisk } from './verbs/hotplug.ts';
 import { killVm, pauseVm, resetVm, resumeVm, stopVm } from './verbs/power.ts';
 import { discardSaved, saveVm } from './verbs/save.ts';
 import { startVm } from './verbs/start.ts';
+import { sweepRunFolder } from './vm/end.ts';
 import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './vm/host.ts';
 import { saveRecord, type TaskRecord } from './vm/record.ts';
-import { QemuVm, sweepRunFolder } from './vm/vm.ts';
+import { QemuVm } from './vm/vm.ts';
 
 const FACETS: readonly api.FacetName[] = ['block', 'agent', 'screen', 'logs'];
 

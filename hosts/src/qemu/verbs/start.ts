@@ -10,9 +10,10 @@ import type { TaskControl } from '../../task-book.ts';
 import { killProcess, refFromPidFile, startDetached, waitForExit } from '../process/process.ts';
 import { connectQmp, type QmpClient } from '../qmp/client.ts';
 import { needsOf, qemuArgv } from '../vm/argv.ts';
+import { lastLine, sweepRunFolder } from '../vm/end.ts';
 import { socketsOf } from '../vm/paths.ts';
 import type { Definition } from '../vm/record.ts';
-import { lastLine, type QemuVm, sweepRunFolder } from '../vm/vm.ts';
+import type { QemuVm } from '../vm/vm.ts';
 import { plugClipboard } from './clipboard.ts';
 import { startTpm } from './tpm.ts';
 

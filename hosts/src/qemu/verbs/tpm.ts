@@ -4,7 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HostError } from '../../errors.ts';
 import { killProcess, startDetached } from '../process/process.ts';
-import { lastLine, type QemuVm } from '../vm/vm.ts';
+import { lastLine } from '../vm/end.ts';
+import type { QemuVm } from '../vm/vm.ts';
 
 export const SWTPM = '/usr/bin/swtpm';
 const READY_MS = 5_000;

@@ -3,9 +3,8 @@
  * file and act through it; this file only keeps what is true and says when that changes.
  */
 
-import { readFile, rm } from 'node:fs/promises';
 import { isAlive, type ProcessRef } from '@oriel/machine';
-import type { HostEventBody, PauseReason, StopReason, VmObservation, VmState } from '../../driver.ts';
+import type { HostEventBody, PauseReason, VmObservation, VmState } from '../../driver.ts';
 import { HostError, toHostError } from '../../errors.ts';
 import type { DeviceId, VmId } from '../../ids.ts';
 import { pendingRestart } from '../../spec-diff.ts';
@@ -14,8 +13,9 @@ import { waitForExit } from '../process/process.ts';
 import { type AnyQmpEvent, connectQmp, type QmpClient } from '../qmp/client.ts';
 import type { QmpEvents, RunState } from '../qmp/schema.ts';
 import { deviceOfNode, deviceOfQdev } from './blockdev.ts';
+import { recordEnd } from './end.ts';
 import type { QemuHost } from './host.ts';
-import { socketsOf, type VmPaths, vmPaths } from './paths.ts';
+import { type VmPaths, vmPaths } from './paths.ts';
 import { type Definition, type ProcessRecord, saveRecord } from './record.ts';
 
 /** How the port of the guest's clipboard agent is called in QEMU. verbs/clipboard.ts plugs it in. */
@@ -303,6 +303,7 @@ export class QemuVm {
       await this.saveDefinition({ ...this.definition, boots: this.definition.boots + 1 });
   }
 
+  /** How the end of a VM is noticed: the control connection closes. What its state is then is decided in end.ts. */
   async #afterDisconnect(ref: ProcessRef): Promise<void> {
     if (this.#letGo) return;
     this.agentConnected = false;
@@ -350,44 +351,10 @@ export class QemuVm {
 
   /** The process is gone: remembers why, and leaves nothing of it behind. Whoever calls waits for the same end. */
   ended(): Promise<void> {
-    this.#ending ??= this.#end().finally(() => {
+    this.#ending ??= recordEnd(this, this.#shutdown).finally(() => {
       this.#ending = undefined;
     });
     return this.#ending;
-  }
-
-  async #end(): Promise<void> {
-    const record = this.process;
-    if (record === undefined || isAlive(record.ref)) return;
-    this.process = undefined;
-    this.agent.close();
-    this.qmp?.close();
-    this.qmp = undefined;
-    const state = await this.#restAfterExit();
-    this.intent = undefined;
-    await sweepRunFolder(this.paths);
-    if (this.definition !== undefined) {
-      await this.saveDefinition({ ...this.definition, rest: { state, since: this.host.now() } });
-    }
-    await rm(this.paths.process, { force: true });
-    this.become(state);
-  }
-
-  async #restAfterExit(): Promise<VmState & { state: 'stopped' | 'saved' }> {
-    // Written only once the memory is whole on disk, and taken back before the guest runs again.
-    const rest = this.definition?.rest.state;
-    if (rest?.state === 'saved') return rest;
-    const reason = await this.#stopReason();
-    if (reason !== 'died') return { state: 'stopped', reason };
-    return { state: 'stopped', reason, detail: await lastLine(this.paths.hostLog) };
-  }
-
-  async #stopReason(): Promise<StopReason> {
-    if (this.intent === 'requested' || this.intent === 'forced') return this.intent;
-    if (this.#shutdown?.guest === true) return 'guest';
-    if (this.#shutdown !== undefined) return 'died'; // A signal: somebody else's doing.
-    // Nobody was connected. QEMU takes its pid file away when it ends in order, and only then.
-    return (await exists(this.paths.pidFile)) ? 'died' : 'guest';
   }
 }
 
@@ -400,22 +367,4 @@ function pauseOf(data: QmpEvents['BLOCK_IO_ERROR']): PauseReason & { kind: 'io-e
     noSpace: data.nospace === true,
     message: data.reason,
   };
-}
-
-/** Takes away what a dead QEMU leaves: sockets, pid files, a half-made screenshot. Logs stay. */
-export async function sweepRunFolder(paths: VmPaths): Promise<void> {
-  const leavings = [...socketsOf(paths), paths.pidFile, paths.tpmPidFile, paths.shot, paths.freeze];
-  await Promise.all(leavings.map((path) => rm(path, { force: true })));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return readFile(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-export async function lastLine(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text.trim().split('\n').at(-1)?.slice(0, 500) ?? '';
 }
