@@ -115,14 +115,15 @@ describe('the control API', () => {
   test('an import takes qcow2 as it takes VHD and raw, and leaves nothing behind when it is no image', async () => {
     const { api, folder } = await serviceIn();
     const raw = join(folder, 'a.raw');
-    writeFileSync(raw, Buffer.alloc(2 * MIB, 0x5a));
+    const content = Buffer.alloc(2 * MIB, Buffer.of(0x00, 0x5a)); // No text.
+    writeFileSync(raw, content);
     execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, join(folder, 'a.qcow2')]);
     for (const name of ['a.raw', 'a.qcow2']) {
       const task = await done(api, api.importImage({ name, path: join(folder, name), kind: 'template' }));
       const served = await api.openImage({ id: task.result?.['id'] as string });
       const bytes = Buffer.alloc(served.sizeBytes);
       await (await clientOf(served.uri)).read(bytes, 0);
-      expect(bytes.equals(Buffer.alloc(2 * MIB, 0x5a))).toBe(true);
+      expect(bytes.equals(content)).toBe(true);
     }
     writeFileSync(join(folder, 'bad.vhd'), 'no image');
     await expect(done(api, api.importImage({ name: 'bad', path: join(folder, 'bad.vhd') }))).rejects.toThrow('NOT_VHD');

@@ -2,7 +2,7 @@
 import { Button } from '@patternfly/react-core';
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import type { Display } from './display.ts';
-import { type Combination, functionKey, KEYS, type Key, nameOf } from './keys.ts';
+import { type Combination, functionKey, KEYS, type Key, keysymOf, nameOf } from './keys.ts';
 import { editOf } from './soft-keyboard.ts';
 import './touch-keys.css';
 import { useNotices } from '../../shell/frame/notices.tsx';
@@ -52,7 +52,8 @@ export function TouchKeys({ display }: { readonly display: Display }) {
   };
   const edit = (before: string, after: string) => {
     const { removed, typed } = editOf(before, after);
-    const { chords, missing } = display.keyboard.keysOf(typed);
+    const { missing } = display.keyboard.keysOf(typed);
+    const chords = Array.from(typed.normalize('NFC')).flatMap((character) => keysOrSymbol(display, character));
     press([...Array.from({ length: removed }, () => [KEYS.backspace]), ...chords]);
     if (0 < missing.length) notices.tell(words.missing(missing.join(' ')), words.missingWhy);
   };
@@ -121,6 +122,12 @@ export function TouchKeys({ display }: { readonly display: Display }) {
       </div>
     </div>
   );
+}
+
+/** What the guest's keyboard lacks goes as its symbol alone: X servers know what to do with it, QEMU drops it. */
+function keysOrSymbol(display: Display, character: string): readonly Combination[] {
+  const { chords, missing } = display.keyboard.keysOf(character);
+  return missing.length === 0 ? chords : [[{ keysym: keysymOf(character) ?? 0, code: '' }]];
 }
 
 const SPECIAL: ReadonlyMap<string, Key> = new Map(

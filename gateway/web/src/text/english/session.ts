@@ -114,7 +114,7 @@ const touch = {
   field: 'Type to the desktop',
   placeholder: 'Type here',
   missing: (characters: string) => `The desktop’s keyboard has no ${characters}`,
-  missingWhy: 'It was not typed. Another keyboard can be chosen under “Keyboard”.',
+  missingWhy: 'It was sent as it is, which most guests leave out. Another keyboard can be chosen under “Keyboard”.',
 };
 
 /** Why a session's socket closed: by the names of its close codes. */

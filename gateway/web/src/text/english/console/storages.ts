@@ -17,7 +17,7 @@ export const storages = {
     noFaults: 'none',
     countFaults: (faulted: number, broken: number) => `${faulted} waiting for their storage, ${broken} damaged`,
     belongToNobody: (count: number) => (count === 1 ? '1 belongs to nobody' : `${count} belong to nobody`),
-    look: 'Look what belongs to nobody',
+    look: 'Look for what belongs to nobody',
   },
   orphansDialog: {
     title: (name: string) => `What belongs to nobody in ${name}`,
