@@ -25,7 +25,7 @@ export interface ConnectionContext {
   readonly receivePool: ReceivePool;
   /** Where this is set, TLS with client certificates is required. */
   readonly secure: ((plain: Socket) => TLSSocket) | undefined;
-  /** Told why a connection ended when it was not the client's wish. */
+  /** Told what was refused, and why a connection ended when it was not the client's wish. */
   readonly onTrouble: (reason: string) => void;
 }
 
@@ -99,7 +99,11 @@ export class Connection implements ExportUser {
       names: () => source.names(),
       find: (name) => {
         const found = source.find(name);
-        return found === undefined || limits.connections <= found.connections ? undefined : found.info(limits);
+        if (found !== undefined && limits.connections <= found.connections) {
+          this.#context.onTrouble('too many connections of this export');
+          return undefined;
+        }
+        return found?.info(limits);
       },
     };
   }
@@ -126,7 +130,8 @@ export class Connection implements ExportUser {
   }
 
   #negotiate(machine: ServerHandshake, chunk: Buffer): boolean {
-    const { reply, outcome } = machine.receive(chunk);
+    const { reply, outcome, refusals } = machine.receive(chunk);
+    for (const reason of refusals) this.#context.onTrouble(reason);
     if (0 < reply.byteLength) this.#socket.write(reply);
     switch (outcome.kind) {
       case 'continue':
@@ -216,6 +221,7 @@ export class Connection implements ExportUser {
         socket.end();
         setTimeout(() => socket.destroy(), FINISH_MS).unref();
       },
+      refused: (reason) => this.#context.onTrouble(reason),
       destroy: (reason) => this.destroy(reason),
     };
   }

@@ -96,6 +96,7 @@ export class ServerHandshake {
   #structuredReplies = false;
   #selected: { readonly exportName: string; readonly contexts: readonly SelectedContext[] } | undefined;
   #optionCount = 0;
+  #refusals: string[] = [];
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
@@ -109,7 +110,13 @@ export class ServerHandshake {
     this.#step = 'options';
   }
 
-  receive(chunk: Uint8Array): { readonly reply: Buffer; readonly outcome: HandshakeOutcome } {
+  /** `refusals`: why options were answered by an error, those aside that a newer client only tries. */
+  receive(chunk: Uint8Array): {
+    readonly reply: Buffer;
+    readonly outcome: HandshakeOutcome;
+    readonly refusals: readonly string[];
+  } {
+    this.#refusals = [];
     this.#pending = this.#pending.byteLength === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
     const replies: Buffer[] = [];
     let outcome: HandshakeOutcome | undefined;
@@ -117,7 +124,7 @@ export class ServerHandshake {
       outcome = this.#advance(replies);
     } while (outcome === CONTINUE);
     if (outcome !== undefined && outcome.kind !== 'start-tls') this.#step = 'done';
-    return { reply: Buffer.concat(replies), outcome: outcome ?? CONTINUE };
+    return { reply: Buffer.concat(replies), outcome: outcome ?? CONTINUE, refusals: this.#refusals };
   }
 
   /** One message. `undefined` when there are not enough bytes yet. */
@@ -166,12 +173,14 @@ export class ServerHandshake {
     if (option === OPT.exportName) return { kind: 'close', reason: 'EXPORT_NAME without TLS' };
     if (option === OPT.abort || option === OPT.startTls) return this.#answer(option, data, replies);
     replies.push(encodeOptionReply(option, REP.errTlsRequired, 'this server speaks TLS only'));
+    this.#refusals.push('this server speaks TLS only');
     return CONTINUE;
   }
 
   #answer(option: number, data: Buffer, replies: Buffer[]): HandshakeOutcome {
     const say = (type: number, body: Uint8Array | string = ''): HandshakeOutcome => {
       replies.push(encodeOptionReply(option, type, body));
+      if (typeof body === 'string' && body !== '' && type !== REP.errUnsupported) this.#refusals.push(body);
       return CONTINUE;
     };
     switch (option) {

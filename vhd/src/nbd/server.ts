@@ -12,6 +12,7 @@ import { type MetaContext, NbdExport, type NbdStats } from './export.ts';
 import { NBD_LIMITS, type NbdLimits } from './limits.ts';
 import { ReceivePool } from './receive-buffer.ts';
 import { SlabPool } from './reply-writer.ts';
+import { Troubles } from './troubles.ts';
 
 /** Certificates of a TLS server, PEM. Clients must show a certificate that `ca` signed. */
 export interface NbdTls {
@@ -29,7 +30,7 @@ export interface NbdListenOptions {
   readonly host?: string;
   readonly tls?: NbdTls;
   readonly limits?: Partial<NbdLimits>;
-  /** Told when a connection ends against the client's wish. */
+  /** Told what is refused and why a connection ends against the client's wish; a few a minute, see troubles.ts. */
   readonly onTrouble?: (reason: string) => void;
 }
 
@@ -50,16 +51,21 @@ const receivePool = new ReceivePool();
 /** Serves many exports on one address. Errors: USAGE, EXISTS, IO. */
 export async function listenNbd(source: ExportSource, options: NbdListenOptions): Promise<NbdServer> {
   const connections = new Set<Connection>();
+  const troubles = new Troubles(options.onTrouble ?? (() => {}));
+  let isClosing = false;
   const context: ConnectionContext = {
     source,
     limits: { ...NBD_LIMITS, ...options.limits },
     slabs,
     receivePool,
     secure: options.tls === undefined ? undefined : await securing(options.tls),
-    onTrouble: options.onTrouble ?? (() => {}),
+    onTrouble: (reason) => {
+      if (!isClosing) troubles.add(reason);
+    },
   };
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     if (context.limits.connections * 4 <= connections.size) {
+      troubles.add('too many connections of this server');
       socket.destroy();
       return;
     }
@@ -77,6 +83,7 @@ export async function listenNbd(source: ExportSource, options: NbdListenOptions)
       return connections.size;
     },
     close: async () => {
+      isClosing = true;
       server.close();
       const open = [...connections];
       for (const connection of open) connection.destroy('the server closes');

@@ -26,6 +26,8 @@ export interface Wire {
   resume(): void;
   /** All is answered: close in order. */
   finish(): void;
+  /** A request is answered by an error because it makes no sense. */
+  refused(reason: string): void;
   /** The peer broke the protocol: close at once. */
   destroy(reason: string): void;
 }
@@ -187,6 +189,8 @@ export class Transmission {
     const length = readU32(bytes, at + REQUEST.length);
     window.at = at + REQUEST.SIZE;
     const error = validateRequest(type, flags, offset, length, this.#options.rules);
+    if (error !== ERRNO.ok)
+      this.#options.wire.refused(`request ${type}, flags ${flags}, ${length} bytes at ${offset}: error ${error}`);
     if (type === CMD.write) return this.#startWrite(cookie, flags, offset, length, error);
     if (error === ERRNO.ok) this.#start(type, cookie, flags, offset, length);
     else this.#fail(type, cookie, error);

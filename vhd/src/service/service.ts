@@ -73,8 +73,9 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     const { log, remote, storage, runFolder } = options;
     this.#pool = new HostPool({
       threads: options.threads,
-      local: (onFault) => new DiskHost({ storage, listen: options.listen, onFault }),
+      local: ({ onFault, onTrouble }) => new DiskHost({ storage, listen: options.listen, onFault, onTrouble }),
       onFault: (key, fault) => this.#faultChanged(key, fault),
+      onTrouble: (key, reason) => log('disk.client-refused', { disk: key, reason }),
       onLost: (keys, reason) =>
         void this.#disks.lost(keys, reason).then(() => keys.forEach((key) => this.#feed.changed(key))),
     });

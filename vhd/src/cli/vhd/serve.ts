@@ -49,7 +49,7 @@ export function serveVerb(cli: VhdCli): Command {
         ...address,
         ...(tls === undefined ? {} : { tls }),
         ...(flags.export === undefined ? {} : { exportName: flags.export }),
-        onTrouble: (reason) => cli.err(`oriel: a connection ended: ${reason}\n`),
+        onTrouble: (reason) => cli.err(`oriel: an NBD client: ${reason}\n`),
       });
       try {
         const { uri } = server;

@@ -25,7 +25,12 @@ const METHODS: readonly Exclude<keyof DiskHostApi, 'open' | 'close'>[] = [
 test.for(METHODS)(
   '%s of a disk that is not open is refused by a promise, since a throw would end the thread',
   async (method) => {
-    const host = new DiskHost({ storage: new MemoryStorage(), listen: listenNbd, onFault: () => undefined });
+    const host = new DiskHost({
+      storage: new MemoryStorage(),
+      listen: listenNbd,
+      onFault: () => undefined,
+      onTrouble: () => undefined,
+    });
     const call = host[method] as (key: string, ...rest: readonly unknown[]) => Promise<unknown>;
     let answer: Promise<unknown> | undefined;
     expect(() => {

@@ -67,6 +67,7 @@ export interface DiskHostOptions {
   readonly storage: Storage;
   readonly listen: typeof listenNbd;
   readonly onFault: (key: string, fault: Fault | null) => void;
+  readonly onTrouble: (key: string, reason: string) => void;
 }
 
 export class DiskHost implements DiskHostApi {
@@ -86,8 +87,14 @@ export class DiskHost implements DiskHostApi {
     let disk: OpenDisk;
     try {
       const chain = await this.#openChain(path, isReadOnly, folders);
-      const { listen, onFault } = this.#options;
-      disk = new OpenDisk(chain, lock, { socketPath, rates, listen, onFault: (fault) => onFault(key, fault) });
+      const { listen, onFault, onTrouble } = this.#options;
+      disk = new OpenDisk(chain, lock, {
+        socketPath,
+        rates,
+        listen,
+        onFault: (fault) => onFault(key, fault),
+        onTrouble: (reason) => onTrouble(key, reason),
+      });
     } catch (error) {
       await lock?.release();
       throw error;

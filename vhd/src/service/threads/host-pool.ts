@@ -17,14 +17,20 @@ export interface HostCall {
 export type HostMessage =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly code: string; readonly message: string }
-  | { readonly kind: 'fault'; readonly key: string; readonly fault: Fault | null };
+  | { readonly kind: 'fault'; readonly key: string; readonly fault: Fault | null }
+  | { readonly kind: 'trouble'; readonly key: string; readonly reason: string };
+
+/** What a thread tells by itself. */
+export type HostNews = Pick<HostPoolOptions, 'onFault' | 'onTrouble'>;
 
 export interface HostPoolOptions {
   /** Worker threads at most, which serve the file system of this machine. */
   readonly threads: number;
   /** With 0 threads: what serves in the calling thread. */
-  readonly local: (onFault: HostPoolOptions['onFault']) => DiskHostApi;
+  readonly local: (news: HostNews) => DiskHostApi;
   readonly onFault: (key: string, fault: Fault | null) => void;
+  /** A client of this disk was refused or cut off. */
+  readonly onTrouble: (key: string, reason: string) => void;
   /** A worker died with these disks. */
   readonly onLost: (keys: readonly string[], reason: string) => void;
 }
@@ -79,7 +85,7 @@ export class HostPool {
     const keys = new Set<string>();
     let seat: Seat;
     if (this.#options.threads === 0) {
-      seat = { host: this.#options.local(this.#options.onFault), keys, worker: undefined };
+      seat = { host: this.#options.local(this.#options), keys, worker: undefined };
     } else {
       const worker = new Worker(new URL('./host-worker.js', import.meta.url), {
         execArgv: [], // Not the flags of this process: under tests they lead from what is built to sources.
@@ -91,7 +97,7 @@ export class HostPool {
         this.#seats.splice(index, 1);
         this.#options.onLost([...keys], reason);
       };
-      seat = { host: remoteHost(worker, this.#options.onFault, lost), keys, worker };
+      seat = { host: remoteHost(worker, this.#options, lost), keys, worker };
     }
     this.#seats.push(seat);
     return seat;
@@ -99,16 +105,16 @@ export class HostPool {
 }
 
 /** The host in a worker, called by messages. */
-function remoteHost(
-  worker: Worker,
-  onFault: HostPoolOptions['onFault'],
-  onLost: (reason: string) => void,
-): DiskHostApi {
+function remoteHost(worker: Worker, news: HostNews, onLost: (reason: string) => void): DiskHostApi {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let lastId = 0;
   worker.on('message', (message: HostMessage) => {
     if (message.kind === 'fault') {
-      onFault(message.key, message.fault);
+      news.onFault(message.key, message.fault);
+      return;
+    }
+    if (message.kind === 'trouble') {
+      news.onTrouble(message.key, message.reason);
       return;
     }
     const call = waiting.get(message.id);

@@ -1,4 +1,4 @@
-/** The entry of a worker thread that serves disks: calls in, answers and faults out. */
+/** The entry of a worker thread that serves disks: calls in, answers, faults and troubles out. */
 import { parentPort } from 'node:worker_threads';
 import { VhdError } from '../../errors.ts';
 import { listenNbd } from '../../nbd/server.ts';
@@ -13,6 +13,7 @@ const host = new DiskHost({
   storage: fileSystem,
   listen: listenNbd,
   onFault: (key, fault) => say({ kind: 'fault', key, fault }),
+  onTrouble: (key, reason) => say({ kind: 'trouble', key, reason }),
 });
 
 port.on('message', ({ id, method, args }: HostCall) => {

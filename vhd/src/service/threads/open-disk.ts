@@ -49,6 +49,8 @@ export interface OpenDiskOptions {
   readonly socketPath: string;
   readonly rates: DiskRates;
   readonly onFault: (fault: Fault | null) => void;
+  /** Why a client was refused or cut off; a few a minute. */
+  readonly onTrouble: (reason: string) => void;
   readonly listen: typeof listenNbd;
 }
 
@@ -99,12 +101,14 @@ export class OpenDisk {
 
   /** Starts to listen. Nothing is served before `lease`. Errors: EXISTS, USAGE, IO. */
   async listen(): Promise<void> {
-    this.#server = await this.#options.listen(this.#source(), { socketPath: this.#options.socketPath });
+    const { listen, socketPath, onTrouble } = this.#options;
+    this.#server = await listen(this.#source(), { socketPath, onTrouble });
   }
 
   /** Listens for other machines too, once. Returns the port. Errors: EXISTS, USAGE, IO. */
   async listenRemote({ host, port, tls }: RemoteAddress): Promise<number> {
-    this.#remote ??= await this.#options.listen(this.#source(), { host, port, tls });
+    const { listen, onTrouble } = this.#options;
+    this.#remote ??= await listen(this.#source(), { host, port, tls, onTrouble });
     return this.#remote.port ?? 0;
   }
 
