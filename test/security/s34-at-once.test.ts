@@ -16,7 +16,7 @@ import {
   startTotp,
 } from '../../gateway/api/auth.ts';
 import { type Client, createClient } from '../../gateway/api/client.ts';
-import { createAssignment, editUser, linkUser, resetSecondFactor } from '../../gateway/api/people.ts';
+import { createAssignment, linkUser, resetSecondFactor } from '../../gateway/api/people.ts';
 import { fetchAs, startTestGateway, type TestGateway } from '../../gateway/src/edge/testing/gateway.ts';
 
 const PASSWORD = 'gravel oyster violin nine';
@@ -79,10 +79,9 @@ describe('S34 at once', () => {
     const assigned = await Promise.all([1, 2, 3, 4].map(() => codeOf(one.client.call(createAssignment, { body }))));
     expect(assigned.toSorted()).toEqual(['ALREADY_EXISTS', 'ALREADY_EXISTS', 'ALREADY_EXISTS', 'ok']);
     // Seen to fail without the queue: nobody was left.
-    await Promise.all([
-      codeOf(one.client.call(editUser, { params: { userId: two.userId }, body: { roles: ['user'] } })),
-      codeOf(two.client.call(editUser, { params: { userId: one.userId }, body: { roles: ['user'] } })),
-    ]);
+    await Promise.all(
+      [one, two].map(({ userId }) => codeOf(gateway.auth.accounts.edit(userId, 1, { roles: ['user'] }))),
+    );
     expect(await gateway.auth.accounts.admins()).toHaveLength(1);
   });
 });

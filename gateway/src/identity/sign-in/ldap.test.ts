@@ -234,9 +234,17 @@ describe('signing in through the gateway', () => {
 
   // S37. Seen to fail with failures counted by what was typed: each spelling had five guesses of its own.
   test('counts guesses by the account that is found, however its name is spelled', async () => {
-    gateway = await startTestGateway({ auth: { ldap: config } });
+    // The directory finds her by either attribute, and takes two spaces for one: names that nothing here could fold.
+    gateway = await startTestGateway({ auth: { ldap: { ...config, filter: '(|(uid={name})(cn={name}))' } } });
     const anonymous = createClient(gateway.origin, { fetch: fetchAs({ origin: gateway.origin }) });
-    const spellings = ['jmüller', 'JMÜLLER', 'jmüller'.normalize('NFD'), ' jMüller ', 'ｊｍüller', 'Jmüller'];
+    const spellings = [
+      'jmüller',
+      'Jörg Müller',
+      'ｊｍüller',
+      'jörg  müller',
+      'JMÜLLER'.normalize('NFD'),
+      'JÖRG MÜLLER',
+    ];
     const guess = (name: string, password: string): Promise<unknown> =>
       anonymous.call(signInWithPassword, { body: { name, password } }).catch((thrown: { code: string }) => thrown.code);
     for (const name of spellings.slice(0, 5)) expect(await guess(name, 'nope')).toBe('SIGN_IN_FAILED');
