@@ -123,6 +123,7 @@ describe('finding the parent, on real files', () => {
     patchFooters(fileSystem, at('in/old.vhd'), { uuid: NIL_IDENTITY });
     await expect(createChild(at('in/k.vhd'), { parent: at('in/old.vhd') })).rejects.toMatchObject({
       code: 'NO_IDENTITY',
+      message: expect.stringContaining(`oriel vhd identify ${at('in/old.vhd')}`),
     });
     await expect(snapshotImage(at('in/old.vhd'))).rejects.toMatchObject({ code: 'NO_IDENTITY' });
     expect(fs.readdirSync(at('in')).filter((name) => /k\.vhd|oriel/.test(name))).toEqual([]);
@@ -165,6 +166,62 @@ describe('finding the parent, on real files', () => {
     await expect(openChain(child(), { policy: { folders: [at('in/sub')] } })).rejects.toMatchObject({
       code: 'PARENT_OUTSIDE',
     });
+  });
+
+  test.for([
+    { it: 'in another case', text: '.\\BASE.VHD' },
+    { it: 'in another case, behind the drive of another machine', text: 'D:\\VMs\\Base.vhd', name: 'Base.vhd' },
+    { it: 'in a folder of another case', text: './SUB/Base.vhd', to: 'in/sub/base.vhd' },
+    { it: 'moved to a folder that is named', text: './base.vhd', to: 'out/base.vhd', isNamed: true },
+    { it: 'moved, with the folder that it is in', text: './t/base.vhd', to: 'out/t/base.vhd', isNamed: true },
+    { it: 'moved, and in another case', text: 'C:\\VMs\\BASE.vhd', to: 'out/base.vhd', isNamed: true },
+    { it: 'with an accent in two signs', text: './b\u00e9.vhd', to: 'in/be\u0301.vhd' },
+  ])('a parent is found $it', async ({ text, name = '', to = 'in/base.vhd', isNamed = false }) => {
+    fs.mkdirSync(path.dirname(at(to)), { recursive: true });
+    fs.renameSync(at('in/base.vhd'), at(to));
+    setLocators([['W2ru', text]], { parentName: name });
+    expect(await contentOf(fileSystem, child(), isNamed ? { policy: { folders: [at('out')] } } : {})).toBe(9);
+    if (isNamed) await expect(openChain(child())).rejects.toMatchObject({ code: expect.stringMatching(/^PARENT_/) });
+  });
+
+  test('what has no identity is neither searched for nor found in another case: its path is all that ties it', async () => {
+    fs.writeFileSync(at('out/raw.img'), Buffer.alloc(SIZE, 3));
+    fs.writeFileSync(at('in/RAW.img'), Buffer.alloc(SIZE, 3));
+    setLocators([['W2ru', './raw.img']], { parentUuid: NIL_IDENTITY });
+    await expect(openChain(child(), { policy: { folders: [at('out')] } })).rejects.toMatchObject({
+      code: 'PARENT_NOT_FOUND',
+    });
+  });
+
+  test('a search takes only what has the identity, and no link leads it out', async () => {
+    await makeWritten(fileSystem, at('in/sub/base.vhd'));
+    fs.renameSync(at('in/base.vhd'), at('out/base.vhd'));
+    const policy = { folders: [at('in/sub')] };
+    await expect(openChain(child(), { policy })).rejects.toMatchObject({ code: 'PARENT_MISMATCH' });
+    fs.rmSync(at('in/sub/base.vhd'));
+    fs.symlinkSync(at('out/base.vhd'), at('in/sub/base.vhd'));
+    await expect(openChain(child(), { policy })).rejects.toMatchObject({ code: 'PARENT_NOT_FOUND' });
+  });
+
+  test('who finds no parent says which names were looked for, where, and what to do', async () => {
+    fs.rmSync(at('in/base.vhd'));
+    setLocators([
+      ['W2ru', '.\\Base.vhd'],
+      ['W2ku', 'C:\\VMs\\Base.vhd'],
+    ]);
+    const error = await openChain(child(), { policy: { folders: [at('out')] } }).then(
+      undefined,
+      (cause: unknown) => cause,
+    );
+    expect(error).toMatchObject({ code: 'PARENT_NOT_FOUND' });
+    for (const text of [
+      'not found (Base.vhd, identity ',
+      `not there: ${at('in/Base.vhd')}, ${at('out/VMs/Base.vhd')}, ${at('out/Base.vhd')}`,
+      'outside of the folders that may be read: C:\\VMs\\Base.vhd.',
+      '--parents FOLDER',
+      `oriel vhd rebase ${child()} --parent FILE --unsafe`,
+    ])
+      expect(String(error)).toContain(text);
   });
 
   test('the policy is that of the leaf, not of a link on the way', async () => {

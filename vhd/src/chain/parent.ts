@@ -5,7 +5,7 @@
  */
 
 import path from 'node:path';
-import { isVhdError, VhdError, type VhdErrorCode } from '../errors.ts';
+import { isVhdError } from '../errors.ts';
 import type { ContentFormat } from '../formats/content.ts';
 import { contentOf, formatByName, nameOfFormat } from '../formats/content.ts';
 import { identityOf } from '../formats/open.ts';
@@ -13,8 +13,10 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { OpenFinding } from '../image/finding.ts';
 import { NIL_IDENTITY } from '../image/identity.ts';
 import type { Image } from '../image/image.ts';
-import { localPath, type StoredParent } from '../image/parent-link.ts';
+import type { StoredParent } from '../image/parent-link.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
+import { type ParentPlace, placesOf, placesWithoutCase } from './parent-places.ts';
+import { parentRefusal, type Refusal } from './parent-refusal.ts';
 
 /** A parent that was found. */
 export interface ParentFile {
@@ -32,31 +34,46 @@ interface Search {
 }
 
 /**
- * The file that is the parent of `child`: relative paths first, as chains are moved as a whole, then absolute ones, then
- * the parent's name beside the child. Errors: PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, IO.
+ * The file that is the parent of `child`: the first of its places (`placesOf`) that has the identity. Only where none has it
+ * are names compared without case. What has no identity is tied by its stored paths alone, so it is not searched for.
+ * Errors: PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, IO.
  */
 export function findParent(child: Image, stored: StoredParent, search: Search): ParentFile {
-  const { storage } = search;
+  const { storage, policy } = search;
   const childFolder = folderOf(storage.resolve(child.path));
   const allowed = allowedFolders(search);
-  const refusals: VhdError[] = [];
-  const refuse = (code: VhdErrorCode, message: string): number => refusals.push(new VhdError(code, message));
-  for (const candidate of candidatesOf(stored, childFolder)) {
-    if (candidate.isRemote || !isWithin(candidate.path, allowed)) {
-      refuse('PARENT_OUTSIDE', `${candidate.path} is outside of the folders that may be read`);
-      continue;
-    }
-    if (!exists(candidate.path, storage)) continue;
-    const real = storage.resolve(candidate.path);
-    if (!isWithin(real, allowed)) {
-      refuse('PARENT_OUTSIDE', `${candidate.path} leads to ${real}, outside of the folders that may be read`);
-      continue;
-    }
-    const verdict = judge(child, stored, real, storage);
-    if (typeof verdict !== 'string') return verdict;
-    refuse('PARENT_MISMATCH', verdict);
+  const hasIdentity = stored.identity !== NIL_IDENTITY;
+  const places = placesOf(stored, childFolder, hasIdentity ? (policy.folders ?? []) : []);
+  const refusals: Refusal[] = [];
+  for (const place of places) {
+    const found = lookAtPlace(child, stored, place, allowed, storage);
+    if (!('why' in found)) return found;
+    refusals.push(found);
   }
-  throw worstOf(child, stored, refusals);
+  for (const place of hasIdentity ? places.filter(({ kind }) => kind !== 'remote') : []) {
+    for (const like of placesWithoutCase(place, allowed, storage)) {
+      const found = lookAtPlace(child, stored, like, allowed, storage);
+      if (!('why' in found)) return found;
+      refusals.push(found);
+    }
+  }
+  throw parentRefusal(child, stored, refusals);
+}
+
+/** The parent, where it lies at that place and may be read there. Errors: IO. */
+function lookAtPlace(
+  child: Image,
+  stored: StoredParent,
+  place: ParentPlace,
+  allowed: readonly string[],
+  storage: Storage,
+): ParentFile | Refusal {
+  if (place.kind === 'remote' || !isWithin(place.path, allowed)) return { place, why: 'outside' };
+  if (!exists(place.path, storage)) return { place, why: 'not there' };
+  const real = storage.resolve(place.path);
+  if (!isWithin(real, allowed)) return { place, why: 'outside', detail: `${place.path} leads to ${real}` };
+  const verdict = judge(child, stored, real, storage);
+  return typeof verdict === 'string' ? { place, why: 'mismatch', detail: verdict } : verdict;
 }
 
 /**
@@ -93,29 +110,6 @@ function lookAt(name: string, storage: Storage): ContentFormat | undefined {
     if (isVhdError(error) && !isVhdError(error, 'IO', 'READ_ONLY')) return undefined;
     throw error;
   }
-}
-
-interface Candidate {
-  readonly path: string;
-  readonly isRemote: boolean;
-}
-
-function candidatesOf(stored: StoredParent, childFolder: string): readonly Candidate[] {
-  const relative: Candidate[] = [];
-  const absolute: Candidate[] = [];
-  for (const { text } of stored.paths) {
-    const parsed = localPath(text);
-    if (parsed.path === '') continue;
-    if (parsed.kind === 'relative') relative.push({ path: path.resolve(childFolder, parsed.path), isRemote: false });
-    else absolute.push({ path: path.posix.normalize(parsed.path), isRemote: parsed.kind === 'unc' });
-  }
-  const name = path.posix.basename(localPath(stored.name).path);
-  const beside =
-    name === '' || name === '..' || name === '.' ? [] : [{ path: path.join(childFolder, name), isRemote: false }];
-  const all = [...relative, ...absolute, ...beside];
-  return all.filter(
-    (one, i) => all.findIndex((other) => other.path === one.path && other.isRemote === one.isRemote) === i,
-  );
 }
 
 function allowedFolders({ storage, leaf, policy }: Search): readonly string[] {
@@ -155,13 +149,4 @@ function tieFinding(child: Image, isNameless: boolean, parent: string): readonly
   if (!isNameless) return [];
   const message = `${parent} has no identity and is taken for the parent by its name alone; vhd-util takes it for a raw disk`;
   return [{ code: 'PARENT_NAMELESS', path: child.path, message }];
-}
-
-function worstOf(child: Image, stored: StoredParent, refusals: readonly VhdError[]): VhdError {
-  const cause = refusals.find(({ code }) => code === 'PARENT_MISMATCH') ?? refusals[0];
-  if (cause !== undefined) return new VhdError(cause.code, `parent of ${child.path}: ${cause.message}`, { cause });
-  return new VhdError(
-    'PARENT_NOT_FOUND',
-    `the parent of ${child.path} is not there: ${JSON.stringify(stored.name)}, identity ${stored.identity}`,
-  );
 }

@@ -96,7 +96,7 @@ export function tieTo(parent: Image): string {
   if (parent.identity !== NIL_IDENTITY) return parent.identity;
   throw new VhdError(
     'NO_IDENTITY',
-    `${parent.path} has no identity (16 bytes of zeros, quirk 23): a child could not tell it from a raw disk, and readers would disagree`,
+    `${parent.path} has no identity (16 bytes of zeros, quirk 23): a child could not tell it from a raw disk, and readers would disagree; oriel vhd identify ${parent.path} gives it one`,
   );
 }
 

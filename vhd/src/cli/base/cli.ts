@@ -74,7 +74,7 @@ export function verb(name: string, summary: string, example: string): Verb {
   const command = plainVerb(name, summary, example);
   command.option(
     '--parents <folder>',
-    'a folder that parents may lie in, besides that of the image; may be repeated',
+    'a folder that parents may lie in and are searched for in, besides that of the image; may be repeated',
     collect,
   );
   return command;

@@ -4,11 +4,13 @@ import { VhdError } from '../../errors.ts';
 import { abortMerge, findPendingMerge, finishButMerges, finishPending } from '../../ops/finish.ts';
 import { identifyImage } from '../../ops/identify.ts';
 import { mergeImage, planMerge } from '../../ops/merge.ts';
+import { parentFoldersOf } from '../../ops/parent-folders.ts';
 import { rebaseImage } from '../../ops/rebase.ts';
 import { snapshotImage } from '../../ops/snapshot.ts';
 import { fileSystem } from '../../storage/storage.ts';
 import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, type Run, type VhdCli, verb } from '../base/cli.ts';
+import { parentsLine } from './parents.ts';
 
 export function snapshotVerb(cli: VhdCli): Command {
   const command = verb(
@@ -106,7 +108,11 @@ export function rebaseVerb(cli: VhdCli): Command {
     async ({ options, print }, [file = ''], flags) => {
       await finishButMerges(file, options);
       const result = await rebaseImage(file, { ...options, parent: flags.parent, isUnsafe: flags.unsafe === true });
-      print(result, () => [`${file} is a child of ${flags.parent} now; ${formatSize(result.copiedBytes)} copied`]);
+      const parents = parentFoldersOf(file, flags.parent, options);
+      print({ ...result, parents }, () => [
+        `${file} is a child of ${flags.parent} now; ${formatSize(result.copiedBytes)} copied`,
+        ...parentsLine(file, parents),
+      ]);
     },
   );
 }

@@ -2,8 +2,10 @@
 import type { Command } from 'commander';
 import { VhdError } from '../../errors.ts';
 import { createChild, createImage } from '../../ops/create.ts';
+import { parentFoldersOf } from '../../ops/parent-folders.ts';
 import { formatSize } from '../../units.ts';
 import { action, type CommonFlags, oneOf, size, type VhdCli, verb } from '../base/cli.ts';
+import { parentsLine } from './parents.ts';
 
 interface Flags extends CommonFlags {
   readonly size?: number;
@@ -34,7 +36,11 @@ export function createVerb(cli: VhdCli): Command {
     if (flags.parent !== undefined && flags.type !== undefined)
       throw new VhdError('USAGE', '--type says nothing about a clone');
     const made = await make(file, flags, common);
-    print(made, () => [`${made.path}: ${formatSize(made.sizeBytes)}, identity ${made.uuid}`]);
+    const parents = flags.parent === undefined ? [] : parentFoldersOf(file, flags.parent, options);
+    print({ ...made, parents }, () => [
+      `${made.path}: ${formatSize(made.sizeBytes)}, identity ${made.uuid}`,
+      ...parentsLine(file, parents),
+    ]);
   });
 }
 
