@@ -1,18 +1,6 @@
 /**
  * A dynamic or differencing image. Spec: "Dynamic Hard Disk Image", "Differencing Hard Disk Image", "Block Allocation
- * Table and Data Blocks".
- *
- * FLUSHED-IS-SAFE, the order of writes. Data goes to its place at once: into sectors that the metadata on disk already
- * shows (old or new after a power cut, the device decides for each sector), or into space that it does not show. New
- * metadata stays in memory until a flush, which writes it in two steps with a sync after each:
- *
- *   1. what reveals nothing: the bitmaps of blocks that the table on disk does not have;
- *   2. what reveals data of before step 1: the table entries of those blocks, and new bits of blocks it had already.
- *
- * Both steps use what was in memory when the flush began; what is written while it runs waits for the next. So a
- * sector is never shown before its data is on stable storage, and a power cut can leak blocks but never lose one. The
- * trailing footer is written behind each new block before anything else touches the block: the file is always as long
- * as its blocks, and the copy at offset 0 heals a footer that a power cut did not let through.
+ * Table and Data Blocks". Data goes to its place at once, new metadata waits in memory for a flush: flush.ts.
  */
 import { VhdError } from '../../errors.ts';
 import type { OpenFinding } from '../../image/finding.ts';
@@ -22,7 +10,7 @@ import type { StoredParent } from '../../image/parent-link.ts';
 import { DISK_LIMITS } from '../../limits.ts';
 import type { RandomAccessFile } from '../../storage/file.ts';
 import { SyncGuard } from '../../storage/sync-guard.ts';
-import { alignUp, LIMITS, SECTOR_BYTES } from '../../units.ts';
+import { LIMITS, SECTOR_BYTES } from '../../units.ts';
 import { BlockFill, type BlockTable, FILL } from './block-table.ts';
 import { BAT_UNUSED } from './codec/bat.ts';
 import { bitmapBytes, hasAllSectors, markSectors, sectorRuns } from './codec/bitmap.ts';
@@ -30,25 +18,10 @@ import { encodeFooter, FOOTER_BYTES, type Footer, hasBatmap } from './codec/foot
 import type { Header } from './codec/header.ts';
 import { blockSpanBytes, nextBlockOffset } from './codec/layout.ts';
 import { detailsOf } from './details.ts';
+import { type Batch, type BitmapWrite, writeBatch } from './flush.ts';
 import { findFreeSpace } from './free-space.ts';
 import type { DynamicTable, FooterReading } from './image-metadata.ts';
 import { storedParent } from './stored-parent.ts';
-
-/** Metadata on its way to the file: taken from memory when a flush begins. */
-interface Batch {
-  /** Table entries by block. */
-  readonly entries: Map<number, number>;
-  /** Bitmaps by block: `fresh` of blocks that the table on disk does not show there, `shown` of the others. */
-  readonly fresh: Map<number, BitmapWrite>;
-  readonly shown: Map<number, BitmapWrite>;
-  /** Sectors where blocks were that the table no longer has once the batch is through. */
-  readonly freed: number[];
-}
-
-interface BitmapWrite {
-  readonly position: number;
-  readonly bytes: Uint8Array;
-}
 
 /** An open dynamic or differencing image. */
 export class DynamicImage implements Image {
@@ -215,19 +188,12 @@ export class DynamicImage implements Image {
   async flush(): Promise<void> {
     this.#guard.check();
     const batch = this.#takeBatch();
-    const reveals = 0 < batch.entries.size + batch.shown.size;
-    let isRevealing = false;
+    const { file } = this;
+    const table = { position: this.#header.batOffset, length: this.table.length };
     try {
-      if (0 < batch.fresh.size) this.#writeBitmaps(batch.fresh); // Step 1.
-      if (this.#guard.isDirty || reveals) await this.#guard.sync();
-      if (reveals) {
-        isRevealing = true;
-        this.#writeEntries(batch.entries); // Step 2.
-        this.#writeBitmaps(batch.shown);
-        await this.#guard.sync();
-      }
+      await writeBatch(batch, { file, guard: this.#guard, table });
     } catch (error) {
-      this.#putBack(batch, isRevealing);
+      this.#putBack(batch);
       throw error;
     }
     this.#maybeShown.clear();
@@ -352,7 +318,13 @@ export class DynamicImage implements Image {
   }
 
   #takeBatch(): Batch {
-    const batch: Batch = { entries: new Map(), fresh: new Map(), shown: new Map(), freed: this.#freed };
+    const batch: Batch = {
+      entries: new Map(),
+      fresh: new Map(),
+      shown: new Map(),
+      freed: this.#freed,
+      isRevealing: false,
+    };
     this.#freed = [];
     for (const block of this.#dirtyEntries) {
       const entry = this.table.get(block);
@@ -375,11 +347,11 @@ export class DynamicImage implements Image {
   }
 
   /** After a flush that failed: all of the batch is dirty again, except for blocks that were dropped meanwhile. */
-  #putBack(batch: Batch, isRevealing: boolean): void {
+  #putBack(batch: Batch): void {
     this.#guard.isDirty = true;
     for (const block of batch.entries.keys()) {
       this.#dirtyEntries.add(block);
-      if (isRevealing) this.#maybeShown.add(block);
+      if (batch.isRevealing) this.#maybeShown.add(block);
     }
     for (const [block, write] of [...batch.fresh, ...batch.shown]) {
       if (this.table.get(block) * SECTOR_BYTES !== write.position) continue;
@@ -387,32 +359,6 @@ export class DynamicImage implements Image {
       this.#dirtyBitmaps.add(block);
     }
     for (const entry of batch.freed) this.#freed.push(entry);
-  }
-
-  #writeBitmaps(writes: ReadonlyMap<number, BitmapWrite>): void {
-    for (const { position, bytes } of writes.values()) this.file.writeSync(bytes, 0, bytes.byteLength, position);
-  }
-
-  /**
-   * Writes table entries, a sector of the table at a time. The other entries of the sector are taken from the file,
-   * not from memory, which may have some already that are not to be shown yet.
-   */
-  #writeEntries(entries: ReadonlyMap<number, number>): void {
-    const perSector = SECTOR_BYTES / 4;
-    const blocks = [...entries.keys()].sort((a, b) => a - b);
-    const sector = Buffer.alloc(SECTOR_BYTES);
-    for (let i = 0; i < blocks.length; ) {
-      const first = Math.floor((blocks[i] ?? 0) / perSector) * perSector;
-      const position = this.#header.batOffset + first * 4;
-      // The table of another writer need not end on a sector.
-      const length = Math.min(SECTOR_BYTES, alignUp((this.table.length - first) * 4, 4));
-      this.file.readSync(sector, 0, length, position);
-      for (; i < blocks.length && (blocks[i] ?? 0) < first + perSector; i++) {
-        const block = blocks[i] ?? 0;
-        sector.writeUInt32BE(entries.get(block) ?? BAT_UNUSED, (block - first) * 4);
-      }
-      this.file.writeSync(sector, 0, length, position);
-    }
   }
 }
 
