@@ -1,14 +1,12 @@
 /** Disks: records of chains, and which of them are open where. Live changes of a chain are in `live.ts`. */
 import { join } from 'node:path';
-import { isVhdError, VhdError } from '../../errors.ts';
-import { DISK_LIMITS } from '../../limits.ts';
+import { VhdError } from '../../errors.ts';
 import { createChild, createImage } from '../../ops/create.ts';
 import type {
   DiskInfo,
   DiskRates,
   DiskServiceApi,
   DiskSource,
-  DiskState,
   DiskStats,
   ExportInfo,
   ListFilter,
@@ -18,14 +16,12 @@ import { requireOwner } from '../control/ids.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import { type DiskRecord, type OpenRecord, snapshotOf } from '../state/records.ts';
 import type { Lease, NamedLink, OpenDiskReport, RemoteAddress } from '../threads/open-disk.ts';
-import { chainLengthOf, requireNoBranches, trunkOf } from './branches.ts';
+import { requireNoBranches } from './branches.ts';
+import { DiskViews } from './disk-views.ts';
 import { exportInfo } from './export-info.ts';
 import type { Images } from './images.ts';
 import type { Shared } from './shared.ts';
 import { whileFolding } from './while-folding.ts';
-
-/** Chains at three quarters of the limit are worth a warning. */
-const LONG_CHAIN: number = Math.floor(DISK_LIMITS.chainLinks * 0.75);
 
 /** How a disk is to be served. */
 export interface OpenInput {
@@ -35,23 +31,18 @@ export interface OpenInput {
   readonly isRemote?: boolean;
 }
 
-interface Problem {
-  readonly code: string;
-  readonly message: string;
-}
-
 export class Disks {
   readonly lock: KeyedLock = new KeyedLock();
   /** What changes a chain now, by disk: one change at a time. */
   readonly busy: Map<string, string> = new Map();
   readonly #shared: Shared;
   readonly #images: Images;
-  /** Why a disk that should be open is not. */
-  readonly #problems = new Map<string, Problem>();
+  readonly #views: DiskViews;
 
   constructor(shared: Shared, images: Images) {
     this.#shared = shared;
     this.#images = images;
+    this.#views = new DiskViews(shared);
   }
 
   get openCount(): number {
@@ -72,17 +63,17 @@ export class Disks {
 
   async list({ owner }: ListFilter = {}): Promise<readonly DiskInfo[]> {
     const records = this.#shared.records.disks().filter((one) => owner === undefined || one.owner === owner);
-    return Promise.all(records.map((record) => this.info(record)));
+    return Promise.all(records.map((record) => this.#views.of(record)));
   }
 
   async get(id: string): Promise<DiskInfo> {
-    return this.info(this.#shared.records.disk(id));
+    return this.#views.of(this.#shared.records.disk(id));
   }
 
   /** How a disk is now, for those who follow it; `undefined` for one that is gone. */
   async find(id: string): Promise<DiskInfo | undefined> {
     const record = this.#shared.records.disks().find((one) => one.id === id);
-    return record === undefined ? undefined : this.info(record);
+    return record === undefined ? undefined : this.#views.of(record);
   }
 
   create(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
@@ -140,7 +131,7 @@ export class Disks {
       createdAt: new Date().toISOString(),
     };
     await records.addDisk(record);
-    return this.info(record);
+    return this.#views.of(record);
   }
 
   /** Errors: NOT_FOUND. */
@@ -196,7 +187,7 @@ export class Disks {
         throw new VhdError('LEASE_LOST', `lease ${lease} of disk ${id} is not the current one, ${record.lease}`);
       }
       await records.changeDisk(id, { open: null });
-      this.#problems.delete(id);
+      this.#views.problems.delete(id);
       if (!pool.isOpen(id)) return;
       try {
         await pool.of(id).close(id);
@@ -210,7 +201,7 @@ export class Disks {
     return this.lock.run(id, async () => {
       const { records } = this.#shared;
       requireOwner(`disk ${id}`, records.disk(id).owner, from);
-      return this.info(await records.changeDisk(id, { owner }));
+      return this.#views.of(await records.changeDisk(id, { owner }));
     });
   }
 
@@ -222,7 +213,7 @@ export class Disks {
       const record = await records.changeDisk(id, ({ snapshots }) => ({
         snapshots: snapshots.map((one) => (one.id === snapshotId ? { ...one, owner } : one)),
       }));
-      return this.info(record);
+      return this.#views.of(record);
     });
   }
 
@@ -236,7 +227,7 @@ export class Disks {
       if (change !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${change}`);
       requireNoBranches(records.disks(), id);
       await records.dropDisk(id);
-      this.#problems.delete(id);
+      this.#views.problems.delete(id);
     });
   }
 
@@ -245,7 +236,7 @@ export class Disks {
       const { records, pool } = this.#shared;
       const record = await records.changeDisk(id, { rates });
       if (pool.isOpen(id)) await pool.of(id).setRates(id, rates);
-      return this.info(record);
+      return this.#views.of(record);
     });
   }
 
@@ -293,60 +284,6 @@ export class Disks {
     return record.snapshots.map(({ id, file }) => ({ name: id, path: this.#shared.records.diskPath(record, file) }));
   }
 
-  async info(record: DiskRecord): Promise<DiskInfo> {
-    const { records } = this.#shared;
-    const report = await this.#report(record.id);
-    const chainLength = report?.chainLength ?? chainLengthOf(record, records);
-    return {
-      id: record.id,
-      name: record.name,
-      sizeBytes: report?.sizeBytes ?? record.sizeBytes,
-      storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
-      imageId: record.imageId,
-      branchOf: trunkOf(record, records),
-      baseFile: record.baseFile,
-      chainLength,
-      isChainLong: LONG_CHAIN <= chainLength,
-      snapshots: record.snapshots.map(({ file, ...snapshot }) => ({
-        ...snapshot,
-        storedBytes: this.#storedBytes(records.diskPath(record, file)),
-      })),
-      state: this.#state(record, report),
-      limits: record.rates,
-      owner: record.owner,
-      createdAt: record.createdAt,
-    };
-  }
-
-  #state(record: DiskRecord, report: OpenDiskReport | undefined): DiskState {
-    if (record.open !== null && report !== undefined) {
-      const served = exportInfo({ ...record, sizeBytes: report.sizeBytes }, record.open, this.#shared.remote?.host);
-      if (report.fault !== null) return { state: 'faulted', export: served, fault: report.fault };
-      return { state: 'open', export: served, connections: report.connections };
-    }
-    const problem = this.#problems.get(record.id) ?? this.#missing(record);
-    return problem === undefined ? { state: 'closed' } : { state: 'broken', ...problem };
-  }
-
-  /** What can be seen to be wrong without opening the chain. */
-  #missing(record: DiskRecord): Problem | undefined {
-    const { records, storage } = this.#shared;
-    const files = record.links.map((file) => records.diskPath(record, file));
-    const base = records.basePath(record);
-    if (base !== undefined) files.unshift(base);
-    const gone = files.find((file) => storage.stat(file) === undefined);
-    return gone === undefined ? undefined : { code: 'NOT_FOUND', message: `${gone} is not there` };
-  }
-
-  async #report(id: string): Promise<OpenDiskReport | undefined> {
-    try {
-      return await this.#shared.pool.of(id).report(id);
-    } catch (error) {
-      if (isVhdError(error, 'CLOSED', 'SERVICE')) return undefined;
-      throw error;
-    }
-  }
-
   async #serve(record: DiskRecord, open: OpenRecord, isHandover: boolean = false): Promise<OpenDiskReport> {
     const { pool, records } = this.#shared;
     const { id } = record;
@@ -371,11 +308,11 @@ export class Disks {
                 ...(remote === undefined ? {} : { remote }),
               }),
           );
-      this.#problems.delete(id);
+      this.#views.problems.delete(id);
       return report;
     } catch (error) {
       const code = error instanceof VhdError ? error.code : 'SERVICE';
-      this.#problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
+      this.#views.problems.set(id, { code, message: error instanceof Error ? error.message : String(error) });
       if (!(await this.#isServed(id))) pool.unseat(id);
       throw error;
     }
@@ -384,7 +321,7 @@ export class Disks {
   /** A chain that was opened to be read has to be opened anew to be written. */
   async #closeReadOnly(id: string, mode: 'write' | 'read'): Promise<void> {
     const { pool } = this.#shared;
-    if (mode === 'read' || (await this.#report(id))?.isReadOnly !== true) return;
+    if (mode === 'read' || (await this.#views.report(id))?.isReadOnly !== true) return;
     await pool.of(id).close(id);
     pool.unseat(id);
   }
@@ -395,10 +332,6 @@ export class Disks {
   }
 
   async #isServed(id: string): Promise<boolean> {
-    return (await this.#report(id)) !== undefined;
-  }
-
-  #storedBytes(path: string): number {
-    return this.#shared.storage.stat(path)?.storedBytes ?? 0;
+    return (await this.#views.report(id)) !== undefined;
   }
 }
