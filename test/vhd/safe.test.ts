@@ -140,10 +140,10 @@ test('a copy gets an identity of its own', () => {
     'oriel vhd create a.vhd --size 4M; cp a.vhd b.vhd; oriel vhd create p.vhd --size 4M; oriel vhd create c.vhd --parent p.vhd',
   );
   expect(shell.run('oriel vhd identify b.vhd').status).toBe(0);
-  const uuids = shell.run(
-    'oriel vhd info a.vhd --json | grep \'"uuid"\'; oriel vhd info b.vhd --json | grep \'"uuid"\'',
-  ).out;
-  expect(new Set(uuids.trim().split('\n')).size).toBe(2);
+  const uuids = ['a.vhd', 'b.vhd'].map(
+    (name) => (JSON.parse(shell.run(`oriel vhd info ${name} --json`).out) as { uuid: string }).uuid,
+  );
+  expect(new Set(uuids).size).toBe(2);
   expect(shell.run('oriel vhd identify p.vhd').err).toContain('(SEALED)');
   expect(shell.run('chmod u+w p.vhd; oriel vhd identify p.vhd').err).toContain('(HAS_CHILDREN)');
   expect(shell.run('oriel vhd check b.vhd').status).toBe(0);
