@@ -113,7 +113,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
 
       test('a dry run says what would change and changes nothing', async () => {
         await driver.connect();
-        const plan = await driver.apply(vmSpec(host.bootable(id)), { dryRun: true }).done;
+        const plan = await driver.apply(vmSpec(host.bootable(id)), { isDryRun: true }).done;
         expect(plan.changes).toEqual([{ what: 'vm', change: 'add', effect: 'next-start' }]);
         expect(await driver.list()).toEqual([]);
       });
@@ -200,7 +200,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
 
       test('save, then start: the guest goes on and has not booted again', async () => {
         await driver.connect();
-        if (!driver.caps.save) return;
+        if (!driver.caps.canSave) return;
         await driver.apply(vmSpec(host.bootable(id))).done;
         await driver.power(id, 'start').done;
         await host.booted(driver, id);
@@ -211,7 +211,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
 
       test('a saved memory can be thrown away', async () => {
         await driver.connect();
-        if (!driver.caps.save) return;
+        if (!driver.caps.canSave) return;
         await driver.apply(vmSpec(host.bootable(id))).done;
         await driver.power(id, 'start').done;
         await driver.power(id, 'save').done;

@@ -63,12 +63,12 @@ export interface Capabilities {
   readonly maxVms: number;
   readonly hotplug: readonly ('disk' | 'cd')[];
   /** `power('save')` works and a later start resumes from it. */
-  readonly save: boolean;
+  readonly canSave: boolean;
   readonly migrate: 'none' | 'cold' | 'live';
-  readonly tpm: boolean;
-  readonly rng: boolean;
+  readonly hasTpm: boolean;
+  readonly hasRng: boolean;
   /** Display secrets that work once. */
-  readonly oneTimeSecrets: boolean;
+  readonly hasOneTimeSecrets: boolean;
 }
 
 export interface HostInfo {
@@ -111,7 +111,7 @@ export type PauseReason =
       readonly device: DeviceId;
       /** `unknown` where the pause was found, not seen. */
       readonly operation: 'read' | 'write' | 'unknown';
-      readonly noSpace: boolean;
+      readonly isOutOfSpace: boolean;
       readonly message: string;
     }
   | { readonly kind: 'guest-crashed' }
@@ -128,7 +128,7 @@ export interface VmObservation {
   /** Times the guest was started or reset since it was defined. */
   readonly boots: number;
   /** The guest agent's channel is open. Says nothing about whether it answers. */
-  readonly agentConnected: boolean;
+  readonly isAgentConnected: boolean;
   /** A clipboard agent runs in the guest: what a screen's viewer copies gets there, and back. */
   readonly hasClipboard?: boolean;
   /** Which engine runs it now. */
@@ -140,7 +140,7 @@ export interface VmObservation {
 
 export interface ApplyOptions extends CallOptions {
   /** Says what would change and changes nothing. */
-  readonly dryRun?: boolean;
+  readonly isDryRun?: boolean;
   /** SPEC_STALE unless the host holds exactly this generation (0: not defined). */
   readonly ifGeneration?: number;
 }
@@ -197,7 +197,7 @@ export type HostEventBody =
   | { readonly kind: 'state'; readonly vm: VmId; readonly observation: VmObservation }
   | { readonly kind: 'removed'; readonly vm: VmId }
   | { readonly kind: 'reset'; readonly vm: VmId; readonly by: 'guest' | 'host' }
-  | { readonly kind: 'agent'; readonly vm: VmId; readonly connected: boolean }
+  | { readonly kind: 'agent'; readonly vm: VmId; readonly isConnected: boolean }
   | { readonly kind: 'device'; readonly vm: VmId; readonly device: DeviceId; readonly change: DeviceChange }
   | {
       readonly kind: 'task';
@@ -207,7 +207,7 @@ export type HostEventBody =
       readonly status: TaskStatus;
     }
   /** The host could not be reached, or can be again. */
-  | { readonly kind: 'host'; readonly reachable: boolean; readonly message: string };
+  | { readonly kind: 'host'; readonly isReachable: boolean; readonly message: string };
 
 export type DeviceChange = 'added' | 'removed' | 'swapped' | 'resized' | 'tray-open' | 'tray-closed';
 
@@ -215,7 +215,7 @@ export interface DisplayWant {
   readonly kind: DisplayKind;
   /** How long the endpoint may be dialled. Default 30 s. */
   readonly ttlMs?: number;
-  /** Guarded by the protocol's own password, good for one use. DISPLAY_UNSUPPORTED where `caps.oneTimeSecrets` is false. */
+  /** Guarded by the protocol's own password, good for one use. DISPLAY_UNSUPPORTED where `caps.hasOneTimeSecrets` is false. */
   readonly oneTimeSecret?: boolean;
 }
 
@@ -319,7 +319,7 @@ export interface ExecResult {
   readonly signal: number | undefined;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
-  readonly truncated: boolean;
+  readonly isTruncated: boolean;
 }
 
 export interface ScreenFacet {

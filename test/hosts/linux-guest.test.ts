@@ -32,7 +32,7 @@ describe.runIf(image !== undefined)('the agent of the Linux guest', () => {
     const nics = [{ id: 'n0', kind: 'user' }] as const;
     await driver.apply(vmSpec({ id, memoryMiB: 128, disks: [{ id: 'system', uri: disk.uri }], nics })).done;
     await driver.power(id, 'start').done;
-    const isUp = await waitUntil(async () => (await driver.list())[0]?.agentConnected === true, 55_000);
+    const isUp = await waitUntil(async () => (await driver.list())[0]?.isAgentConnected === true, 55_000);
     expect(isUp).toBe(true);
   }, 60_000);
   afterAll(async () => {

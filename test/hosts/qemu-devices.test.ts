@@ -59,7 +59,7 @@ test('UEFI: the firmware starts and keeps its variables in a file of the VM', as
 test('a TPM comes with its VM and goes with it', async () => {
   driver = scratch.driver();
   await driver.connect();
-  if (!driver.caps.tpm) return;
+  if (!driver.caps.hasTpm) return;
   await driver.apply(vmSpec({ ...scratch.bootable(id, disk), tpm: true })).done;
   await driver.power(id, 'start').done;
   const isThere = (): boolean => processesWith(scratch.folder).some(({ words }) => words.includes('swtpm'));

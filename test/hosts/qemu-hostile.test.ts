@@ -230,7 +230,7 @@ test('a disk that fails pauses the VM and says which, and resume goes on when it
   await driver.screen?.keys(id, [['ctrl', 'w']]);
   expect(await waitUntil(async () => (await one()).state.state === 'paused')).toBe(true);
   expect((await one()).state).toMatchObject({
-    reason: { kind: 'io-error', device: 'system', operation: 'write', noSpace: false },
+    reason: { kind: 'io-error', device: 'system', operation: 'write', isOutOfSpace: false },
   });
   await scratch.serve('one', disk.image);
   // QEMU dials again by itself, so the first resume may come too early and pause again.

@@ -75,11 +75,11 @@ class FakeDriver implements api.HostDriver {
       maxMemoryMiB: this.#host.memoryMiB,
       maxVms: 10_000,
       hotplug: ['disk', 'cd'],
-      save: true,
+      canSave: true,
       migrate: 'none',
-      tpm: true,
-      rng: true,
-      oneTimeSecrets: false,
+      hasTpm: true,
+      hasRng: true,
+      hasOneTimeSecrets: false,
     };
   }
 
@@ -128,7 +128,7 @@ class FakeDriver implements api.HostDriver {
       this.#check(spec, held?.spec.generation ?? 0, options);
       const live = held?.running === undefined ? undefined : { disk: () => true, cd: true };
       const changes = diffSpecs(held?.running ?? held?.spec, spec, live);
-      if (options.dryRun === true) return { vm: this.#observe(held, spec), changes };
+      if (options.isDryRun === true) return { vm: this.#observe(held, spec), changes };
       const same = held !== undefined && JSON.stringify(held.spec) === JSON.stringify(spec);
       if (same) return { vm: this.#host.observe(held), changes };
       const vm = held ?? this.#host.define(spec);
@@ -241,7 +241,7 @@ class FakeDriver implements api.HostDriver {
       state,
       since: this.#host.now(),
       boots: 0,
-      agentConnected: false,
+      isAgentConnected: false,
       pendingRestart: [],
     };
   }

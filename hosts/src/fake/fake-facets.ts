@@ -81,7 +81,7 @@ export function fakeAgent(host: FakeHost): AgentFacet {
   const guest = async (id: VmId): Promise<FakeVm> => {
     await host.enter('agent', id);
     const vm = host.find(id);
-    if (!vm.agentConnected) throw new HostError('AGENT_ABSENT', `no agent runs in the guest of ${id}`);
+    if (!vm.isAgentConnected) throw new HostError('AGENT_ABSENT', `no agent runs in the guest of ${id}`);
     return vm;
   };
   return {
@@ -103,7 +103,7 @@ export function fakeAgent(host: FakeHost): AgentFacet {
     exec: async (id, command) => {
       await guest(id);
       const stdout = Buffer.from(`${[command.path, ...(command.args ?? [])].join(' ')}\n`);
-      return { exitCode: 0, signal: undefined, stdout, stderr: new Uint8Array(), truncated: false };
+      return { exitCode: 0, signal: undefined, stdout, stderr: new Uint8Array(), isTruncated: false };
     },
     setTime: async (id) => {
       await guest(id);

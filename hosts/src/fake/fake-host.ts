@@ -47,7 +47,7 @@ export interface FakeVm {
   since: number;
   boots: number;
   startedAt: number;
-  agentConnected: boolean;
+  isAgentConnected: boolean;
   serial: string;
   readonly files: Map<string, Uint8Array>;
 }
@@ -72,7 +72,7 @@ export class FakeHost {
   readonly now: () => number;
   #latencyMs: Partial<Record<FakeCall, number>>;
   #failures: { plan: PlannedFailure; left: number }[] = [];
-  #reachable = true;
+  #isReachable = true;
 
   constructor(options: FakeHostOptions = {}) {
     this.name = options.name ?? 'fake';
@@ -94,20 +94,20 @@ export class FakeHost {
 
   /** The cable is out: every call fails until `plug`. The VMs run on. */
   unplug(): void {
-    this.#reachable = false;
-    this.events.emit({ kind: 'host', reachable: false, message: `${this.name} cannot be reached` });
+    this.#isReachable = false;
+    this.events.emit({ kind: 'host', isReachable: false, message: `${this.name} cannot be reached` });
   }
 
   plug(): void {
-    this.#reachable = true;
-    this.events.emit({ kind: 'host', reachable: true, message: `${this.name} can be reached again` });
+    this.#isReachable = true;
+    this.events.emit({ kind: 'host', isReachable: true, message: `${this.name} can be reached again` });
   }
 
   /** What every call goes through: time first, then what was planned to go wrong. */
   async enter(call: FakeCall, vm?: VmId, signal?: AbortSignal): Promise<void> {
     const ms = this.#latencyMs[call] ?? 0;
     if (0 < ms) await wait(ms, signal);
-    if (!this.#reachable) throw new HostError('HOST_UNREACHABLE', `${this.name} cannot be reached`);
+    if (!this.#isReachable) throw new HostError('HOST_UNREACHABLE', `${this.name} cannot be reached`);
     const at = this.#failures.findIndex(({ plan }) => plan.call === call && (plan.vm === undefined || plan.vm === vm));
     const failure = this.#failures[at];
     if (failure === undefined) return;
@@ -126,7 +126,7 @@ export class FakeHost {
       since: this.now(),
       boots: runs ? 1 : 0,
       startedAt: this.now(),
-      agentConnected: runs && spec.agent,
+      isAgentConnected: runs && spec.agent,
       serial: runs ? 'fake guest boot 1\r\n' : '',
       files: new Map(),
     };
@@ -142,10 +142,10 @@ export class FakeHost {
       state.state !== 'stopped' && state.state !== 'saved' && state.state !== 'broken' && state.state !== 'starting';
     if (!runs) vm.running = undefined;
     const agent = runs && vm.running?.agent === true;
-    const changed = agent !== vm.agentConnected;
-    vm.agentConnected = agent;
+    const changed = agent !== vm.isAgentConnected;
+    vm.isAgentConnected = agent;
     this.emit({ kind: 'state', vm: id, observation: this.observe(vm) });
-    if (changed) this.emit({ kind: 'agent', vm: id, connected: agent });
+    if (changed) this.emit({ kind: 'agent', vm: id, isConnected: agent });
   }
 
   /** The guest, or a fate, does something that nobody asked for. */
@@ -183,7 +183,7 @@ export class FakeHost {
       state: vm.state,
       since: vm.since,
       boots: vm.boots,
-      agentConnected: vm.agentConnected,
+      isAgentConnected: vm.isAgentConnected,
       ...(vm.running === undefined ? {} : { accelerator: 'native' as const }),
       pendingRestart: vm.running === undefined ? [] : pendingRestart(vm.running, vm.spec),
       spec: vm.spec,

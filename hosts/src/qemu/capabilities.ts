@@ -86,10 +86,10 @@ export function capabilitiesOf(installed: Installed, options: QemuOptions, facet
     maxMemoryMiB: Math.floor(totalmem() / 1_048_576),
     maxVms: QEMU_LIMITS.vms,
     hotplug: ['disk', 'cd'],
-    save: true,
+    canSave: true,
     migrate: 'none',
-    tpm: installed.tpm,
-    rng: true,
-    oneTimeSecrets: options.tcpDisplay !== undefined,
+    hasTpm: installed.tpm,
+    hasRng: true,
+    hasOneTimeSecrets: options.tcpDisplay !== undefined,
   };
 }

@@ -134,7 +134,7 @@ class QemuDriver implements api.HostDriver {
       const vm = known ?? new QemuVm(checked.id, host);
       const machines = (this.#installed as Installed).machines;
       const result = await applySpec(vm, checked, options, { caps: this.caps, machines });
-      if (options.dryRun !== true && known === undefined) this.#vms.set(vm.id, vm);
+      if (options.isDryRun !== true && known === undefined) this.#vms.set(vm.id, vm);
       return result;
     });
   }

@@ -3,8 +3,8 @@ import type { AgentFacet, VmObservation, VmState } from '@oriel/hosts';
 import { expect, test } from 'vitest';
 import { whileFrozen, worthAtRest } from './consistency.ts';
 
-const seen = (state: VmState, agentConnected = true): VmObservation =>
-  ({ id: 'v', state, agentConnected }) as unknown as VmObservation;
+const seen = (state: VmState, isAgentConnected = true): VmObservation =>
+  ({ id: 'v', state, isAgentConnected }) as unknown as VmObservation;
 const running = seen({ state: 'running' });
 
 test.for<{ it: string; seen: VmObservation | undefined; worth: 'file-system' | 'crash' | undefined }>([

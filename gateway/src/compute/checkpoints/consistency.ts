@@ -44,7 +44,7 @@ export async function whileFrozen(
 ): Promise<Worth> {
   const known =
     worthAtRest(seen) ?? (agent === undefined ? crash('its host cannot ask the guest to freeze') : undefined);
-  if (known !== undefined || agent === undefined || seen?.agentConnected !== true) {
+  if (known !== undefined || agent === undefined || seen?.isAgentConnected !== true) {
     await work();
     return known ?? crash('it has no guest agent that answers');
   }

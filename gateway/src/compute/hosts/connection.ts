@@ -116,7 +116,9 @@ export class HostConnection {
             break;
           case 'host':
             this.#become(
-              event.reachable ? { state: 'connected', driver, info } : { state: 'unreachable', reason: event.message },
+              event.isReachable
+                ? { state: 'connected', driver, info }
+                : { state: 'unreachable', reason: event.message },
             );
             break;
           case 'agent':

@@ -16,7 +16,7 @@ const states = {
   crashed: { state: 'paused', reason: { kind: 'guest-crashed' } },
   blocked: {
     state: 'paused',
-    reason: { kind: 'io-error', device: 'disk0' as never, operation: 'write', noSpace: true, message: 'no space' },
+    reason: { kind: 'io-error', device: 'disk0' as never, operation: 'write', isOutOfSpace: true, message: 'no space' },
   },
   stopping: { state: 'stopping', forceAt: 9 },
   saving: { state: 'saving' },

@@ -85,7 +85,7 @@ function paused(reason: PauseReason): StateAndReason {
     case 'io-error':
       return {
         state: 'blocked',
-        reason: `${reason.device} cannot ${reason.operation}: ${reason.noSpace ? 'no space left' : reason.message}`,
+        reason: `${reason.device} cannot ${reason.operation}: ${reason.isOutOfSpace ? 'no space left' : reason.message}`,
       };
     case 'guest-crashed':
       return { state: 'paused', reason: 'the guest system crashed' };

@@ -138,7 +138,7 @@ describe('a VM', () => {
       kind: 'io-error',
       device: 'disk0' as never,
       operation: 'write',
-      noSpace: true,
+      isOutOfSpace: true,
       message: 'x',
     } as const;
     host.fake.ioError(id as VmId, error);

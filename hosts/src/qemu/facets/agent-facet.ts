@@ -96,7 +96,7 @@ async function execInGuest(vm: QemuVm, command: ExecCommand, options: AgentOptio
         signal: optionalNumber(status['signal']),
         stdout: bytesOf(status['out-data']),
         stderr: bytesOf(status['err-data']),
-        truncated: status['out-truncated'] === true || status['err-truncated'] === true,
+        isTruncated: status['out-truncated'] === true || status['err-truncated'] === true,
       };
     }
     if (end < Date.now()) throw new HostError('AGENT_TIMEOUT', `${command.path} in ${vm.id} did not end in time`);

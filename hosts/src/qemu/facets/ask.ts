@@ -14,6 +14,6 @@ export async function askAgent(
   options.signal?.throwIfAborted();
   if (vm.process === undefined) throw vm.wrongState(`ask the agent of`);
   if (!vm.process.spec.agent) throw new HostError('AGENT_ABSENT', `${vm.id} has no agent channel`);
-  if (!vm.agentConnected) throw new HostError('AGENT_ABSENT', `no agent runs in the guest of ${vm.id}`);
+  if (!vm.isAgentConnected) throw new HostError('AGENT_ABSENT', `no agent runs in the guest of ${vm.id}`);
   return vm.agent.execute(command, args, options.timeoutMs ?? AGENT_LIMITS.commandMs);
 }

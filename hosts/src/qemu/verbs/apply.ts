@@ -22,7 +22,7 @@ export function checkSpec(spec: VmSpec, caps: Capabilities): void {
   if (!caps.machines.includes(spec.machine)) refuse(`machine ${spec.machine}`);
   if (!caps.firmware.includes(spec.firmware)) refuse(`firmware ${spec.firmware}`);
   if (!caps.video.includes(spec.video)) refuse(`video ${spec.video}`);
-  if (spec.tpm && !caps.tpm) refuse('a TPM');
+  if (spec.tpm && !caps.hasTpm) refuse('a TPM');
   for (const disk of spec.disks) if (!caps.diskBuses.includes(disk.bus)) refuse(`disk bus ${disk.bus}`);
   for (const nic of spec.nics) if (!caps.nics.includes(nic.kind)) refuse(`a ${nic.kind} network card`);
   const ide = spec.disks.filter((disk) => disk.bus === 'ide').length + spec.cds.length;
@@ -57,7 +57,7 @@ export async function applySpec(
   const held = vm.process?.spec ?? vm.definition?.spec;
   const live = vm.process === undefined ? undefined : { disk: canChangeLive, cd: true };
   const changes = diffSpecs(held, spec, live);
-  if (options.dryRun === true) return { vm: vm.observe(), changes };
+  if (options.isDryRun === true) return { vm: vm.observe(), changes };
   const same = vm.definition !== undefined && JSON.stringify(vm.definition.spec) === JSON.stringify(spec);
   if (same && changes.every((change) => change.effect === 'next-start')) return { vm: vm.observe(), changes };
   await vm.saveDefinition(nextDefinition(vm, spec, context));

@@ -29,7 +29,7 @@ export class QemuVm {
   definition: Definition | undefined;
   process: ProcessRecord | undefined;
   qmp: QmpClient | undefined;
-  agentConnected = false;
+  isAgentConnected = false;
   #hasClipboard = false;
   /** Why the process is about to end, where we are the reason. */
   intent: 'requested' | 'forced' | undefined;
@@ -66,7 +66,7 @@ export class QemuVm {
       state: this.#state,
       since: this.#since,
       boots: definition?.boots ?? 0,
-      agentConnected: this.agentConnected,
+      isAgentConnected: this.isAgentConnected,
       hasClipboard: this.#hasClipboard,
       ...(this.process === undefined ? {} : { accelerator: this.process.accelerator }),
       pendingRestart:
@@ -186,7 +186,7 @@ export class QemuVm {
     const qmp = this.connection('look at');
     const [status, chardevs] = await Promise.all([qmp.execute('query-status'), qmp.execute('query-chardev')]);
     const isOpen = (id: string): boolean => chardevs.some(({ label, ...one }) => label === id && one['frontend-open']);
-    this.agentConnected = isOpen('agent');
+    this.isAgentConnected = isOpen('agent');
     this.#hasClipboard = isOpen(CLIPBOARD.chardev);
     if (status.status === 'io-error') this.#ioError ??= await this.#findIoError(qmp);
     this.#adoptRunState(status.status);
@@ -206,8 +206,8 @@ export class QemuVm {
       this.emit({ kind: 'state', vm: this.id, observation: this.observe() });
       return;
     }
-    this.agentConnected = isOpen;
-    this.emit({ kind: 'agent', vm: this.id, connected: isOpen });
+    this.isAgentConnected = isOpen;
+    this.emit({ kind: 'agent', vm: this.id, isConnected: isOpen });
   }
 
   #onEvent(event: AnyQmpEvent): void {
@@ -292,7 +292,7 @@ export class QemuVm {
       kind: 'io-error',
       device: failed?.qdev === undefined ? ('unknown' as DeviceId) : deviceOfQdev(failed.qdev),
       operation: 'unknown',
-      noSpace: failed?.['io-status'] === 'nospace',
+      isOutOfSpace: failed?.['io-status'] === 'nospace',
       message: failed?.['io-status'] === 'nospace' ? 'No space left on device' : 'Input/output error',
     };
   }
@@ -306,7 +306,7 @@ export class QemuVm {
   /** How the end of a VM is noticed: the control connection closes. What its state is then is decided in end.ts. */
   async #afterDisconnect(ref: ProcessRef): Promise<void> {
     if (this.#letGo) return;
-    this.agentConnected = false;
+    this.isAgentConnected = false;
     this.#hasClipboard = false;
     if (await waitForExit(ref, this.host.timing.quitMs)) return this.ended();
     await this.regain(ref);
@@ -364,7 +364,7 @@ function pauseOf(data: QmpEvents['BLOCK_IO_ERROR']): PauseReason & { kind: 'io-e
     kind: 'io-error',
     device: device as DeviceId,
     operation: data.operation,
-    noSpace: data.nospace === true,
+    isOutOfSpace: data.nospace === true,
     message: data.reason,
   };
 }
