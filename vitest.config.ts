@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Source is the truth in tests: the private export condition makes a workspace import resolve to src, so that no
@@ -21,6 +22,8 @@ export default defineConfig({
       ...(process.env['ORIEL_TEST_GRAPHICAL'] === '1' ? [] : ['test/hosts/graphical-guest.test.ts']),
     ],
     pool: 'forks',
+    // One more than there are cores, where vitest takes one less: most tests wait for a process of theirs.
+    maxWorkers: availableParallelism() + 1,
     // `npm run test:deep` runs programs that many times as long.
     testTimeout: 30_000 * depth,
     hookTimeout: 60_000,
