@@ -4,6 +4,7 @@
  */
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listAudit } from '../../gateway/api/audit.ts';
 import { createToken } from '../../gateway/api/auth.ts';
 import type { Client } from '../../gateway/api/client.ts';
 import { listDesktops } from '../../gateway/api/desktop.ts';
@@ -102,6 +103,8 @@ async function makeThings(): Promise<Record<string, string>> {
   };
 }
 
+const ANY_TOKEN = { name: 'any', scopes: ['see'] };
+
 /** Not sent for real by who may: it would end what the next cases stand on. */
 const ENDS = new Set(['sign-out', 'vm.delete']);
 
@@ -147,6 +150,25 @@ describe('S9 the matrix of routes and people', () => {
       expect(saysWhatItGives, route.id).toBe(true);
       if (typeof route.access === 'object' && 'on' in route.access) expect(names, route.id).toContain(route.access.by);
     }
+  });
+
+  // Seen to fail with the sink of refusals left out of the route handler.
+  test('ANSWERABLE: what changes something leaves a line, and so does who was refused', async () => {
+    const silent = ROUTES.filter(({ method, audited }) => method !== 'get' && audited === false).map(({ id }) => id);
+    // They begin a sign-in, which its end tells of; nothing has changed yet.
+    expect(silent).toEqual(['sign-in.passkey-options', 'passkey.options']);
+    const refused = ['vm.start', 'user.create', 'host.list'].map((id) => ROUTES.find((route) => route.id === id));
+    for (const route of refused) expect((await call(route as Route, callers.other)).status).toBeGreaterThanOrEqual(403);
+    const made = await request(gateway.origin).post('/api/v1/me/tokens').set(callers.other.headers).send(ANY_TOKEN);
+    expect(made.status).toBe(201);
+    const { items } = await admin.call(listAudit, { query: { limit: 20 } });
+    const told = items.filter(({ actor }) => actor.name === 'other').map(({ action, outcome }) => [action, outcome]);
+    expect(told.slice(0, 4).toReversed()).toEqual([
+      ['vm.start', 'refused'],
+      ['user.create', 'refused'],
+      ['host.list', 'refused'],
+      ['token.create', 'ok'],
+    ]);
   });
 
   // Seen to fail with checkAccess letting in whoever is signed in, with everybody taken for the owner, and with a token's
