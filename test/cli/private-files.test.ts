@@ -1,7 +1,7 @@
 /**
  * Another account of the machine sees and stops nothing: a data folder of before is closed, whatever we make is for our own
- * account, and a lock that somebody holds on our lock file does not keep us from starting. Seen to fail without
- * `makePrivateFolder`, without the umask, and with the lock of SQLite that stood here before.
+ * account, and a lock that somebody holds on our lock file does not keep us from starting. Guards
+ * `makePrivateFolder`, the umask, and the owner lock that took the place of SQLite's.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -29,7 +29,7 @@ describe('a unit', () => {
     expect(readFileSync(path.join(DOCS, name), 'utf8')).toBe(unitsOf({ ...OPTIONS, scope: 'system' })[name]);
   });
 
-  /** `--threshold` counts in tenths: 50 is where OK ends and MEDIUM begins. Seen to fail without the filter of system calls. */
+  /** `--threshold` counts in tenths: 50 is where OK ends and MEDIUM begins. */
   test.for(UNIT_NAMES)('%s is rated OK or better', (name) => {
     const file = path.join(folder, name);
     writeFileSync(file, unitsOf({ ...OPTIONS, scope: 'system' })[name]);

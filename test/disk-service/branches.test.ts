@@ -54,7 +54,7 @@ test('a branch holds what was there then; both go on by themselves, also after a
   expect(await later.getDisk({ id: 'twig' })).toMatchObject({ chainLength: 3, branchOf: { diskId: 'branch' } });
 });
 
-// Seen to fail without `requireNoBranches`: the branch then reads what was folded, or does not open at all.
+// Guards `requireNoBranches`: the branch then reads what was folded, or does not open at all.
 test('what a branch stands on is neither folded, committed into, given another base, nor removed', async () => {
   const { api, running } = await serviceIn();
   onCleanup(() => running.close());

@@ -1,7 +1,7 @@
 /**
  * Programs that we start get nothing that they do not need: no setting of ours (a database's password), no way to new
- * privileges, no capability of root's; QEMU no system call that it can do without. Seen to fail with `plainEnvironment`,
- * `confine` and `-sandbox` taken out, one after the other.
+ * privileges, no capability of root's; QEMU no system call that it can do without. Guards `plainEnvironment`,
+ * `confine` and `-sandbox`.
  */
 import { readFileSync } from 'node:fs';
 import { vmSpec } from '@oriel/hosts';

@@ -129,7 +129,7 @@ describe('a checkpoint', () => {
 });
 
 describe('going back', () => {
-  // Seen to fail with a leaf that is discarded: what was kept then held what came before.
+  // Guards against a leaf that is discarded: what was kept then held what came before.
   test('gives what was there then, keeps what was there now, and comes back again: a tree', async () => {
     const vm = await vmWith(2);
     const writeAll = async (text: string): Promise<void> => {
@@ -205,7 +205,7 @@ describe('a gateway that is killed while a VM goes back', () => {
   const taking = takingSteps({ store: none, disks: none, look: none });
   const points = killPoints(revertSteps({ store: none, disks: none, taking, changed: none }), 'do');
 
-  // Seen to fail with disks whose ids are chosen in the step.
+  // Guards against disks whose ids are chosen in the step.
   test.for(points)('$when step $step is followed by one that finishes it, and nothing is lost', async (point) => {
     const vm = await vmWith(2);
     for (const { diskId } of vm.disks) await write(diskId, 'A');

@@ -66,7 +66,7 @@ test.for<{ it: string; agent: AgentFacet | undefined; seen?: VmObservation; wort
   expect(times).toBe(1);
 });
 
-// Seen to fail without `finally`.
+// Guards the `finally`.
 test('a guest is thawed also when the snapshots fail', async () => {
   let isThawed = false;
   const one = agent({ fileSystems: 1, lost: held, thaw: async () => void (isThawed = true) });

@@ -102,7 +102,7 @@ const STEPS = creationSteps({
 });
 
 describe('a gateway that is killed while it makes a VM', () => {
-  // Seen to fail with an id for the disk that is chosen in the step, and with `adding it` that adds again.
+  // Guards against an id for the disk that is chosen in the step, and with `adding it` that adds again.
   test.for(killPoints(STEPS, 'do'))('$when step $step is followed by one that makes it whole', async (point) => {
     const { taskId, vmId } = await killedCreating([desktopStep], point);
     const { tasks, vms } = gateway([desktopStep]);

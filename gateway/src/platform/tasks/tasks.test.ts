@@ -134,7 +134,7 @@ describe('tasks', () => {
     expect(most).toBe(4);
   });
 
-  // Seen to fail with one count for all lanes.
+  // Guards against one count for all lanes.
   test('a lane that is full holds up no other', async () => {
     const copying = kindOf((_, { signal }) => untilAborted(signal));
     const quick = { ...kindOf(async () => undefined), kind: 'quick', lane: 'compute' } satisfies TaskKind<Payload>;
@@ -144,7 +144,7 @@ describe('tasks', () => {
     await tasks.run(asked(quick));
   });
 
-  // Seen to fail with an owner who is enough, whatever the token is for, and whatever they may do by now.
+  // Guards against an owner who is enough, whatever the token is for, and whatever they may do by now.
   test('are their owner’s only within what the owner, and the token, may do', async () => {
     const kind = kindOf((_, { signal }) => untilAborted(signal), { needs: 'manage' });
     tasks.register(kind);

@@ -14,7 +14,7 @@ afterEach(() => at.close());
 const blank = { from: 'blank', sizeBytes: 1 << 20 } as const;
 const ownerOf = async (id: string): Promise<string | null> => (await at.client('main').getDisk({ id })).owner;
 
-// Seen to fail with a disk of another's that is taken for one's own.
+// Guards against a disk of another's that is taken for one's own.
 test('making a disk again is no change, and the disk of another stays that one’s', async () => {
   await at.disks.create('desk', 'desk', blank, 'vm:a');
   await at.disks.create('desk', 'desk', blank, 'vm:a');

@@ -30,7 +30,7 @@ describe('the first storage', () => {
     await expect(at.storages.remove('main')).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
-  // Seen to fail with a connection that is opened once.
+  // Guards against a connection that is opened once.
   test('is unreachable while its disk service is away, and comes back with it', async () => {
     const lost = untilState('main', 'unreachable');
     await at.stop('main');
@@ -55,7 +55,7 @@ describe('the first storage', () => {
 describe('several storages', () => {
   const fast = () => ({ id: 'fast', name: 'NVMe', socketPath: at.socketOf('fast') });
 
-  // Seen to fail with ids that are looked up in every storage.
+  // Guards against ids that are looked up in every storage.
   test('may have disks of the same id, and each keeps its own', async () => {
     await at.serve('fast');
     expect(await at.storages.create(fast())).toMatchObject({ id: 'fast', state: 'connected' });
@@ -81,7 +81,7 @@ describe('several storages', () => {
     expect(await at.library.get(id)).toMatchObject({ parentId: 'fast:base', storageId: 'fast' });
   });
 
-  // Seen to fail with a list that leaves out what it cannot have without a word.
+  // Guards against a list that leaves out what it cannot have without a word.
   test('one that does not answer is named in the list that it is missing from', async () => {
     expect(await at.storages.create(fast())).toMatchObject({ state: 'unreachable' });
     await at.disks.create('disk', 'One', blank, 'vm:a');

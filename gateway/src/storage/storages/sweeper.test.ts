@@ -48,7 +48,7 @@ test('a disk that its VM does not have any more is set free, not removed', async
   expect(await at.library.get('stray')).toMatchObject({ owner: null });
 });
 
-// Seen to fail with `removeDisk` that names no owner.
+// Guards against `removeDisk` that names no owner.
 test('a disk that got an owner after it was looked for stays', async () => {
   await at.disks.create('orphan', 'Orphan', blank, 'vm:never');
   const look = at.sweeper.look.bind(at.sweeper);
