@@ -4,7 +4,7 @@
  */
 import { createConnection, createServer, type Socket } from 'node:net';
 import path from 'node:path';
-import { listenPrivately, makePrivateFolder } from '@oriel/machine';
+import { listenPrivately, MachineError, makePrivateFolder } from '@oriel/machine';
 import { z } from 'zod';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
 import { RIGHTS, Right } from '../../../api/rights.ts';
@@ -86,6 +86,8 @@ export async function serveAdmin(options: AdminServerOptions): Promise<{ close()
   try {
     await listenPrivately(server, file);
   } catch (cause) {
+    if (cause instanceof MachineError && cause.code === 'IN_USE')
+      throw new StartError(`another gateway runs on ${options.dataFolder}`, { cause });
     throw new StartError(`cannot listen on ${file}: ${(cause as Error).message}`, { cause });
   }
   return {
