@@ -22,8 +22,9 @@ export function findChildren(
   for (const folder of new Set([folderOf(image), ...folders])) {
     for (const name of imagesIn(folder, storage)) {
       const candidate = path.join(folder, name);
-      if (storage.stat(candidate)?.identity !== own && isChildOf(candidate, identity, own, storage))
-        children.push(candidate);
+      const stat = storage.stat(candidate);
+      if (stat?.kind !== 'file' || stat.identity === own) continue; // A socket or a pipe in the folder is nobody's child.
+      if (isChildOf(candidate, identity, own, storage)) children.push(candidate);
     }
   }
   return children;
