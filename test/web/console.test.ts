@@ -89,7 +89,7 @@ test('a user sees what is assigned and nothing else, and loses it live', async (
   const name = page.getByRole('textbox', { name: 'Name', exact: true }).last();
   await name.fill('Grace Hopper');
   await page.getByRole('button', { name: 'Make it' }).click();
-  await page.getByText(/Name: must be lower-case letters/).waitFor();
+  await page.getByText(/Name: must be letters, digits/).waitFor();
   await name.fill('grace');
   await page.getByRole('button', { name: 'Make it' }).click();
   await page.getByRole('button', { name: 'Actions for grace' }).click();

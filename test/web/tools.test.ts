@@ -38,7 +38,7 @@ test('round trip and frame rate are shown and follow what happens; quality is se
   const page = await opened(await openStage(x.endpoint));
   const figures = page.getByRole('note', { name: 'Connection' });
   await expect.poll(() => figures.innerText(), { timeout: 10_000 }).toMatch(/\d+ ms/);
-  await expect.poll(() => figures.innerText()).toMatch(/\b0 fps/);
+  await expect.poll(() => figures.innerText(), { timeout: 10_000 }).toMatch(/\b0 fps/);
   const seen = qualities(page);
   await page.reload();
   await untilStatus(page, 'Connected');
@@ -49,7 +49,7 @@ test('round trip and frame rate are shown and follow what happens; quality is se
   ] as const) {
     await page.getByRole('button', { name: 'Picture quality' }).click();
     await page.getByRole('menuitem', { name: new RegExp(`^${name}`) }).click();
-    await expect.poll(() => seen.at(-1)).toBe(quality);
+    await expect.poll(() => seen.at(-1), { timeout: 10_000 }).toBe(quality);
   }
   // The choice is kept for the next visit.
   await page.reload();

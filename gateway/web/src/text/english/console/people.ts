@@ -71,7 +71,7 @@ export const people = {
   },
   userCreateDialog: {
     newUser: 'New user',
-    whatTheyTypeSignLower: 'What they type to sign in: lower-case letters, digits and . _ - @',
+    whatTheyTypeSignLower: 'What they type to sign in: letters, digits and . _ @ - ’',
     fullName: 'Full name',
     atLeastCharactersWithoutOne: (passwordMinChars: number) =>
       `At least ${passwordMinChars} characters. Without one, give them a sign-in link.`,
