@@ -22,8 +22,8 @@ export default defineConfig({
       ...(process.env['ORIEL_TEST_GRAPHICAL'] === '1' ? [] : ['test/hosts/graphical-guest.test.ts']),
     ],
     pool: 'forks',
-    // One more than there are cores, where vitest takes one less: most tests wait for a process of theirs.
-    maxWorkers: availableParallelism() + 1,
+    // As many as there are cores, where vitest takes one less: most tests wait for a process of theirs.
+    maxWorkers: Math.max(2, availableParallelism()),
     // `npm run test:deep` runs programs that many times as long.
     testTimeout: 30_000 * depth,
     hookTimeout: 60_000,

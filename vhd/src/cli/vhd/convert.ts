@@ -128,7 +128,8 @@ async function receive(run: Run, target: string, flags: Flags & { readonly to: F
 /** Its bytes; a signal ends the wait for more. */
 function standardInput({ cli, options }: Run): AsyncIterable<Uint8Array> {
   const stdin = cli.stdin as NodeJS.ReadableStream & { destroy(error?: Error): void } & AsyncIterable<Uint8Array>;
-  const stop = (): void => stdin.destroy(new VhdError('CANCELLED', 'stopped', { cause: options.signal.reason }));
+  const stop = (): void =>
+    stdin.destroy(new VhdError('CANCELLED', 'stopped by the caller', { cause: options.signal.reason }));
   options.signal.addEventListener('abort', stop, { once: true });
   return stdin;
 }
