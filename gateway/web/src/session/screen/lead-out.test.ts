@@ -35,6 +35,11 @@ test.for([
     strokes: '+ControlLeft +KeyC -KeyC -ControlLeft +ControlLeft +AltLeft +ShiftLeft -ControlLeft',
     out: ['-ControlLeft'],
   },
+  {
+    it: 'the three after a letter that was typed',
+    strokes: '+KeyA -KeyA +ControlLeft +AltLeft +ShiftLeft -ControlLeft',
+    out: ['-ControlLeft'],
+  },
   { it: 'the three with Super', strokes: '+ControlLeft +AltLeft +ShiftLeft +MetaLeft -MetaLeft -ShiftLeft', out: [] },
 ])('$it', ({ strokes, out }) => {
   expect(led(strokes)).toEqual(out);

@@ -13,8 +13,8 @@ export class LeadOut {
   /** By the DOM code of a key that went down. */
   pressed(code: string): void {
     const kind = kindOf(code);
-    if (kind === undefined) this.#isChord = true;
-    else this.#down.add(kind);
+    if (kind !== undefined) this.#down.add(kind);
+    else if (0 < this.#down.size) this.#isChord = true; // A key that is typed by itself makes no chord of what follows.
   }
 
   /** Whether letting go of this key leads out. */
