@@ -102,6 +102,17 @@ export interface XClient {
   says(pattern: RegExp, from?: number): Promise<RegExpExecArray>;
 }
 
+const strokeOf = (kind: 'Press' | 'Release', keysym: string): string =>
+  // Within one event: not a release of one key and, somewhere after it, the press of the one that is asked for.
+  `Key${kind} event(?:(?!Key(?:Press|Release) event)[^])*?keysym 0x[0-9a-f]+, ${keysym}\\)`;
+
+/** What xev prints when the key goes down. */
+export const pressed = (keysym: string): RegExp => new RegExp(strokeOf('Press', keysym));
+
+/** What xev has printed when every one of these keys has come up, in any order. */
+export const released = (...keysyms: readonly string[]): RegExp =>
+  new RegExp(`^${keysyms.map((keysym) => `(?=[^]*${strokeOf('Release', keysym)})`).join('')}`);
+
 /** TigerVNC's X server on a unix socket, which needs no password. */
 export async function startXServer(...more: string[]): Promise<XServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'oriel-x-'));
