@@ -38,7 +38,7 @@ export async function openXBrowser(name: BrowserName, { address, cookie }: XBrow
   const children: ChildProcess[] = [];
   const close = async (): Promise<void> => {
     for (const child of children.reverse()) await ended(child);
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
   try {
     const display = await startDisplay(children);
@@ -64,16 +64,19 @@ export async function openXBrowser(name: BrowserName, { address, cookie }: XBrow
   }
 }
 
+/** With all that it has started: helpers of a browser write into its folder for as long as they live. */
 async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
+  process.kill(-child.pid, 'SIGKILL');
   await gone;
 }
 
 /** A display without a window manager: the one window has the keyboard. */
 async function startDisplay(children: ChildProcess[]): Promise<string> {
-  const server = spawn('Xvfb', ['-displayfd', '1', '-screen', '0', '1200x800x24', '-nolisten', 'tcp']);
+  const server = spawn('Xvfb', ['-displayfd', '1', '-screen', '0', '1200x800x24', '-nolisten', 'tcp'], {
+    detached: true,
+  });
   children.push(server);
   server.stderr.resume();
   const [number] = await lineOf(server, 'stdout', /^(\d+)\n/);
@@ -97,7 +100,7 @@ async function startChromium(folder: string, display: string, children: ChildPro
   const browser = spawn(
     process.env['ORIEL_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
     [...args, ...more, `--user-data-dir=${folder}`, '--remote-debugging-port=0', 'about:blank'],
-    { env: { ...process.env, DISPLAY: display }, stdio: ['ignore', 'ignore', 'pipe'] },
+    { env: { ...process.env, DISPLAY: display }, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
   children.push(browser);
   const [, port] = await lineOf(browser, 'stderr', /DevTools listening on ws:\/\/127\.0\.0\.1:(\d+)\//);
@@ -145,7 +148,7 @@ async function startFirefox(folder: string, display: string, children: ChildProc
       '0',
       'about:blank',
     ],
-    { env: { ...process.env, DISPLAY: display, HOME: folder }, stdio: ['ignore', 'ignore', 'pipe'] },
+    { detached: true, env: { ...process.env, DISPLAY: display, HOME: folder }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   children.push(browser);
   const [, url] = await lineOf(browser, 'stderr', /WebDriver BiDi listening on (ws:\/\/\S+)/);
