@@ -187,7 +187,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
 
       test('start may leave the guest paused before its first instruction', async () => {
         await define();
-        const paused = await driver.power(id, 'start', { paused: true }).done;
+        const paused = await driver.power(id, 'start', { isPaused: true }).done;
         expect(paused.state).toEqual({ state: 'paused', reason: { kind: 'requested' } });
       });
 
@@ -394,7 +394,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
         await start();
         const { block } = driver;
         if (block === undefined || !driver.caps.hotplug.includes('disk')) return;
-        await block.attach(id, { id: 'data', uri: host.otherDisk, bus: 'virtio-blk', readOnly: true }).done;
+        await block.attach(id, { id: 'data', uri: host.otherDisk, bus: 'virtio-blk', isReadOnly: true }).done;
         expect((await one()).spec?.disks.map((disk) => disk.id)).toEqual(['system', 'data']);
         expect((await one()).pendingRestart).toEqual([]);
       });

@@ -152,7 +152,7 @@ export interface ApplyResult {
 
 /** One difference between the spec held and the one applied. */
 export interface SpecChange {
-  /** `vm`, a field of VmSpec, or `disk:<id>`, `cd:<id>`, `nic:<id>`. */
+  /** `vm`, a field of VmSpec (for `hasTpm`: `tpm`), or `disk:<id>`, `cd:<id>`, `nic:<id>`. */
   readonly what: string;
   readonly change: 'add' | 'change' | 'remove';
   readonly effect: 'now' | 'next-start';
@@ -168,7 +168,7 @@ export interface PowerOptions extends CallOptions {
   /** For `stop`: how long the guest may take before it is forced. */
   readonly graceMs?: number;
   /** For `start`: leaves the guest paused before its first instruction. */
-  readonly paused?: boolean;
+  readonly isPaused?: boolean;
 }
 
 /** A verb that takes time. It goes on when nobody looks, and a new driver on the same host takes it over. */
@@ -216,7 +216,7 @@ export interface DisplayWant {
   /** How long the endpoint may be dialled. Default 30 s. */
   readonly ttlMs?: number;
   /** Guarded by the protocol's own password, good for one use. DISPLAY_UNSUPPORTED where `caps.hasOneTimeSecrets` is false. */
-  readonly oneTimeSecret?: boolean;
+  readonly needsOneTimeSecret?: boolean;
 }
 
 export interface DialOptions extends CallOptions {

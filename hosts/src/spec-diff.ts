@@ -5,23 +5,24 @@
 import type { SpecChange } from './driver.ts';
 import type { CdSpec, DiskSpec, VmSpec } from './spec.ts';
 
-const FIELDS = [
-  'machine',
-  'firmware',
-  'vcpus',
-  'memoryMiB',
-  'video',
-  'serial',
-  'agent',
-  'rng',
-  'tpm',
-  'tablet',
-] as const;
+/** By their names for people, who read them as what waits for the next start. */
+const FIELDS: Readonly<Record<string, keyof VmSpec>> = {
+  machine: 'machine',
+  firmware: 'firmware',
+  vcpus: 'vcpus',
+  memoryMiB: 'memoryMiB',
+  video: 'video',
+  serial: 'hasSerial',
+  agent: 'hasAgent',
+  rng: 'hasRng',
+  tpm: 'hasTpm',
+  tablet: 'hasTablet',
+};
 
 /** What of a running VM the driver can change. */
 export interface LiveChanges {
-  readonly disk: (disk: DiskSpec) => boolean;
-  readonly cd: boolean;
+  readonly isDiskLive: (disk: DiskSpec) => boolean;
+  readonly canChangeCd: boolean;
 }
 
 /** `held` undefined: the VM is new. `live` undefined: it does not run, so everything takes effect at the next start. */
@@ -29,15 +30,15 @@ export function diffSpecs(held: VmSpec | undefined, wanted: VmSpec, live: LiveCh
   if (held === undefined) return [{ what: 'vm', change: 'add', effect: 'next-start' }];
   const changes: SpecChange[] = [];
   if (held.name !== wanted.name) changes.push({ what: 'name', change: 'change', effect: 'now' });
-  for (const field of FIELDS) {
-    if (held[field] !== wanted[field]) changes.push({ what: field, change: 'change', effect: 'next-start' });
+  for (const [what, field] of Object.entries(FIELDS)) {
+    if (held[field] !== wanted[field]) changes.push({ what, change: 'change', effect: 'next-start' });
   }
   const disksNow = (before: DiskSpec | undefined, after: DiskSpec | undefined): boolean =>
     live !== undefined &&
-    [before, after].every((disk) => disk === undefined || live.disk(disk) || onlyUriDiffers(before, after));
+    [before, after].every((disk) => disk === undefined || live.isDiskLive(disk) || onlyUriDiffers(before, after));
   changes.push(...diffDevices('disk', held.disks, wanted.disks, disksNow));
   const cdsNow = (before: CdSpec | undefined, after: CdSpec | undefined): boolean =>
-    live?.cd === true && before !== undefined && after !== undefined;
+    live?.canChangeCd === true && before !== undefined && after !== undefined;
   changes.push(...diffDevices('cd', held.cds, wanted.cds, cdsNow));
   changes.push(...diffDevices('nic', held.nics, wanted.nics, () => false));
   return changes;
@@ -52,7 +53,8 @@ export function pendingRestart(running: VmSpec, defined: VmSpec): readonly strin
 }
 
 export function onlyUriDiffers(before: DiskSpec | undefined, after: DiskSpec | undefined): boolean {
-  return before !== undefined && after !== undefined && before.bus === after.bus && before.readOnly === after.readOnly;
+  if (before === undefined || after === undefined) return false;
+  return before.bus === after.bus && before.isReadOnly === after.isReadOnly;
 }
 
 function diffDevices<Device extends { readonly id: string }>(

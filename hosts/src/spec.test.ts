@@ -12,7 +12,7 @@ describe('vmSpec', () => {
       generation: 1,
       machine: 'q35',
       vcpus: 1,
-      disks: [{ bus: 'virtio-blk', readOnly: false }],
+      disks: [{ bus: 'virtio-blk', isReadOnly: false }],
     });
     expect(vmSpec(spec)).toEqual(spec);
     expect(vmSpec(JSON.parse(JSON.stringify(spec)) as VmSpecInput)).toEqual(spec);
@@ -67,7 +67,7 @@ describe('diffSpecs', () => {
     ],
     cds: [{ id: 'c' }],
   });
-  const live = { disk: (disk: { bus: string }) => disk.bus !== 'ide', cd: true };
+  const live = { isDiskLive: (disk: { bus: string }) => disk.bus !== 'ide', canChangeCd: true };
 
   test.for([
     { it: 'nothing', change: {}, gives: [] },

@@ -15,7 +15,7 @@ export interface DiskSpec {
   readonly id: DeviceId;
   readonly uri: string;
   readonly bus: DiskBus;
-  readonly readOnly: boolean;
+  readonly isReadOnly: boolean;
 }
 
 /** A CD drive. Without a URI the tray is empty. An image may also be `file:///absolute/path.iso` on the host. */
@@ -45,11 +45,11 @@ export interface VmSpec {
   readonly cds: readonly CdSpec[];
   readonly nics: readonly NicSpec[];
   readonly video: VideoCard;
-  readonly serial: boolean;
-  readonly agent: boolean;
-  readonly rng: boolean;
-  readonly tpm: boolean;
-  readonly tablet: boolean;
+  readonly hasSerial: boolean;
+  readonly hasAgent: boolean;
+  readonly hasRng: boolean;
+  readonly hasTpm: boolean;
+  readonly hasTablet: boolean;
 }
 
 /** What a caller writes: everything but id and name may be left out, ids are plain strings. */
@@ -65,18 +65,18 @@ export interface VmSpecInput {
   readonly cds?: readonly { readonly id: string; readonly uri?: string | undefined }[];
   readonly nics?: readonly NicInput[];
   readonly video?: VideoCard;
-  readonly serial?: boolean;
-  readonly agent?: boolean;
-  readonly rng?: boolean;
-  readonly tpm?: boolean;
-  readonly tablet?: boolean;
+  readonly hasSerial?: boolean;
+  readonly hasAgent?: boolean;
+  readonly hasRng?: boolean;
+  readonly hasTpm?: boolean;
+  readonly hasTablet?: boolean;
 }
 
 export interface DiskInput {
   readonly id: string;
   readonly uri: string;
   readonly bus?: DiskBus;
-  readonly readOnly?: boolean;
+  readonly isReadOnly?: boolean;
 }
 
 export type NicInput =
@@ -113,11 +113,11 @@ export function vmSpec(input: VmSpecInput): VmSpec {
     cds: atMost('cds', input.cds ?? [], SPEC_LIMITS.cds).map(cd),
     nics: atMost('nics', input.nics ?? [], SPEC_LIMITS.nics).map(nic),
     video: oneOf('video', input.video ?? 'std', ['std', 'virtio', 'none']),
-    serial: flag('serial', input.serial ?? true),
-    agent: flag('agent', input.agent ?? true),
-    rng: flag('rng', input.rng ?? true),
-    tpm: flag('tpm', input.tpm ?? false),
-    tablet: flag('tablet', input.tablet ?? true),
+    hasSerial: flag('hasSerial', input.hasSerial ?? true),
+    hasAgent: flag('hasAgent', input.hasAgent ?? true),
+    hasRng: flag('hasRng', input.hasRng ?? true),
+    hasTpm: flag('hasTpm', input.hasTpm ?? false),
+    hasTablet: flag('hasTablet', input.hasTablet ?? true),
   };
   const ids = [...spec.disks, ...spec.cds, ...spec.nics].map((device) => device.id);
   const twice = ids.find((one, at) => ids.indexOf(one) < at);
@@ -158,7 +158,7 @@ function disk(input: DiskInput): DiskSpec {
     id: deviceId(input.id),
     uri: input.uri,
     bus: oneOf('disk bus', input.bus ?? 'virtio-blk', ['virtio-blk', 'virtio-scsi', 'ide']),
-    readOnly: flag('readOnly', input.readOnly ?? false),
+    isReadOnly: flag('isReadOnly', input.isReadOnly ?? false),
   };
 }
 

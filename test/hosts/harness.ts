@@ -65,7 +65,14 @@ export class Scratch {
   }
 
   bootable(id: string, disk: NbdServer): VmSpecInput {
-    return { id, memoryMiB: 64, disks: [{ id: 'system', uri: disk.uri }], rng: false, tablet: false, agent: false };
+    return {
+      id,
+      memoryMiB: 64,
+      disks: [{ id: 'system', uri: disk.uri }],
+      hasRng: false,
+      hasTablet: false,
+      hasAgent: false,
+    };
   }
 
   /** Kills what a test left, then fails the test for it: looks for processes, files and sockets, and descriptors, always. */

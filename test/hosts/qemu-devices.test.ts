@@ -35,9 +35,9 @@ async function start(change: Partial<VmSpecInput>, options: Partial<QemuOptions>
 
 test('every device at once still boots', async () => {
   await start({
-    agent: true,
-    rng: true,
-    tablet: true,
+    hasAgent: true,
+    hasRng: true,
+    hasTablet: true,
     nics: [{ id: 'n0', kind: 'user' }],
     cds: [{ id: 'cd' }],
     video: 'virtio',
@@ -60,7 +60,7 @@ test('a TPM comes with its VM and goes with it', async () => {
   driver = scratch.driver();
   await driver.connect();
   if (!driver.caps.hasTpm) return;
-  await driver.apply(vmSpec({ ...scratch.bootable(id, disk), tpm: true })).done;
+  await driver.apply(vmSpec({ ...scratch.bootable(id, disk), hasTpm: true })).done;
   await driver.power(id, 'start').done;
   const isThere = (): boolean => processesWith(scratch.folder).some(({ words }) => words.includes('swtpm'));
   expect(isThere()).toBe(true);
@@ -91,7 +91,7 @@ test('apply adds, swaps and removes disks of a VM that runs, by difference', asy
     driver.apply(vmSpec({ ...scratch.bootable(id, disk), generation, disks: disks ?? [] })).done;
   const data = { id: 'data', uri: extra.uri, bus: 'virtio-scsi' } as const;
   expect((await apply(2, [system, data])).changes).toEqual([{ what: 'disk:data', change: 'add', effect: 'now' }]);
-  const moved = { ...data, uri: disk.uri, readOnly: false };
+  const moved = { ...data, uri: disk.uri, isReadOnly: false };
   expect((await apply(3, [system, moved])).changes).toEqual([{ what: 'disk:data', change: 'change', effect: 'now' }]);
   expect((await apply(4, [system])).changes).toEqual([{ what: 'disk:data', change: 'remove', effect: 'now' }]);
   expect((await driver.list())[0]?.pendingRestart).toEqual([]);
@@ -124,7 +124,7 @@ describe('screen', () => {
 
   test('a password for the TCP display works once', async () => {
     await start({}, { tcpDisplay: { host: '127.0.0.1' } });
-    const endpoint = await driver.display(id, { kind: 'rfb', oneTimeSecret: true });
+    const endpoint = await driver.display(id, { kind: 'rfb', needsOneTimeSecret: true });
     expect(endpoint.oneTimeSecret).toMatch(/^.{8}$/);
     const wrong = await endpoint.dial();
     expect(await vncLogin(wrong, 'wrongpwd')).toBe(false);

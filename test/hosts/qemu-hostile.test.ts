@@ -305,14 +305,14 @@ test('two hundred folders, half of them broken in every way: all are listed, non
     '',
     '{',
     '[]',
-    '{"version":2}',
+    '{"version":3}',
     '{"version":1}',
     '{"version":1,"spec":{"id":"../x"},"machine":"q","uuid":"u","boots":0}',
     '\u0000\u0001',
   ];
   const good = (name: string): string =>
     JSON.stringify({
-      version: 1,
+      version: 2,
       spec: vmSpec(scratch.bootable(name, disk)),
       machine: 'pc-q35-7.2',
       uuid: '6f1c5c4e-0000-4000-8000-000000000001',

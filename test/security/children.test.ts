@@ -26,7 +26,7 @@ describe('a process of a VM', () => {
     const disk = await scratch.toyDisk('toy');
     const driver = scratch.driver();
     await driver.connect();
-    const spec = { ...scratch.bootable('vm-1', disk), tpm: true, agent: true, rng: true };
+    const spec = { ...scratch.bootable('vm-1', disk), hasTpm: true, hasAgent: true, hasRng: true };
     await driver.apply(vmSpec(spec)).done;
     await driver.power(vmSpec(spec).id, 'start').done;
     const processes = processesWith(scratch.runDir);

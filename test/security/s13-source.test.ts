@@ -123,7 +123,7 @@ describe('S14 what a person names', () => {
       machine: 'pc-q35-7.2',
       ports: {},
       uuid: '8c1f0a52-0d0e-4f4e-9a43-1d6a3b8f0001',
-      incoming: false,
+      isIncoming: false,
     };
     return qemuArgv(vm, vmPaths('/run/x', '/state/x', spec.id), HOST);
   };

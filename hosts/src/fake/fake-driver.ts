@@ -126,7 +126,7 @@ class FakeDriver implements api.HostDriver {
       const spec = vmSpec(wanted);
       const held = this.#host.vms.get(spec.id);
       this.#check(spec, held?.spec.generation ?? 0, options);
-      const live = held?.running === undefined ? undefined : { disk: () => true, cd: true };
+      const live = held?.running === undefined ? undefined : { isDiskLive: () => true, canChangeCd: true };
       const changes = diffSpecs(held?.running ?? held?.spec, spec, live);
       if (options.isDryRun === true) return { vm: this.#observe(held, spec), changes };
       const same = held !== undefined && JSON.stringify(held.spec) === JSON.stringify(spec);
@@ -173,8 +173,8 @@ class FakeDriver implements api.HostDriver {
     await this.#host.enter('display', id);
     const vm = this.#running(id, 'open a display of');
     const has =
-      want.kind === 'rfb' ? vm.running?.video !== 'none' : want.kind === 'serial' && vm.running?.serial === true;
-    if (!has || want.oneTimeSecret === true)
+      want.kind === 'rfb' ? vm.running?.video !== 'none' : want.kind === 'serial' && vm.running?.hasSerial === true;
+    if (!has || want.needsOneTimeSecret === true)
       throw new HostError('DISPLAY_UNSUPPORTED', `${id} has no such ${want.kind} display`);
     const expires = this.#host.now() + (want.ttlMs ?? DISPLAY_TTL_MS);
     const run = vm.startedAt;
@@ -304,7 +304,7 @@ function settle(host: FakeHost, vm: FakeVm, verb: api.PowerVerb, options: api.Po
       if (!resumes) vm.serial += `fake guest boot ${vm.boots}\r\n`;
       return host.become(
         id,
-        options.paused === true ? { state: 'paused', reason: { kind: 'requested' } } : { state: 'running' },
+        options.isPaused === true ? { state: 'paused', reason: { kind: 'requested' } } : { state: 'running' },
       );
     case 'stop':
       return host.stopped(id, 'requested');

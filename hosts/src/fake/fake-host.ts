@@ -126,7 +126,7 @@ export class FakeHost {
       since: this.now(),
       boots: runs ? 1 : 0,
       startedAt: this.now(),
-      isAgentConnected: runs && spec.agent,
+      isAgentConnected: runs && spec.hasAgent,
       serial: runs ? 'fake guest boot 1\r\n' : '',
       files: new Map(),
     };
@@ -141,7 +141,7 @@ export class FakeHost {
     const runs =
       state.state !== 'stopped' && state.state !== 'saved' && state.state !== 'broken' && state.state !== 'starting';
     if (!runs) vm.running = undefined;
-    const agent = runs && vm.running?.agent === true;
+    const agent = runs && vm.running?.hasAgent === true;
     const changed = agent !== vm.isAgentConnected;
     vm.isAgentConnected = agent;
     this.emit({ kind: 'state', vm: id, observation: this.observe(vm) });

@@ -17,7 +17,7 @@ export interface Installed {
   readonly version: string;
   readonly machines: Readonly<Record<MachineFamily, string>>;
   readonly firmware: { readonly code: string; readonly variables: string } | undefined;
-  readonly tpm: boolean;
+  readonly hasTpm: boolean;
 }
 
 /** Debian's names for OVMF, best first. */
@@ -32,7 +32,7 @@ export async function findInstalled(binary: string, options: QemuOptions): Promi
     version: /version (\d+\.\d+\.\d+)/.exec(version)?.[1] ?? version.trim().slice(0, 80),
     machines: parseMachines(machines),
     firmware: await findFirmware(options),
-    tpm: await access(SWTPM).then(
+    hasTpm: await access(SWTPM).then(
       () => true,
       () => false,
     ),
@@ -88,7 +88,7 @@ export function capabilitiesOf(installed: Installed, options: QemuOptions, facet
     hotplug: ['disk', 'cd'],
     canSave: true,
     migrate: 'none',
-    hasTpm: installed.tpm,
+    hasTpm: installed.hasTpm,
     hasRng: true,
     hasOneTimeSecrets: options.tcpDisplay !== undefined,
   };

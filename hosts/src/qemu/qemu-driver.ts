@@ -29,7 +29,7 @@ import { discardSaved, saveVm } from './verbs/save.ts';
 import { startVm } from './verbs/start.ts';
 import { sweepRunFolder } from './vm/end.ts';
 import { QEMU_LIMITS, QEMU_TIMING, type QemuHost, type QemuOptions, type QemuTiming } from './vm/host.ts';
-import { saveRecord, type TaskRecord } from './vm/record.ts';
+import { RECORD_VERSION, saveRecord, type TaskRecord } from './vm/record.ts';
 import { QemuVm } from './vm/vm.ts';
 
 const FACETS: readonly api.FacetName[] = ['block', 'agent', 'screen', 'logs'];
@@ -140,10 +140,10 @@ class QemuDriver implements api.HostDriver {
   }
 
   power(id: VmId, verb: api.PowerVerb, options: api.PowerOptions = {}): api.Task<api.VmObservation> {
-    const { paused, graceMs } = options;
+    const { isPaused, graceMs } = options;
     const forceAt = verb === 'stop' ? Date.now() + (graceMs ?? this.#timing.graceMs) : undefined;
     return this.#verb(id, verb, {
-      ...(paused === undefined ? {} : { paused }),
+      ...(isPaused === undefined ? {} : { isPaused }),
       ...(forceAt === undefined ? {} : { forceAt }),
     });
   }
@@ -246,7 +246,12 @@ class QemuDriver implements api.HostDriver {
   #verb(
     id: VmId,
     verb: api.PowerVerb,
-    known: { readonly id?: TaskId; readonly startedAt?: number; readonly forceAt?: number; readonly paused?: boolean },
+    known: {
+      readonly id?: TaskId;
+      readonly startedAt?: number;
+      readonly forceAt?: number;
+      readonly isPaused?: boolean;
+    },
   ): api.Task<api.VmObservation> {
     const request = {
       kind: verb,
@@ -259,7 +264,7 @@ class QemuDriver implements api.HostDriver {
       const vm = this.#vm(id);
       const record: TaskRecord = {
         ...known,
-        version: 1,
+        version: RECORD_VERSION,
         id: control.id,
         kind: verb,
         startedAt: known.startedAt ?? Date.now(),
@@ -285,7 +290,7 @@ class QemuDriver implements api.HostDriver {
   ): Promise<void> {
     switch (verb) {
       case 'start':
-        return startVm(vm, { paused: record.paused === true, continues }, control);
+        return startVm(vm, { isPaused: record.isPaused === true, continues }, control);
       case 'stop':
         return stopVm(vm, record.forceAt ?? Date.now(), control);
       case 'kill':

@@ -124,7 +124,7 @@ export class Steps {
       await this.#apply(now, served, driver, true);
     }
     const graceMs = this.#options.stopGraceMs ?? STEPS.stopGraceMs;
-    const options = { graceMs, paused: action.isPaused ?? false };
+    const options = { graceMs, isPaused: action.isPaused ?? false };
     const seen = await this.#within(driver.power(vm.id as VmId, action.verb, options).done);
     this.#options.hosts.connection(vm.hostId).saw(seen);
     await this.#options.note(vm.id, 'info', action.verb, PAST[action.verb]);

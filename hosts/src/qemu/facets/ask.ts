@@ -13,7 +13,7 @@ export async function askAgent(
 ): Promise<Json> {
   options.signal?.throwIfAborted();
   if (vm.process === undefined) throw vm.wrongState(`ask the agent of`);
-  if (!vm.process.spec.agent) throw new HostError('AGENT_ABSENT', `${vm.id} has no agent channel`);
+  if (!vm.process.spec.hasAgent) throw new HostError('AGENT_ABSENT', `${vm.id} has no agent channel`);
   if (!vm.isAgentConnected) throw new HostError('AGENT_ABSENT', `no agent runs in the guest of ${vm.id}`);
   return vm.agent.execute(command, args, options.timeoutMs ?? AGENT_LIMITS.commandMs);
 }

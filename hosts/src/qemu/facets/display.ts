@@ -30,11 +30,11 @@ export class Displays {
     switch (want.kind) {
       case 'rfb': {
         if (record.spec.video === 'none') throw new HostError('DISPLAY_UNSUPPORTED', `${vm.id} has no screen`);
-        if (want.oneTimeSecret === true) return this.#guarded(vm, expires, ttlMs);
+        if (want.needsOneTimeSecret === true) return this.#guarded(vm, expires, ttlMs);
         return { kind: 'rfb', expires, dial: this.#dialler(vm, expires, (options) => dialUnix(vm.paths.vnc, options)) };
       }
       case 'serial': {
-        if (!record.spec.serial) throw new HostError('DISPLAY_UNSUPPORTED', `${vm.id} has no serial port`);
+        if (!record.spec.hasSerial) throw new HostError('DISPLAY_UNSUPPORTED', `${vm.id} has no serial port`);
         const hub = this.#hub(vm, record.ref);
         return { kind: 'serial', expires, dial: this.#dialler(vm, expires, (options) => hub.dial(options)) };
       }

@@ -11,7 +11,14 @@ import { type VmId, vmId } from '../../ids.ts';
 import { refFromPidFile, waitForExit } from '../process/process.ts';
 import { connectQmp, type QmpClient } from '../qmp/client.ts';
 import { QEMU_LIMITS, type QemuHost } from '../vm/host.ts';
-import { type ProcessRecord, readDefinition, readProcess, readTask, type TaskRecord } from '../vm/record.ts';
+import {
+  type ProcessRecord,
+  RECORD_VERSION,
+  readDefinition,
+  readProcess,
+  readTask,
+  type TaskRecord,
+} from '../vm/record.ts';
 import { QemuVm } from '../vm/vm.ts';
 import { firstAnswer } from './start.ts';
 
@@ -96,7 +103,14 @@ async function findProcess(vm: QemuVm): Promise<ProcessRecord | undefined> {
 }
 
 function recordOf(vm: QemuVm, ref: ProcessRef, spec: ProcessRecord['spec']): ProcessRecord {
-  return { version: 1, ref, accelerator: vm.host.accelerator.name, startedAt: vm.host.now(), spec, rounds: {} };
+  return {
+    version: RECORD_VERSION,
+    ref,
+    accelerator: vm.host.accelerator.name,
+    startedAt: vm.host.now(),
+    spec,
+    rounds: {},
+  };
 }
 
 async function takeOver(vm: QemuVm, record: ProcessRecord, isStarting: boolean): Promise<void> {

@@ -8,7 +8,7 @@ import { HostError } from '../../errors.ts';
 import type { VmSpec } from '../../spec.ts';
 import { diffSpecs } from '../../spec-diff.ts';
 import { IDE_PLACES } from '../vm/argv.ts';
-import type { Definition } from '../vm/record.ts';
+import { type Definition, RECORD_VERSION } from '../vm/record.ts';
 import type { QemuVm } from '../vm/vm.ts';
 import { applyLive, canChangeLive } from './hotplug.ts';
 
@@ -22,7 +22,7 @@ export function checkSpec(spec: VmSpec, caps: Capabilities): void {
   if (!caps.machines.includes(spec.machine)) refuse(`machine ${spec.machine}`);
   if (!caps.firmware.includes(spec.firmware)) refuse(`firmware ${spec.firmware}`);
   if (!caps.video.includes(spec.video)) refuse(`video ${spec.video}`);
-  if (spec.tpm && !caps.hasTpm) refuse('a TPM');
+  if (spec.hasTpm && !caps.hasTpm) refuse('a TPM');
   for (const disk of spec.disks) if (!caps.diskBuses.includes(disk.bus)) refuse(`disk bus ${disk.bus}`);
   for (const nic of spec.nics) if (!caps.nics.includes(nic.kind)) refuse(`a ${nic.kind} network card`);
   const ide = spec.disks.filter((disk) => disk.bus === 'ide').length + spec.cds.length;
@@ -55,7 +55,7 @@ export async function applySpec(
   checkSpec(spec, context.caps);
   checkGeneration(vm.definition?.spec.generation ?? 0, spec, options);
   const held = vm.process?.spec ?? vm.definition?.spec;
-  const live = vm.process === undefined ? undefined : { disk: canChangeLive, cd: true };
+  const live = vm.process === undefined ? undefined : { isDiskLive: canChangeLive, canChangeCd: true };
   const changes = diffSpecs(held, spec, live);
   if (options.isDryRun === true) return { vm: vm.observe(), changes };
   const same = vm.definition !== undefined && JSON.stringify(vm.definition.spec) === JSON.stringify(spec);
@@ -73,7 +73,7 @@ function nextDefinition(vm: QemuVm, spec: VmSpec, context: ApplyContext): Defini
   const pinned =
     held !== undefined && held.spec.machine === spec.machine ? held.machine : context.machines[spec.machine];
   return {
-    version: 1,
+    version: RECORD_VERSION,
     spec,
     ...(held?.savedSpec === undefined ? {} : { savedSpec: held.savedSpec }),
     machine: pinned,

@@ -12,8 +12,8 @@ import { CLIPBOARD, type QemuVm } from '../vm/vm.ts';
 const POLL_MS = 10;
 
 /** A clipboard belongs to a screen; the bus of its port comes with the guest agent's. Pure. */
-export function hasClipboardPort({ agent, video }: VmSpec): boolean {
-  return agent && video !== 'none';
+export function hasClipboardPort({ hasAgent, video }: VmSpec): boolean {
+  return hasAgent && video !== 'none';
 }
 
 /** Nothing to do where it is there already. A QEMU without vdagent has no clipboard, and is no worse for it. */

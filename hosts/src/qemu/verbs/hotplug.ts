@@ -44,8 +44,8 @@ export async function attachDisk(vm: QemuVm, disk: DiskSpec): Promise<void> {
   if (needsController) throw new HostError('SPEC_UNSUPPORTED', `${vm.id} was started without a SCSI controller`);
   const round = nextRound(record, disk.id);
   const nodes = [
-    nbdNode(disk.id, round, disk.uri, disk.readOnly, vm.host.argv.nbd),
-    rawNode(disk.id, round, disk.readOnly),
+    nbdNode(disk.id, round, disk.uri, disk.isReadOnly, vm.host.argv.nbd),
+    rawNode(disk.id, round, disk.isReadOnly),
   ];
   const added: string[] = [];
   try {
@@ -53,7 +53,7 @@ export async function attachDisk(vm: QemuVm, disk: DiskSpec): Promise<void> {
       await blockdevAdd(qmp, node, disk.id);
       added.push(node['node-name'] as string);
     }
-    const { bootindex: _, ...options } = diskDevice(disk, { ...definition, spec: record.spec, incoming: false });
+    const { bootindex: _, ...options } = diskDevice(disk, { ...definition, spec: record.spec, isIncoming: false });
     await qmp.execute('device_add', options as Record<string, string>);
   } catch (error) {
     for (const node of added.reverse()) await qmp.execute('blockdev-del', { 'node-name': node }).catch(() => undefined);
@@ -114,9 +114,9 @@ export async function swapDisk(vm: QemuVm, id: DeviceId, uri: string): Promise<v
   const record = running(vm);
   const before = record.rounds[id] ?? 0;
   const round = nextRound(record, id);
-  await blockdevAdd(qmp, nbdNode(id, round, uri, disk.readOnly, vm.host.argv.nbd), id);
+  await blockdevAdd(qmp, nbdNode(id, round, uri, disk.isReadOnly, vm.host.argv.nbd), id);
   try {
-    await qmp.execute('blockdev-reopen', { options: [rawNode(id, round, disk.readOnly)] });
+    await qmp.execute('blockdev-reopen', { options: [rawNode(id, round, disk.isReadOnly)] });
   } catch (error) {
     await qmp.execute('blockdev-del', { 'node-name': dialNode(id, round) }).catch(() => undefined);
     throw error;

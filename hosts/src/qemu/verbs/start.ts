@@ -12,7 +12,7 @@ import { connectQmp, type QmpClient } from '../qmp/client.ts';
 import { needsOf, qemuArgv } from '../vm/argv.ts';
 import { lastLine, sweepRunFolder } from '../vm/end.ts';
 import { socketsOf } from '../vm/paths.ts';
-import type { Definition } from '../vm/record.ts';
+import { type Definition, RECORD_VERSION } from '../vm/record.ts';
 import type { QemuVm } from '../vm/vm.ts';
 import { plugClipboard } from './clipboard.ts';
 import { startTpm } from './tpm.ts';
@@ -22,7 +22,7 @@ const POLL_MS = 2;
 const DEATH_MS = 300;
 
 export interface StartOptions {
-  readonly paused: boolean;
+  readonly isPaused: boolean;
   /** An earlier driver began this start: the process may be there already. */
   readonly continues: boolean;
 }
@@ -68,13 +68,20 @@ async function launch(vm: QemuVm, control: TaskControl): Promise<void> {
   // What the last run said on its console is the administrator's to read, not the next user's.
   if (!resumes) await rename(paths.serialLog, `${paths.serialLog}.old`).catch(() => undefined);
   if (spec.firmware === 'uefi') await provideVariables(vm);
-  if (spec.tpm) await startTpm(vm);
-  const argv = qemuArgv({ ...definition, spec, incoming: resumes }, paths, host.argv);
+  if (spec.hasTpm) await startTpm(vm);
+  const argv = qemuArgv({ ...definition, spec, isIncoming: resumes }, paths, host.argv);
   control.progress(0.3, 'starting QEMU');
   const ref = await spawnQemu(vm, argv, { ...needsOf(spec), isResumed: resumes });
   if (ref === undefined) throw new HostError('VM_START_FAILED', `QEMU for ${vm.id} ended at once`);
   const startedAt = host.now();
-  await vm.saveProcess({ version: 1, ref, accelerator: host.accelerator.name, startedAt, spec, rounds: {} });
+  await vm.saveProcess({
+    version: RECORD_VERSION,
+    ref,
+    accelerator: host.accelerator.name,
+    startedAt,
+    spec,
+    rounds: {},
+  });
   const qmp = await firstAnswer(vm, ref, control.signal);
   vm.attach(qmp, ref);
   await Promise.all(socketsOf(paths).map((path) => chmod(path, 0o600).catch(() => undefined)));
@@ -179,7 +186,7 @@ async function release(vm: QemuVm, options: StartOptions): Promise<void> {
   const boots = definition.boots + (resumed ? 0 : 1);
   const recorded = vm.saveDefinition({ ...rest, boots, rest: { state, since: vm.host.now() } });
   if (resumed) await recorded;
-  const released = options.paused ? becomePaused(vm) : qmp.execute('cont').then(() => vm.refresh());
+  const released = options.isPaused ? becomePaused(vm) : qmp.execute('cont').then(() => vm.refresh());
   await Promise.all([recorded, released]);
   if (resumed) await rm(vm.paths.savedMemory, { force: true });
 }

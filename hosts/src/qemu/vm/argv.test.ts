@@ -18,7 +18,7 @@ const uri = 'nbd+unix:///a?socket=/run/d';
 function argv(input: Partial<VmSpecInput>, vm: Partial<ArgvVm> = {}, host: Partial<ArgvHost> = {}): readonly string[] {
   const spec = vmSpec({ id: 'a', ...input });
   const machine = spec.machine === 'pc' ? 'pc-i440fx-7.2' : 'pc-q35-7.2';
-  return qemuArgv({ spec, machine, ports: {}, uuid: UUID, incoming: false, ...vm }, vmPaths('/r', '/s', vmId('a')), {
+  return qemuArgv({ spec, machine, ports: {}, uuid: UUID, isIncoming: false, ...vm }, vmPaths('/r', '/s', vmId('a')), {
     ...HOST,
     ...host,
   });
@@ -122,10 +122,10 @@ test.for([
   },
   {
     it: 'a TPM',
-    input: { tpm: true },
+    input: { hasTpm: true },
     has: ['-chardev socket,id=tpm,path=/r/a/tpm', '-tpmdev emulator,id=tpm0,chardev=tpm'],
   },
-  { it: 'a saved memory', input: {}, vm: { incoming: true }, has: ['-incoming fd:0'] },
+  { it: 'a saved memory', input: {}, vm: { isIncoming: true }, has: ['-incoming fd:0'] },
   {
     it: 'a tablet on an old machine',
     input: { machine: 'pc' as const },

@@ -28,7 +28,7 @@ export interface ArgvVm {
   readonly ports: Readonly<Record<string, number>>;
   readonly uuid: string;
   /** Reads a saved memory from standard input instead of booting. */
-  readonly incoming: boolean;
+  readonly isIncoming: boolean;
 }
 
 /** Ports beyond the ones in use, for disks that are added while the VM runs. */
@@ -86,7 +86,7 @@ function machineArgs(vm: ArgvVm, paths: VmPaths, host: ArgvHost): string[] {
     '-mon',
     'chardev=qmp,mode=control',
     ...(uefi === undefined ? [] : firmwareArgs(uefi.code, paths.firmwareVariables)),
-    ...(vm.incoming ? ['-incoming', 'fd:0'] : []),
+    ...(vm.isIncoming ? ['-incoming', 'fd:0'] : []),
   ];
 }
 
@@ -135,14 +135,14 @@ function busArgs(vm: ArgvVm): string[] {
   }
   if (spec.disks.some((disk) => disk.bus === 'virtio-scsi'))
     args.push(...device({ driver: 'virtio-scsi-pci', id: 'scsi' }));
-  if (spec.agent) args.push(...device({ driver: 'virtio-serial-pci', id: 'vserial' }));
-  if (spec.tablet) {
+  if (spec.hasAgent) args.push(...device({ driver: 'virtio-serial-pci', id: 'vserial' }));
+  if (spec.hasTablet) {
     args.push(
       ...device(spec.machine === 'pc' ? { driver: 'piix3-usb-uhci', id: 'usb' } : { driver: 'qemu-xhci', id: 'usb' }),
     );
     args.push(...device({ driver: 'usb-tablet', id: 'tablet', bus: 'usb.0' }));
   }
-  if (spec.rng) {
+  if (spec.hasRng) {
     args.push('-object', JSON.stringify({ 'qom-type': 'rng-builtin', id: 'rng0' }));
     args.push(...device({ driver: 'virtio-rng-pci', id: 'rng', rng: 'rng0' }));
   }
@@ -160,8 +160,8 @@ function portAddress(port: number): string {
 
 function diskArgs(disk: DiskSpec, vm: ArgvVm, host: ArgvHost): string[] {
   return [
-    ...blockdev(nbdNode(disk.id, 0, disk.uri, disk.readOnly, host.nbd)),
-    ...blockdev(rawNode(disk.id, 0, disk.readOnly)),
+    ...blockdev(nbdNode(disk.id, 0, disk.uri, disk.isReadOnly, host.nbd)),
+    ...blockdev(rawNode(disk.id, 0, disk.isReadOnly)),
     ...device(diskDevice(disk, vm)),
   ];
 }
@@ -252,12 +252,12 @@ function displayArgs(spec: VmSpec, paths: VmPaths, host: ArgvHost): string[] {
 
 function channelArgs(spec: VmSpec, paths: VmPaths): string[] {
   const args: string[] = [];
-  if (spec.serial) {
+  if (spec.hasSerial) {
     const log = `logfile=${escapeCommas(paths.serialLog)},logappend=on`;
     args.push('-chardev', `socket,id=serial,path=${escapeCommas(paths.serial)},server=on,wait=off,${log}`);
     args.push(...device({ driver: 'isa-serial', id: 'com1', chardev: 'serial' }));
   }
-  if (spec.agent) {
+  if (spec.hasAgent) {
     args.push('-chardev', `socket,id=agent,path=${escapeCommas(paths.agent)},server=on,wait=off`);
     args.push(
       ...device({
@@ -273,7 +273,7 @@ function channelArgs(spec: VmSpec, paths: VmPaths): string[] {
 }
 
 function tpmArgs(spec: VmSpec, paths: VmPaths): string[] {
-  if (!spec.tpm) return [];
+  if (!spec.hasTpm) return [];
   return [
     '-chardev',
     `socket,id=tpm,path=${escapeCommas(paths.tpm)}`,

@@ -27,7 +27,7 @@ export function deviceOfNode(node: string): string | undefined {
   return /^(?:d|n\d+)-(.+)$/.exec(node)?.[1];
 }
 
-export function nbdNode(id: DeviceId, round: number, uri: string, readOnly: boolean, policy: NbdPolicy): JsonObject {
+export function nbdNode(id: DeviceId, round: number, uri: string, isReadOnly: boolean, policy: NbdPolicy): JsonObject {
   const { socketPath, exportName } = parseNbdUri(uri);
   return {
     driver: 'nbd',
@@ -35,18 +35,18 @@ export function nbdNode(id: DeviceId, round: number, uri: string, readOnly: bool
     server: { type: 'unix', path: socketPath },
     export: exportName,
     'reconnect-delay': policy.reconnectDelayS,
-    'read-only': readOnly,
+    'read-only': isReadOnly,
     discard: 'unmap',
   };
 }
 
 /** Never a format that QEMU guesses, and never `vpc`: raw over whatever dials. */
-export function rawNode(id: DeviceId, round: number, readOnly: boolean): JsonObject {
+export function rawNode(id: DeviceId, round: number, isReadOnly: boolean): JsonObject {
   return {
     driver: 'raw',
     'node-name': rootNode(id),
     file: dialNode(id, round),
-    'read-only': readOnly,
+    'read-only': isReadOnly,
     discard: 'unmap',
   };
 }

@@ -9,9 +9,12 @@ import type { VmState } from '../../driver.ts';
 import { HostError } from '../../errors.ts';
 import { type VmSpec, type VmSpecInput, vmSpec } from '../../spec.ts';
 
+/** Of what is written. 1, which oriel 0.1.0 wrote, is read too; its flags had other names (`fromFirst`). */
+export const RECORD_VERSION = 2;
+
 /** vm.json: what the VM shall be and what became of it last. */
 export interface Definition {
-  readonly version: 1;
+  readonly version: typeof RECORD_VERSION;
   readonly spec: VmSpec;
   readonly machine: string;
   readonly uuid: string;
@@ -25,7 +28,7 @@ export interface Definition {
 
 /** process.json: what was started, exactly. */
 export interface ProcessRecord {
-  readonly version: 1;
+  readonly version: typeof RECORD_VERSION;
   readonly ref: ProcessRef;
   readonly accelerator: 'kvm' | 'tcg';
   readonly startedAt: number;
@@ -37,13 +40,13 @@ export interface ProcessRecord {
 
 /** task.json: a verb under way. */
 export interface TaskRecord {
-  readonly version: 1;
+  readonly version: typeof RECORD_VERSION;
   readonly id: string;
   readonly kind: string;
   readonly startedAt: number;
   /** Wall clock: when a stop turns into a kill. */
   readonly forceAt?: number;
-  readonly paused?: boolean;
+  readonly isPaused?: boolean;
 }
 
 /** Replaces a record; `isSynced` where it must survive a power cut: a process does not. Errors: HOST_RESOURCES. */
@@ -61,11 +64,43 @@ async function loadRecord(path: string): Promise<Record<string, unknown> | undef
   try {
     const value = (await readRecord(path)) as { readonly version?: unknown } | null | undefined;
     if (value === undefined) return undefined;
-    if (typeof value === 'object' && value?.version === 1) return { ...value };
+    if (value?.version === 1) return fromFirst({ ...value });
+    if (value?.version === RECORD_VERSION) return { ...value };
   } catch (cause) {
     throw new HostError('VM_BROKEN', (cause as Error).message, { cause });
   }
-  throw new HostError('VM_BROKEN', `${path} is damaged: not version 1`);
+  throw new HostError(
+    'VM_BROKEN',
+    `${path} is damaged, or a later oriel wrote it: it is of no version from 1 to ${RECORD_VERSION}`,
+  );
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A record of version 1, with the names that its flags have now. */
+function fromFirst({ spec, savedSpec, paused, ...rest }: Fields): Record<string, unknown> {
+  return {
+    ...rest,
+    ...(spec === undefined ? {} : { spec: specFromFirst(spec) }),
+    ...(savedSpec === undefined ? {} : { savedSpec: specFromFirst(savedSpec) }),
+    ...(paused === undefined ? {} : { isPaused: paused }),
+  };
+}
+
+function specFromFirst(spec: unknown): unknown {
+  if (typeof spec !== 'object' || spec === null) return spec;
+  const { serial, agent, rng, tpm, tablet, disks, ...rest } = spec as Fields;
+  return {
+    ...rest,
+    hasSerial: serial,
+    hasAgent: agent,
+    hasRng: rng,
+    hasTpm: tpm,
+    hasTablet: tablet,
+    disks: Array.isArray(disks)
+      ? disks.map(({ readOnly, ...disk }: Fields) => ({ ...disk, isReadOnly: readOnly }))
+      : disks,
+  };
 }
 
 export async function readDefinition(path: string): Promise<Definition | undefined> {
@@ -77,7 +112,7 @@ export async function readDefinition(path: string): Promise<Definition | undefin
     throw new HostError('VM_BROKEN', `${path} is damaged: fields are missing`);
   }
   return {
-    version: 1,
+    version: RECORD_VERSION,
     spec: specOf(record.spec, path),
     ...(record.savedSpec === undefined ? {} : { savedSpec: specOf(record.savedSpec, path) }),
     machine,
@@ -96,7 +131,7 @@ export async function readProcess(path: string): Promise<ProcessRecord | undefin
     throw new HostError('VM_BROKEN', `${path} is damaged: it names no process`);
   }
   return {
-    version: 1,
+    version: RECORD_VERSION,
     ref,
     accelerator: accelerator === 'kvm' ? 'kvm' : 'tcg',
     startedAt: Number(startedAt),
