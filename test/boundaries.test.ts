@@ -179,6 +179,10 @@ function importsOf(source: string): string[] {
   return [...source.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? '');
 }
 
+/** Rights are given by `makePrincipal` alone, as the compiler sees to; who may call it is seen to here. */
+const makesPrincipals = (source: string): boolean =>
+  /(?<!function )\bmakePrincipal\b(?=[,( ])/.test(source.replaceAll(/^.*(?:\/\/|\*).*$/gm, ''));
+
 interface Room {
   readonly house: House;
   readonly name: string;
@@ -306,6 +310,12 @@ describe('import boundaries', () => {
   test('nothing that ships imports a test helper', () => {
     const offenders = [...fileEdges(GRAPH)].filter(([, targets]) => [...targets].some(isTestOrHelper));
     expect(offenders.map(([file]) => file)).toEqual([]);
+  });
+
+  test('who may do what comes from the rows: a principal is made where they are read, and nowhere else', () => {
+    expect(FILES.filter((file) => makesPrincipals(readFileSync(join(ROOT, file), 'utf8')))).toEqual([
+      'gateway/src/identity/people/accounts.ts',
+    ]);
   });
 
   test('planted violations are seen', () => {

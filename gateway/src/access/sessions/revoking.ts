@@ -3,7 +3,6 @@ import type { SessionEnd } from '../../../api/session.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
 import type { Logger } from '../../log.ts';
 import type { Revocation } from '../../platform/rights/revocations.ts';
-import type { Principal } from '../../platform/rights/rights.ts';
 import { mayStay } from './admission.ts';
 import type { Roll } from './roll.ts';
 import type { Session } from './session.ts';
@@ -55,20 +54,7 @@ function revoke(
 async function askAgain({ auth, roll, sessions }: RevokingDeps, userId: string): Promise<void> {
   for (const session of roll.all()) {
     if (session.facts.userId !== userId) continue;
-    const principal = await auth.again(bareOf(session));
+    const principal = await auth.again({ userId, via: session.via });
     if (principal === undefined || !mayStay(session, principal)) sessions.end(session, 'revoked');
   }
-}
-
-/** Just enough of a principal to ask who it is now: it holds no right. */
-function bareOf({ facts, via }: Session): Principal {
-  return {
-    userId: facts.userId,
-    name: facts.userName,
-    roles: [],
-    groupIds: [],
-    via,
-    everywhere: new Set(),
-    onDesktop: new Map(),
-  };
 }

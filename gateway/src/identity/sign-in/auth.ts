@@ -109,9 +109,8 @@ export class Auth {
     return this.accounts.principalOf(row.user_id, { kind: 'token', tokenId: row.id, scopes: scopesOf(row) });
   }
 
-  /** Is this principal still who it was, and what may it do now? For those who hold a socket open over time. */
-  async again(principal: Principal): Promise<Principal | undefined> {
-    const { via } = principal;
+  /** Is somebody who signed in so still who they were, and what may they do now? For those who hold a socket open over time. */
+  async again({ userId, via }: Pick<Principal, 'userId' | 'via'>): Promise<Principal | undefined> {
     switch (via.kind) {
       case 'browser':
         if ((await this.browserSessions.get(via.browserSessionId)) === undefined) return undefined;
@@ -122,7 +121,7 @@ export class Auth {
       case 'local':
         break;
     }
-    return this.accounts.principalOf(principal.userId, via);
+    return this.accounts.principalOf(userId, via);
   }
 
   /** What was proved with the old password, or the old second factor, ends with it: sign-ins, API tokens, links, known devices. */

@@ -12,10 +12,9 @@ import { cookieName, deviceCookie, deviceCookieName, readCookie, setCookie } fro
 
 /** Opens a browser session, sets its cookie and says who signed in. */
 export async function signedIn(auth: Auth, request: PublicRequest, userId: string, method: string): Promise<Me> {
-  const known = await auth.accounts.principalOf(userId, { kind: 'local' });
-  if (known === undefined) throw new GatewayError('SIGN_IN_FAILED', 'this account is disabled');
+  if ((await auth.accounts.principalOf(userId, { kind: 'local' })) === undefined) throw disabled();
   // A browser has one sign-in: the one it had before ends (also against a cookie that somebody planted).
-  const earlier = readCookie(request.incoming.headers.cookie, cookieName(request.secure));
+  const earlier = readCookie(request.incoming.headers.cookie, cookieName(request.isSecure));
   const earlierSession = earlier === undefined ? undefined : await auth.browserSessions.find(earlier);
   if (earlierSession !== undefined && earlierSession.user_id === userId)
     await auth.browserSessions.end(earlierSession.id);
@@ -23,16 +22,20 @@ export async function signedIn(auth: Auth, request: PublicRequest, userId: strin
   const maxAgeSeconds = Math.floor((session.expiresAt - auth.now()) / 1000);
   const device = await auth.devices.remember(deviceOf(request), userId);
   request.header('set-cookie', [
-    setCookie(request.secure, session.secret, maxAgeSeconds),
-    deviceCookie(request.secure, device),
+    setCookie(request.isSecure, session.secret, maxAgeSeconds),
+    deviceCookie(request.isSecure, device),
   ]);
-  request.note({ actor: { id: userId, name: known.name, via: 'browser' }, method });
-  return meOf(auth, { ...known, via: { kind: 'browser', browserSessionId: session.id } });
+  const principal = await auth.byCookie(session.secret);
+  if (principal === undefined) throw disabled(); // Meanwhile.
+  request.note({ actor: { id: userId, name: principal.name, via: 'browser' }, method });
+  return meOf(auth, principal);
 }
 
+const disabled = (): GatewayError => new GatewayError('SIGN_IN_FAILED', 'this account is disabled');
+
 /** The value of the device's cookie. */
-export function deviceOf({ incoming, secure }: Pick<PublicRequest, 'incoming' | 'secure'>): string | undefined {
-  return readCookie(incoming.headers.cookie, deviceCookieName(secure));
+export function deviceOf({ incoming, isSecure }: Pick<PublicRequest, 'incoming' | 'isSecure'>): string | undefined {
+  return readCookie(incoming.headers.cookie, deviceCookieName(isSecure));
 }
 
 export async function meOf(auth: Auth, principal: Principal): Promise<Me> {

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { DESKTOP_RIGHTS, type DesktopRight, RIGHTS, type Right, ROLES, type Role } from '../../../api/rights.ts';
-import { can, lacking, makePrincipal, type Principal, reachOn, rightsOn, type Via } from './rights.ts';
+import {
+  can,
+  lacking,
+  makePrincipal,
+  type Principal,
+  type PrincipalFacts,
+  reachOn,
+  rightsOn,
+  type Via,
+} from './rights.ts';
 
 interface Held {
   readonly roles?: readonly Role[];
@@ -53,6 +62,13 @@ describe('what is held', () => {
     expect(everywhere({ roles: ['user'], scopes: RIGHTS })).toEqual([]);
     expect(on('d1', { d1: ['open'], scopes: ['view', 'power'] })).toEqual(['see', 'view']);
   });
+});
+
+test('a principal that is written down by hand is none, and the compiler says so', () => {
+  const facts: PrincipalFacts = { ...who({ roles: ['admin'] }) };
+  // @ts-expect-error It lacks the private member that only makePrincipal gives.
+  const forged: Principal = facts;
+  expect(forged).toBe(facts);
 });
 
 /** Who gives × what they would give: undefined where they may. */

@@ -9,8 +9,8 @@ export type Via =
   /** The gateway itself or its owner on the local socket. */
   | { readonly kind: 'local' };
 
-/** An account as it stands now, with all that decides what it may do. Made anew for each request: never keep one. */
-export interface Principal {
+/** What a principal is put together from. */
+export interface PrincipalFacts {
   readonly userId: string;
   readonly name: string;
   readonly roles: readonly Role[];
@@ -21,6 +21,40 @@ export interface Principal {
   /** Held on one desktop, by assignment to the user or a group; already cut down to the token's scopes. */
   readonly onDesktop: ReadonlyMap<string, ReadonlySet<Right>>;
 }
+
+let vouchFor: (facts: PrincipalFacts) => Principal;
+
+/**
+ * An account as it stands now, with all that decides what it may do. Made anew for each request: never keep one. Nobody
+ * but `makePrincipal` can make one (the class is not exported, and nothing that is written down by hand has its private
+ * member), so no right comes from anywhere but rows that were read for it.
+ */
+class Principal implements PrincipalFacts {
+  readonly userId: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly groupIds: readonly string[];
+  readonly via: Via;
+  readonly everywhere: ReadonlySet<Right>;
+  readonly onDesktop: ReadonlyMap<string, ReadonlySet<Right>>;
+  declare protected readonly isVouchedFor: true;
+
+  static {
+    vouchFor = (facts) => new Principal(facts);
+  }
+
+  private constructor({ userId, name, roles, groupIds, via, everywhere, onDesktop }: PrincipalFacts) {
+    this.userId = userId;
+    this.name = name;
+    this.roles = roles;
+    this.groupIds = groupIds;
+    this.via = via;
+    this.everywhere = everywhere;
+    this.onDesktop = onDesktop;
+  }
+}
+
+export type { Principal };
 
 /** What a right is asked about. */
 export interface ObjectFacts {
@@ -62,7 +96,7 @@ export function can(principal: Principal, right: Right, on?: ObjectFacts): boole
 }
 
 /** All that somebody may do, or that something would give: everywhere, and on single desktops. */
-export type Reach = Pick<Principal, 'everywhere' | 'onDesktop'>;
+export type Reach = Pick<PrincipalFacts, 'everywhere' | 'onDesktop'>;
 
 /** The reach of rights that are given on one desktop. */
 export function reachOn(desktopId: string, rights: readonly Right[]): Reach {
@@ -107,7 +141,7 @@ export interface AssignmentFact {
   readonly rights: readonly Right[];
 }
 
-/** Puts a principal together. A token never has more than its scopes, nor more than its user. */
+/** Puts a principal together, for identity/people/accounts.ts, which reads the rows. A token never has more than its scopes, nor more than its user. */
 export function makePrincipal(
   user: {
     readonly id: string;
@@ -126,5 +160,6 @@ export function makePrincipal(
     onDesktop.set(desktopId, held);
   }
   const everywhere = new Set([...rightsOfRoles(user.roles)].filter((right) => scopes.has(right)));
-  return { userId: user.id, name: user.name, roles: user.roles, groupIds: user.groupIds, via, everywhere, onDesktop };
+  const { id: userId, name, roles, groupIds } = user;
+  return vouchFor({ userId, name, roles, groupIds, via, everywhere, onDesktop });
 }
