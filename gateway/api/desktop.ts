@@ -64,16 +64,5 @@ export const getThumbnail = route({
   errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });
 
-/**
- * The topics of live events about what vm.ts, host.ts, disk.ts, task.ts and this file describe. Each has the kinds
- * `changed`, whose `data` is the whole new object (a Desktop without its rights: they are the listener's own), and
- * `removed`, without data.
- */
-export const LIVE_TOPICS = {
-  vm: 'vm',
-  desktop: 'desktop',
-  host: 'host',
-  disk: 'disk',
-  storage: 'storage',
-  task: 'task',
-} as const;
+/** Live events (events.ts): kind `changed`, data the Desktop without its rights, which are the listener's own; `removed`. */
+export const DESKTOP_TOPIC = 'desktop';

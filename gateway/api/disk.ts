@@ -216,3 +216,6 @@ export const deleteSnapshot = route({
   reply: Task,
   status: 202,
 });
+
+/** Live events (events.ts): kind `changed`, data the whole new Disk; `removed`, without data. */
+export const DISK_TOPIC = 'disk';

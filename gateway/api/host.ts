@@ -110,3 +110,6 @@ export const deleteHost = route({
   status: 204,
   errors: ['CONFLICT'],
 });
+
+/** Live events (events.ts): kind `changed`, data the whole new Host; `removed`, without data. */
+export const HOST_TOPIC = 'host';

@@ -250,7 +250,7 @@ export const setControl = route({
 });
 
 /**
- * Live events (shared/events.ts). On topic `session`, kind `changed`, data Session: one's own, and all for those with the
+ * Live events (events.ts). On topic `session`, kind `changed`, data Session: one's own, and all for those with the
  * right `watch`; kind `join`, data Join: for who asked to join. On topic `session:<id>`, for the person whose session it
  * is: SessionEvent, where the event's kind is `type` without `session.` and its data the rest.
  */

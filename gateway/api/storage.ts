@@ -149,3 +149,6 @@ export const sweepStorage = route({
   }),
   errors: ['UNAVAILABLE'],
 });
+
+/** Live events (events.ts): kind `changed`, data the whole new Storage; `removed`, without data. */
+export const STORAGE_TOPIC = 'storage';

@@ -59,3 +59,6 @@ export const cancelTask = route({
   status: 202,
   errors: ['CONFLICT'],
 });
+
+/** Live events (events.ts): kind `changed`, data the whole new Task. */
+export const TASK_TOPIC = 'task';

@@ -300,3 +300,6 @@ export const getVmSerialLog = route({
   reply: VmSerialLog,
   errors: ['UNAVAILABLE', 'UNPROCESSABLE'],
 });
+
+/** Live events (events.ts): kind `changed`, data the whole new Vm; `removed`, without data. */
+export const VM_TOPIC = 'vm';

@@ -2,8 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { HostDriver, VmId, VmObservation } from '@oriel/hosts';
 import type { Kysely } from 'kysely';
-import { LIVE_TOPICS } from '../../../api/desktop.ts';
-import type { Host, HostConfig, HostCreate, HostEdit, HostKind } from '../../../api/host.ts';
+import {
+  HOST_TOPIC,
+  type Host,
+  type HostConfig,
+  type HostCreate,
+  type HostEdit,
+  type HostKind,
+} from '../../../api/host.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
@@ -159,7 +165,7 @@ export class Hosts {
     await this.#options.db.deleteFrom('hosts').where('id', '=', id).execute();
     this.#entries.delete(id);
     await connection.close();
-    this.#options.hub.publish(LIVE_TOPICS.host, { kind: 'removed', id }, { right: 'settings' });
+    this.#options.hub.publish(HOST_TOPIC, { kind: 'removed', id }, { right: 'settings' });
   }
 
   /** OUTLIVE: lets go of all hosts; what runs there runs on. */
@@ -190,7 +196,7 @@ export class Hosts {
     const entry = this.#entries.get(hostId);
     if (entry !== undefined && vm === undefined) {
       this.#options.hub.publish(
-        LIVE_TOPICS.host,
+        HOST_TOPIC,
         { kind: 'changed', id: hostId, data: this.#hostOf(entry) },
         { right: 'settings' },
       );

@@ -1,10 +1,10 @@
 /** The VMs: what people ask of them becomes rows, and the reconciler does the rest. */
 import { randomUUID } from 'node:crypto';
 import { type DeviceId, HostError, type VmId } from '@oriel/hosts';
-import { LIVE_TOPICS } from '../../../api/desktop.ts';
 import {
   isOn,
   ON_STATES,
+  VM_TOPIC,
   type Vm,
   type VmCreate,
   type VmEdit,
@@ -302,7 +302,7 @@ export class Vms {
       const vm = await this.#options.store.get(id);
       if (vm !== undefined) await this.#publish(vm);
       else if (this.#published.delete(id)) {
-        this.#options.hub.publish(LIVE_TOPICS.vm, { kind: 'removed', id }, { desktopId: id });
+        this.#options.hub.publish(VM_TOPIC, { kind: 'removed', id }, { desktopId: id });
         for (const listener of this.#listeners) listener(id, undefined);
       }
     } catch (error) {
@@ -315,7 +315,7 @@ export class Vms {
     const text = JSON.stringify(view);
     if (this.#published.get(vm.id) !== text) {
       this.#published.set(vm.id, text);
-      this.#options.hub.publish(LIVE_TOPICS.vm, { kind: 'changed', id: vm.id, data: view }, { desktopId: vm.id });
+      this.#options.hub.publish(VM_TOPIC, { kind: 'changed', id: vm.id, data: view }, { desktopId: vm.id });
       for (const listener of this.#listeners) listener(vm.id, view);
     }
     return view;

@@ -1,6 +1,6 @@
 /** Desktops: what a person may open, whatever stands behind it. The list asks what its reader may do with each. */
 import type { DisplayEndpoint } from '@oriel/hosts';
-import { type Desktop, type DesktopView, LIVE_TOPICS } from '../../../api/desktop.ts';
+import { DESKTOP_TOPIC, type Desktop, type DesktopView } from '../../../api/desktop.ts';
 import { DESKTOP_RIGHTS } from '../../../api/rights.ts';
 import { GatewayError } from '../../errors.ts';
 import type { ObjectLookup } from '../../platform/api/bind.ts';
@@ -24,10 +24,10 @@ export class Desktops {
     const { targets, hub } = options;
     this.#unsubscribe = Object.values(targets).map((target) =>
       target.subscribe((id, facts) => {
-        if (facts === undefined) return hub.publish(LIVE_TOPICS.desktop, { kind: 'removed', id }, { desktopId: id });
+        if (facts === undefined) return hub.publish(DESKTOP_TOPIC, { kind: 'removed', id }, { desktopId: id });
         // An event tells of what everybody who may see it may know; pictures and rights are asked for.
         const data = desktopOf({ id, kind: 'vm', vmId: id }, facts, []);
-        hub.publish(LIVE_TOPICS.desktop, { kind: 'changed', id, data }, { desktopId: id });
+        hub.publish(DESKTOP_TOPIC, { kind: 'changed', id, data }, { desktopId: id });
       }),
     );
   }

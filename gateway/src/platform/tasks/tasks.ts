@@ -3,9 +3,8 @@
  * away is taken up again at the next start, or ended with an error that says so, as its kind declares.
  */
 import { randomUUID } from 'node:crypto';
-import { LIVE_TOPICS } from '../../../api/desktop.ts';
 import type { Right } from '../../../api/rights.ts';
-import type { Task } from '../../../api/task.ts';
+import { TASK_TOPIC, type Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../events/hub.ts';
@@ -310,7 +309,7 @@ export class Tasks {
 
   #publish(row: TaskRow): void {
     const audience = { ...this.factsOf(row), right: 'settings' as const };
-    this.#options.hub.publish(LIVE_TOPICS.task, { kind: 'changed', id: row.id, data: taskOf(row) }, audience);
+    this.#options.hub.publish(TASK_TOPIC, { kind: 'changed', id: row.id, data: taskOf(row) }, audience);
   }
 }
 

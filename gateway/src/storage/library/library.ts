@@ -3,8 +3,7 @@
  * services'; what is added here is which VM has a disk, and events.
  */
 import type { DiskInfo, DiskSource as ServiceSource } from '@oriel/vhd';
-import { LIVE_TOPICS } from '../../../api/desktop.ts';
-import type { Disk, DiskKind, DiskSource } from '../../../api/disk.ts';
+import { DISK_TOPIC, type Disk, type DiskKind, type DiskSource } from '../../../api/disk.ts';
 import { GatewayError } from '../../errors.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import { FIRST_STORAGE, placeOf, referenceOf } from '../storages/reference.ts';
@@ -191,12 +190,12 @@ export class Library {
   }
 
   #changed(disk: Disk): Disk {
-    this.#options.hub.publish(LIVE_TOPICS.disk, { kind: 'changed', id: disk.id, data: disk }, { right: 'settings' });
+    this.#options.hub.publish(DISK_TOPIC, { kind: 'changed', id: disk.id, data: disk }, { right: 'settings' });
     return disk;
   }
 
   #removed(id: string): void {
-    this.#options.hub.publish(LIVE_TOPICS.disk, { kind: 'removed', id }, { right: 'settings' });
+    this.#options.hub.publish(DISK_TOPIC, { kind: 'removed', id }, { right: 'settings' });
   }
 }
 

@@ -1,8 +1,13 @@
 /** The storages: rows of the store, each with a disk service that is kept connected and followed. */
 import type { DiskInfo, DiskServiceClient } from '@oriel/vhd';
 import type { Kysely } from 'kysely';
-import { LIVE_TOPICS } from '../../../api/desktop.ts';
-import { STORAGE_LIMITS, type Storage, type StorageCreate, type StorageEdit } from '../../../api/storage.ts';
+import {
+  STORAGE_LIMITS,
+  STORAGE_TOPIC,
+  type Storage,
+  type StorageCreate,
+  type StorageEdit,
+} from '../../../api/storage.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
@@ -178,7 +183,7 @@ export class Storages {
     await db.deleteFrom('storages').where('id', '=', id).execute();
     this.#entries.delete(id);
     await connection.close();
-    hub.publish(LIVE_TOPICS.storage, { kind: 'removed', id }, { right: 'settings' });
+    hub.publish(STORAGE_TOPIC, { kind: 'removed', id }, { right: 'settings' });
   }
 
   /** What the sweeper saw last. */
@@ -211,11 +216,7 @@ export class Storages {
     const entry = this.#entries.get(storageId);
     if (entry === undefined) return;
     const { hub } = this.#options;
-    hub.publish(
-      LIVE_TOPICS.storage,
-      { kind: 'changed', id: storageId, data: this.#viewOf(entry) },
-      { right: 'settings' },
-    );
+    hub.publish(STORAGE_TOPIC, { kind: 'changed', id: storageId, data: this.#viewOf(entry) }, { right: 'settings' });
     const reference = diskId === undefined ? undefined : referenceOf({ storageId, id: diskId });
     for (const listener of this.#listeners) listener(storageId, reference);
   }
