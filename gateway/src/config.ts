@@ -109,7 +109,7 @@ export interface Config {
   readonly origins: readonly string[];
   readonly databaseUrl: string | undefined;
   readonly tls: {
-    readonly enabled: boolean;
+    readonly isOn: boolean;
     readonly certFile: string | undefined;
     readonly keyFile: string | undefined;
   };
@@ -134,12 +134,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const listen = parseListen(given.ORIEL_LISTEN);
   const trustedProxies = listOf(given.ORIEL_TRUSTED_PROXY);
   const isLoopback = isLoopbackHost(listen.host);
-  const enabled =
+  const isTls =
     given.ORIEL_TLS === 'on' || (given.ORIEL_TLS === 'auto' && !isLoopback) || given.ORIEL_TLS_CERT !== undefined;
   if (given.ORIEL_TLS === 'off' && given.ORIEL_TLS_CERT !== undefined) {
     throw new StartError('ORIEL_TLS=off and ORIEL_TLS_CERT cannot both be given');
   }
-  if (!enabled && !isLoopback && trustedProxies.length === 0) {
+  if (!isTls && !isLoopback && trustedProxies.length === 0) {
     throw new StartError(
       `plain HTTP on ${listen.host} is refused: leave ORIEL_TLS on, listen on 127.0.0.1, or name the proxy in ORIEL_TRUSTED_PROXY`,
     );
@@ -155,9 +155,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     listen,
     origins: listOf(given.ORIEL_ORIGIN).map(originOf),
     databaseUrl: given.ORIEL_DATABASE_URL,
-    tls: { enabled, certFile: given.ORIEL_TLS_CERT, keyFile: given.ORIEL_TLS_KEY },
+    tls: { isOn: isTls, certFile: given.ORIEL_TLS_CERT, keyFile: given.ORIEL_TLS_KEY },
     trustedProxies,
-    relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, enabled, availableParallelism()),
+    relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, isTls, availableParallelism()),
     logLevel: given.ORIEL_LOG,
     audit: { days: given.ORIEL_AUDIT_DAYS, lines: given.ORIEL_AUDIT_LINES },
     oidc:
@@ -228,7 +228,7 @@ export function isLoopbackHost(host: string): boolean {
  * never from a request: a Host header is whatever the sender likes (S2).
  */
 export function originsOf(config: Pick<Config, 'listen' | 'origins' | 'tls'>, port: number): ReadonlySet<string> {
-  const scheme = config.tls.enabled ? 'https' : 'http';
+  const scheme = config.tls.isOn ? 'https' : 'http';
   const hosts = new Set<string>();
   if (isLoopbackHost(config.listen.host)) for (const host of ['127.0.0.1', 'localhost', '[::1]']) hosts.add(host);
   if (config.listen.host === '0.0.0.0' || config.listen.host === '::') {

@@ -48,7 +48,7 @@ describe('both sides of the handshake', () => {
         expect(outcome.negotiated).toMatchObject({
           sizeBytes: 12_345_678_901,
           flags: 1,
-          structuredReplies: true,
+          hasStructuredReplies: true,
           maximumPayloadBytes: 1 << 20,
         });
         expect([...outcome.negotiated.contexts]).toEqual([[BASE_ALLOCATION, 1]]);
@@ -128,7 +128,7 @@ describe('a server that breaks the protocol', () => {
       .tuple(magic, fc.uint8Array({ maxLength: 40 }))
       .map(([head, tail]) => Buffer.concat([head, Buffer.from(tail)]));
     const parse = (chunks: readonly Buffer[]): string => {
-      const parser = new ReplyParser({ structuredReplies: true, openRead: () => undefined });
+      const parser = new ReplyParser({ hasStructuredReplies: true, openRead: () => undefined });
       try {
         return JSON.stringify(chunks.flatMap((chunk) => parser.receive(chunk)));
       } catch (error) {

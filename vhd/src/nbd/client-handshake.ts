@@ -30,7 +30,7 @@ export interface ClientHandshakeOptions {
 export interface ClientNegotiated {
   readonly sizeBytes: number;
   readonly flags: number;
-  readonly structuredReplies: boolean;
+  readonly hasStructuredReplies: boolean;
   /** Ids by name. */
   readonly contexts: ReadonlyMap<string, number>;
   readonly maximumPayloadBytes: number;
@@ -181,7 +181,7 @@ export class ClientHandshake {
     this.#step = 'done';
     const negotiated = {
       ...this.#export,
-      structuredReplies: this.#isStructured,
+      hasStructuredReplies: this.#isStructured,
       contexts: this.#contexts,
       maximumPayloadBytes: Math.max(4096, Math.min(DEFAULT_PAYLOAD_BYTES, this.#maximumPayloadBytes)),
     };

@@ -111,7 +111,7 @@ export class NbdClient implements Disk {
     this.#socket = socket;
     this.#negotiated = negotiated;
     const parser = new ReplyParser({
-      structuredReplies: negotiated.structuredReplies,
+      hasStructuredReplies: negotiated.hasStructuredReplies,
       openRead: (cookie) => {
         const read = this.#open.get(cookie)?.read;
         return read === undefined ? undefined : { offset: read.offset, length: read.into.byteLength };

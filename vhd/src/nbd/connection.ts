@@ -192,7 +192,7 @@ export class Connection implements ExportUser {
         sizeBytes: negotiated.exportInfo.sizeBytes,
         exportFlags: negotiated.exportInfo.flags,
         payloadBytes: limits.payloadBytes,
-        structuredReplies: negotiated.structuredReplies,
+        hasStructuredReplies: negotiated.hasStructuredReplies,
         hasContexts: 0 < negotiated.contexts.length,
       },
       contexts: negotiated.contexts.flatMap(({ id, name }) => {

@@ -21,7 +21,7 @@ export type ReplyPart =
 const CHUNK_BYTES: number = (32 << 20) + 64;
 
 export interface ReplyParserOptions {
-  readonly structuredReplies: boolean;
+  readonly hasStructuredReplies: boolean;
   /** The length and offset of an open read, by its cookie: a simple reply does not say. */
   readonly openRead: (cookie: number) => { readonly offset: number; readonly length: number } | undefined;
 }
@@ -44,7 +44,7 @@ export class ReplyParser {
       const magic = this.#pending.readUInt32BE(0);
       if (magic === SIMPLE_REPLY_MAGIC) {
         if (!this.#simple(parts)) break;
-      } else if (magic === CHUNK_MAGIC && this.#options.structuredReplies) {
+      } else if (magic === CHUNK_MAGIC && this.#options.hasStructuredReplies) {
         if (!this.#chunk(parts)) break;
       } else {
         throw new VhdError('NBD_PROTOCOL', `bad reply magic ${magic.toString(16)}`);
@@ -59,7 +59,7 @@ export class ReplyParser {
     const cookie = this.#pending.readUInt32BE(SIMPLE_REPLY.cookie + 4);
     const read = error === 0 ? this.#options.openRead(cookie) : undefined;
     if (read !== undefined) {
-      if (this.#options.structuredReplies) throw new VhdError('NBD_PROTOCOL', 'a simple reply to a read');
+      if (this.#options.hasStructuredReplies) throw new VhdError('NBD_PROTOCOL', 'a simple reply to a read');
       if (this.#pending.byteLength < SIMPLE_REPLY.SIZE + read.length) return false;
       const bytes = this.#pending.subarray(SIMPLE_REPLY.SIZE, SIMPLE_REPLY.SIZE + read.length);
       parts.push({ kind: 'data', cookie, offset: read.offset, bytes });

@@ -231,7 +231,7 @@ describe('TLS', () => {
     run(handshake, flags(3), encodeOption(OPT.startTls));
     handshake.secured();
     const { outcome } = run(handshake, go('a'));
-    expect(outcome.kind === 'transmission' && outcome.negotiated.structuredReplies).toBe(false);
+    expect(outcome.kind === 'transmission' && outcome.negotiated.hasStructuredReplies).toBe(false);
     expect(run(machine('required'), flags(3), encodeOption(OPT.startTls)).types).toEqual([REP.ack]);
   });
 });

@@ -45,7 +45,7 @@ export interface SelectedContext {
 /** What both sides agreed on. */
 export interface Negotiated {
   readonly exportInfo: ExportInfo;
-  readonly structuredReplies: boolean;
+  readonly hasStructuredReplies: boolean;
   readonly contexts: readonly SelectedContext[];
 }
 
@@ -93,7 +93,7 @@ export class ServerHandshake {
   #step: 'flags' | 'options' | 'tls' | 'done' = 'flags';
   #isSecure = false;
   #noZeroes = false;
-  #structuredReplies = false;
+  #hasStructuredReplies = false;
   #selected: { readonly exportName: string; readonly contexts: readonly SelectedContext[] } | undefined;
   #optionCount = 0;
   #refusals: string[] = [];
@@ -105,7 +105,7 @@ export class ServerHandshake {
   /** Goes on after STARTTLS, on the encrypted channel. What was agreed in the clear is forgotten, as the spec demands. */
   secured(): void {
     this.#isSecure = true;
-    this.#structuredReplies = false;
+    this.#hasStructuredReplies = false;
     this.#selected = undefined;
     this.#step = 'options';
   }
@@ -197,7 +197,7 @@ export class ServerHandshake {
         return this.#startTls(data, say);
       case OPT.structuredReply:
         if (data.byteLength !== 0) return say(REP.errInvalid, 'STRUCTURED_REPLY has no data');
-        this.#structuredReplies = true;
+        this.#hasStructuredReplies = true;
         return say(REP.ack);
       case OPT.info:
       case OPT.go:
@@ -248,7 +248,7 @@ export class ServerHandshake {
     if (request === undefined) return say(REP.errInvalid, 'malformed list of metadata contexts');
     const isSet = option === OPT.setMetaContext;
     if (isSet) this.#selected = undefined;
-    if (isSet && !this.#structuredReplies) return say(REP.errInvalid, 'metadata contexts need structured replies');
+    if (isSet && !this.#hasStructuredReplies) return say(REP.errInvalid, 'metadata contexts need structured replies');
     const info = this.#options.exports.find(request.exportName);
     if (info === undefined) return say(REP.errUnknown, 'no such export');
     const found = info.contexts
@@ -267,7 +267,7 @@ export class ServerHandshake {
   #transmission(exportInfo: ExportInfo): HandshakeOutcome {
     // Contexts that were chosen for another export do not carry over. Spec: "NBD_OPT_SET_META_CONTEXT".
     const contexts = this.#selected?.exportName === exportInfo.name ? this.#selected.contexts : [];
-    const negotiated = { exportInfo, structuredReplies: this.#structuredReplies, contexts };
+    const negotiated = { exportInfo, hasStructuredReplies: this.#hasStructuredReplies, contexts };
     return { kind: 'transmission', negotiated, rest: this.#take(this.#pending.byteLength) };
   }
 

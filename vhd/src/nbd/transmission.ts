@@ -98,7 +98,7 @@ export class Transmission {
       options.disk,
       this.writer,
       options.limits,
-      options.rules.structuredReplies,
+      options.rules.hasStructuredReplies,
       options.stats,
     );
   }
@@ -232,16 +232,18 @@ export class Transmission {
 
   /** A read of up to one piece: straight into the reply. */
   #read(cookie: Cookie, offset: number, length: number): void {
-    const { structuredReplies } = this.#options.rules;
+    const { hasStructuredReplies } = this.#options.rules;
     const { writer } = this;
     if (length === 0) {
       const at = writer.reserve(DATA_CHUNK_HEADER);
       writer.commit(
-        structuredReplies ? putNoneChunk(writer.bytes, at, cookie) : putSimpleReply(writer.bytes, at, cookie, ERRNO.ok),
+        hasStructuredReplies
+          ? putNoneChunk(writer.bytes, at, cookie)
+          : putSimpleReply(writer.bytes, at, cookie, ERRNO.ok),
       );
       return;
     }
-    const head = structuredReplies ? DATA_CHUNK_HEADER : SIMPLE_REPLY.SIZE;
+    const head = hasStructuredReplies ? DATA_CHUNK_HEADER : SIMPLE_REPLY.SIZE;
     const at = writer.reserve(head + length);
     const { bytes } = writer;
     let pending: Promise<void> | undefined;
@@ -252,7 +254,7 @@ export class Transmission {
       return;
     }
     if (pending === undefined) {
-      if (structuredReplies) putDataChunk(bytes, at, cookie, true, offset, length);
+      if (hasStructuredReplies) putDataChunk(bytes, at, cookie, true, offset, length);
       else putSimpleReply(bytes, at, cookie, ERRNO.ok);
       writer.commit(head + length);
     } else {
@@ -262,7 +264,7 @@ export class Transmission {
 
   #readLater(pending: Promise<void>, cookie: Cookie, offset: number, length: number, head: number): void {
     const region = this.writer.detach(head + length);
-    const isStructured = this.#options.rules.structuredReplies;
+    const isStructured = this.#options.rules.hasStructuredReplies;
     this.#inFlight += 1;
     const settle = (error: number): void => {
       const { bytes } = region.slab;
@@ -385,7 +387,7 @@ export class Transmission {
     if (this.#phase === 'over') return;
     const { writer } = this;
     const at = writer.reserve(64);
-    const isChunk = type === CMD.read && this.#options.rules.structuredReplies;
+    const isChunk = type === CMD.read && this.#options.rules.hasStructuredReplies;
     writer.commit(
       isChunk ? putErrorChunk(writer.bytes, at, cookie, error) : putSimpleReply(writer.bytes, at, cookie, error),
     );

@@ -7,11 +7,11 @@ const RULES: Rules = {
   sizeBytes: 1 << 20,
   exportFlags: EXPORT_FLAG.hasFlags,
   payloadBytes: 1 << 16,
-  structuredReplies: true,
+  hasStructuredReplies: true,
   hasContexts: true,
 };
 const READ_ONLY: Rules = { ...RULES, exportFlags: EXPORT_FLAG.hasFlags | EXPORT_FLAG.readOnly };
-const PLAIN: Rules = { ...RULES, structuredReplies: false, hasContexts: false };
+const PLAIN: Rules = { ...RULES, hasStructuredReplies: false, hasContexts: false };
 
 test.for([
   { it: 'a read', type: CMD.read, at: 0, length: 4096, error: ERRNO.ok },

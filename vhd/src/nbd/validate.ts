@@ -9,7 +9,7 @@ export interface Rules {
   readonly sizeBytes: number;
   readonly exportFlags: number;
   readonly payloadBytes: number;
-  readonly structuredReplies: boolean;
+  readonly hasStructuredReplies: boolean;
   readonly hasContexts: boolean;
 }
 
@@ -39,7 +39,7 @@ export function validateRequest(type: number, flags: number, offset: number, len
     return type === CMD.write || type === CMD.writeZeroes ? ERRNO.ENOSPC : ERRNO.EINVAL;
   if (length === 0 && type !== CMD.read && type !== CMD.write)
     return type === CMD.blockStatus ? ERRNO.EINVAL : ERRNO.ok;
-  if (type === CMD.read && (flags & CMD_FLAG.df) !== 0 && !rules.structuredReplies) return ERRNO.EINVAL;
+  if (type === CMD.read && (flags & CMD_FLAG.df) !== 0 && !rules.hasStructuredReplies) return ERRNO.EINVAL;
   if (type === CMD.blockStatus && !rules.hasContexts) return ERRNO.EINVAL;
   return ERRNO.ok;
 }

@@ -185,7 +185,7 @@ function clock(now: number): Finding {
 
 function certificate(config: Config, folder: DataFolder, now: number): Finding {
   const check = 'certificate';
-  if (!config.tls.enabled) return { check, result: 'ok', detail: 'plain HTTP on this machine only', todo: '' };
+  if (!config.tls.isOn) return { check, result: 'ok', detail: 'plain HTTP on this machine only', todo: '' };
   const file = config.tls.certFile ?? path.join(folder.root, 'tls', 'cert.pem');
   try {
     const { validTo } = new X509Certificate(readFileSync(file));

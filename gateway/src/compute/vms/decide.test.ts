@@ -26,7 +26,7 @@ const states = {
 type Name = keyof typeof states;
 
 function intent(change: Partial<Intent> = {}): Intent {
-  return { wanted: 'running', wantedAt: ASKED_AT, force: false, isDeleting: false, generation: 1, ...change };
+  return { wanted: 'running', wantedAt: ASKED_AT, isForced: false, isDeleting: false, generation: 1, ...change };
 }
 function observed(name: Name | 'absent', change: { since?: number; generation?: number } = {}): Observed {
   if (name === 'absent') return { state: 'absent' };
@@ -133,7 +133,7 @@ describe('decide', () => {
     { name: 'saved', action: power('discard') },
     { name: 'stopped', action: undefined },
   ] as const)('forced stop of one that is $name', ({ name, action }) => {
-    expect(decide(intent({ wanted: 'stopped', force: true }), observed(name))).toEqual(action);
+    expect(decide(intent({ wanted: 'stopped', isForced: true }), observed(name))).toEqual(action);
   });
 
   test.for([
@@ -166,8 +166,8 @@ describe('decide', () => {
     const anyState = fc.constantFrom<Name | 'absent'>('absent', ...(Object.keys(states) as Name[]));
     const anyWanted = fc.constantFrom<Intent['wanted']>('running', 'paused', 'stopped', 'saved');
     fc.assert(
-      fc.property(anyState, anyWanted, fc.boolean(), fc.boolean(), (from, wanted, force, isDeleting) => {
-        let asked = intent({ wanted, force, isDeleting });
+      fc.property(anyState, anyWanted, fc.boolean(), fc.boolean(), (from, wanted, isForced, isDeleting) => {
+        let asked = intent({ wanted, isForced, isDeleting });
         let at: Observed | 'forgotten' = observed(from);
         let steps = 0;
         while (at !== 'forgotten') {

@@ -11,7 +11,7 @@ export interface Intent {
   /** Epoch ms of the last time somebody asked for it. What a guest did before that is history. */
   readonly wantedAt: number;
   /** Stop at once, and throw a saved state away. */
-  readonly force: boolean;
+  readonly isForced: boolean;
   /** Set once somebody deletes the VM; there is no way back. */
   readonly isDeleting: boolean;
   readonly generation: number;
@@ -98,13 +98,13 @@ function towardsStopped(intent: Intent, vm: HostVmState): Action | undefined {
   switch (vm.state) {
     case 'running':
     case 'paused':
-      return { do: 'power', verb: intent.force ? 'kill' : 'stop' };
+      return { do: 'power', verb: intent.isForced ? 'kill' : 'stop' };
     case 'stopping':
     case 'starting':
-      return intent.force ? { do: 'power', verb: 'kill' } : undefined;
+      return intent.isForced ? { do: 'power', verb: 'kill' } : undefined;
     case 'saved':
       // A saved state is work that somebody may want back: only force throws it away.
-      return intent.force ? { do: 'power', verb: 'discard' } : undefined;
+      return intent.isForced ? { do: 'power', verb: 'discard' } : undefined;
     case 'stopped':
     case 'saving':
     case 'broken':

@@ -277,7 +277,7 @@ function intentOf(vm: StoredVm): Intent {
   return {
     wanted: vm.wanted,
     wantedAt: vm.wantedAt,
-    force: vm.force,
+    isForced: vm.isForced,
     isDeleting: vm.deleting !== undefined,
     generation: vm.generation,
   };

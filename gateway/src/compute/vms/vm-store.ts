@@ -17,7 +17,7 @@ export interface StoredVm {
   readonly hostId: string;
   readonly wanted: WantedState;
   readonly wantedAt: number;
-  readonly force: boolean;
+  readonly isForced: boolean;
   readonly deleting: 'keep' | 'delete' | undefined;
   readonly hardware: VmHardware;
   readonly disks: readonly StoredVmDisk[];
@@ -334,7 +334,7 @@ function storedOf(row: VmRow & { readonly session_rules: string | null }, disks:
     hostId: row.host_id,
     wanted: row.wanted as WantedState,
     wantedAt: row.wanted_at,
-    force: row.force === 1,
+    isForced: row.force === 1,
     deleting: row.deleting === 'keep' || row.deleting === 'delete' ? row.deleting : undefined,
     hardware: JSON.parse(row.hardware) as VmHardware,
     disks: disks.map((disk) => ({ diskId: disk.disk_id, deviceId: disk.device_id, bus: disk.bus as VmDisk['bus'] })),

@@ -72,7 +72,7 @@ export async function authenticate(
   }
   const isSafe = !isUpgrade && SAFE.has(incoming.method ?? '');
   if (!mayUseCookie(exchange.origin, isSafe)) return undefined;
-  const secret = readCookie(incoming.headers.cookie, cookieName(exchange.secure));
+  const secret = readCookie(incoming.headers.cookie, cookieName(exchange.isSecure));
   return secret === undefined ? undefined : auth.byCookie(secret);
 }
 

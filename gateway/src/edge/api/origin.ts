@@ -52,7 +52,7 @@ export function trustedProxies(list: readonly string[]): Proxies {
 
 export interface Peer {
   readonly address: string;
-  readonly secure: boolean;
+  readonly isSecure: boolean;
 }
 
 /** The client as we know it: the socket's own peer, or what a trusted proxy says of it. */
@@ -63,7 +63,7 @@ export function peerOf(
   proxies: Proxies,
 ): Peer {
   const direct = plainAddress(remote ?? '') ?? UNKNOWN_ADDRESS;
-  if (!proxies.trusts(direct)) return { address: direct, secure: isTls };
+  if (!proxies.trusts(direct)) return { address: direct, isSecure: isTls };
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')
     .map((part) => part.trim())
@@ -72,5 +72,5 @@ export function peerOf(
     .map((part) => plainAddress(part) ?? UNKNOWN_ADDRESS);
   // From the right: each proxy adds whom it saw. The first that is no proxy of ours is the client; left of it is hearsay.
   const address = forwarded.findLast((hop) => !proxies.trusts(hop)) ?? forwarded[0] ?? direct;
-  return { address, secure: isTls || headers['x-forwarded-proto'] === 'https' };
+  return { address, isSecure: isTls || headers['x-forwarded-proto'] === 'https' };
 }

@@ -169,7 +169,7 @@ function makeRequest(
     principal: progress.principal,
     requestId: exchange.requestId,
     address: exchange.address,
-    secure: exchange.secure,
+    isSecure: exchange.isSecure,
     userAgent: exchange.userAgent,
     signal: AbortSignal.any([gone.signal, stopping]),
     log: exchange.log,

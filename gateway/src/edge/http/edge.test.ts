@@ -147,37 +147,37 @@ describe('a proxy', () => {
       'an address that is no proxy of ours says nothing',
       '9.9.9.9',
       { 'x-forwarded-for': '1.1.1.1', 'x-forwarded-proto': 'https' },
-      { address: '9.9.9.9', secure: false },
+      { address: '9.9.9.9', isSecure: false },
     ],
     [
       'ours is believed',
       '10.0.0.1',
       { 'x-forwarded-for': '1.1.1.1', 'x-forwarded-proto': 'https' },
-      { address: '1.1.1.1', secure: true },
+      { address: '1.1.1.1', isSecure: true },
     ],
     [
       'what the client wrote itself is not',
       '10.0.0.1',
       { 'x-forwarded-for': '6.6.6.6, 1.1.1.1' },
-      { address: '1.1.1.1', secure: false },
+      { address: '1.1.1.1', isSecure: false },
     ],
     [
       'a chain of ours is walked',
       '10.0.0.1',
       { 'x-forwarded-for': '1.1.1.1, 10.1.2.3' },
-      { address: '1.1.1.1', secure: false },
+      { address: '1.1.1.1', isSecure: false },
     ],
     [
       'nonsense is somebody unknown, and not the proxy',
       '10.0.0.1',
       { 'x-forwarded-for': '1.1.1.1, <script>' },
-      { address: 'unknown', secure: false },
+      { address: 'unknown', isSecure: false },
     ],
     [
       'IPv4 in IPv6 is the same address',
       '::ffff:10.0.0.1',
       { 'x-forwarded-for': '1.1.1.1' },
-      { address: '1.1.1.1', secure: false },
+      { address: '1.1.1.1', isSecure: false },
     ],
   ] as const)('%s', ([, remote, headers, peer]) => {
     expect(peerOf(remote, false, headers, proxies)).toEqual(peer);
@@ -185,7 +185,7 @@ describe('a proxy', () => {
   test('none is trusted where none is named', () => {
     expect(peerOf('127.0.0.1', false, { 'x-forwarded-for': '1.1.1.1' }, trustedProxies([]))).toEqual({
       address: '127.0.0.1',
-      secure: false,
+      isSecure: false,
     });
   });
 });

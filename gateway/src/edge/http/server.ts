@@ -70,13 +70,13 @@ export interface GatewayServer {
 
 export async function listen(options: ServerOptions): Promise<GatewayServer> {
   const { config } = options;
-  if (!config.tls.enabled && !isLoopbackHost(config.listen.host) && config.trustedProxies.length === 0) {
+  if (!config.tls.isOn && !isLoopbackHost(config.listen.host) && config.trustedProxies.length === 0) {
     throw new StartError(`plain HTTP on ${config.listen.host} is refused`);
   }
   const stopping = new AbortController();
   const origins = new Set<string>(); // Known once the port is: filled below, and never after.
   const rules: EdgeRules = { origins, proxies: trustedProxies(config.trustedProxies), log: options.log };
-  const certificate = config.tls.enabled ? await openCertificate(config, (options.now ?? Date.now)()) : undefined;
+  const certificate = config.tls.isOn ? await openCertificate(config, (options.now ?? Date.now)()) : undefined;
   const refusals = new Refusals(
     (entry) => options.audit.write(entry),
     (cause) => options.log.error({ err: cause }, 'audit.failed'),
@@ -105,7 +105,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     options.log.warn({ address, times, hint }, 'connection.cut');
   });
   server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
-  if (!config.tls.enabled)
+  if (!config.tls.isOn)
     cutStrangers(server, rules.proxies, (address) => {
       metrics.refused('connection');
       strangers.say(address);
@@ -136,7 +136,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
 function shownOrigin(config: ServerOptions['config'], port: number): string {
   const { host } = config.listen;
   const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return new URL(`${config.tls.enabled ? 'https' : 'http'}://${shown}:${port}`).origin;
+  return new URL(`${config.tls.isOn ? 'https' : 'http'}://${shown}:${port}`).origin;
 }
 
 function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): Express {
@@ -147,8 +147,8 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   app.set('strict routing', true);
   app.use((request, response, next) => {
     // HSTS also where a trusted proxy does the TLS: the browser cannot tell.
-    const { secure } = peerOfRequest(request, deps.rules.proxies);
-    setSecurityHeaders(response, secure);
+    const { isSecure } = peerOfRequest(request, deps.rules.proxies);
+    setSecurityHeaders(response, isSecure);
     if (deps.stopping.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping', { retryAfterSeconds: 5 });
     refuseManyHeaders(request);
     next();

@@ -171,15 +171,15 @@ describe('TLS', () => {
   });
 
   test('is on by itself away from loopback, and plain HTTP is refused there', () => {
-    expect(parseConfig({ ORIEL_LISTEN: '0.0.0.0:1' }).tls.enabled).toBe(true);
-    expect(parseConfig({ ORIEL_LISTEN: '127.0.0.1:1' }).tls.enabled).toBe(false);
-    expect(parseConfig({ ORIEL_LISTEN: '[::1]:1' }).tls.enabled).toBe(false);
+    expect(parseConfig({ ORIEL_LISTEN: '0.0.0.0:1' }).tls.isOn).toBe(true);
+    expect(parseConfig({ ORIEL_LISTEN: '127.0.0.1:1' }).tls.isOn).toBe(false);
+    expect(parseConfig({ ORIEL_LISTEN: '[::1]:1' }).tls.isOn).toBe(false);
     expect(() => parseConfig({ ORIEL_LISTEN: '0.0.0.0:1', ORIEL_TLS: 'off' })).toThrow(
       'plain HTTP on 0.0.0.0 is refused',
     );
-    expect(
-      parseConfig({ ORIEL_LISTEN: '0.0.0.0:1', ORIEL_TLS: 'off', ORIEL_TRUSTED_PROXY: '10.0.0.1' }).tls.enabled,
-    ).toBe(false);
+    expect(parseConfig({ ORIEL_LISTEN: '0.0.0.0:1', ORIEL_TLS: 'off', ORIEL_TRUSTED_PROXY: '10.0.0.1' }).tls.isOn).toBe(
+      false,
+    );
     expect(() => parseConfig({ ORIEL_LISTEN: 'nonsense' })).toThrow('"nonsense" is not host:port');
     expect(() => parseConfig({ ORIEL_ORIGIN: 'oriel.example' })).toThrow('not an address like https://oriel.example');
   });

@@ -61,7 +61,7 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
         const handler = deps.handlers.find(({ path }) => isBelow(pathOf(incoming), path));
         if (handler === undefined) throw new GatewayError('NOT_FOUND', 'there is no such socket');
         const principal = await authenticate(incoming, exchange, deps.auth, true);
-        const { requestId, address, secure, log } = exchange;
+        const { requestId, address, isSecure, log } = exchange;
         const url = new URL(incoming.url ?? '/', 'http://path.invalid');
         const origin = exchange.origin === 'same' ? 'same' : 'absent';
         await handler.handle({
@@ -72,7 +72,7 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
           origin,
           principal,
           address,
-          secure,
+          isSecure,
           requestId,
           log,
           refuse,

@@ -37,9 +37,9 @@ const WRONG_CODE = 'the code is wrong';
 /** What a signed-in person does with the own account. */
 export function accountRoutes(auth: Auth): BoundRoute[] {
   return [
-    bind(signOut, async ({ principal, secure, header }) => {
+    bind(signOut, async ({ principal, isSecure, header }) => {
       if (principal.via.kind === 'browser') await auth.browserSessions.end(principal.via.browserSessionId);
-      header('set-cookie', clearCookie(secure));
+      header('set-cookie', clearCookie(isSecure));
     }),
     bind(getMe, async ({ principal }) => meOf(auth, principal)),
     bind(listBrowserSessions, async ({ principal }) => {
@@ -73,7 +73,7 @@ export function accountRoutes(auth: Auth): BoundRoute[] {
 
 function secondFactorRoutes(auth: Auth): BoundRoute[] {
   const own = (principal: Principal): Promise<Account> => auth.accounts.get(principal.userId);
-  const asker = (request: Pick<ApiRequest, 'address' | 'incoming' | 'secure'>): Asker => ({
+  const asker = (request: Pick<ApiRequest, 'address' | 'incoming' | 'isSecure'>): Asker => ({
     address: request.address,
     device: deviceOf(request),
   });

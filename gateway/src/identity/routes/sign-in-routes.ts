@@ -92,11 +92,11 @@ function oidcRoutes(auth: Auth): BoundRoute[] {
         source: networkOf(request.address),
         next: pagePath(request.query.next),
       });
-      request.header('set-cookie', tripCookie(request.secure, tie));
+      request.header('set-cookie', tripCookie(request.isSecure, tie));
       redirect(response, url);
     }),
     bindRaw(finishOidc, async (request, response) => {
-      const tie = readCookie(request.incoming.headers.cookie, tripCookieName(request.secure));
+      const tie = readCookie(request.incoming.headers.cookie, tripCookieName(request.isSecure));
       const query = request.incoming.url?.split('?')[1] ?? '';
       let next = '/';
       try {

@@ -4,8 +4,8 @@
  */
 export const COOKIE = { secure: '__Host-oriel', plain: 'oriel-session' } as const;
 
-export function cookieName(secure: boolean): string {
-  return secure ? COOKIE.secure : COOKIE.plain;
+export function cookieName(isSecure: boolean): string {
+  return isSecure ? COOKIE.secure : COOKIE.plain;
 }
 
 /** The value of a cookie in the header; undefined also where it is there twice: then one of them was planted. */
@@ -18,28 +18,28 @@ export function readCookie(header: string | undefined, name: string): string | u
 }
 
 /** SameSite=Strict: the pages are static and need no cookie; their own requests carry it. */
-export function setCookie(secure: boolean, value: string, maxAgeSeconds: number): string {
-  return `${cookieName(secure)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+export function setCookie(isSecure: boolean, value: string, maxAgeSeconds: number): string {
+  return `${cookieName(isSecure)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
 }
 
-export function clearCookie(secure: boolean): string {
-  return setCookie(secure, '', 0);
+export function clearCookie(isSecure: boolean): string {
+  return setCookie(isSecure, '', 0);
 }
 
 /** The device's own cookie (`Devices`): it proves nothing, and outlives the sign-in. */
-export function deviceCookieName(secure: boolean): string {
-  return secure ? '__Host-oriel-device' : 'oriel-device';
+export function deviceCookieName(isSecure: boolean): string {
+  return isSecure ? '__Host-oriel-device' : 'oriel-device';
 }
 
-export function deviceCookie(secure: boolean, value: string): string {
-  return `${deviceCookieName(secure)}=${value}; Path=/; Max-Age=34560000; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+export function deviceCookie(isSecure: boolean, value: string): string {
+  return `${deviceCookieName(isSecure)}=${value}; Path=/; Max-Age=34560000; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
 }
 
 /** Ties a trip to the single sign-on to the browser that began it. Lax: it must come along when the provider sends the browser back. */
-export function tripCookieName(secure: boolean): string {
-  return secure ? '__Host-oriel-trip' : 'oriel-trip';
+export function tripCookieName(isSecure: boolean): string {
+  return isSecure ? '__Host-oriel-trip' : 'oriel-trip';
 }
 
-export function tripCookie(secure: boolean, value: string): string {
-  return `${tripCookieName(secure)}=${value}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+export function tripCookie(isSecure: boolean, value: string): string {
+  return `${tripCookieName(isSecure)}=${value}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
 }

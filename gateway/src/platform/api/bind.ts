@@ -20,7 +20,7 @@ export interface ApiRequest<P = unknown, Q = unknown, B = unknown> {
   /** The client's address; a proxy's `X-Forwarded-For` counts only when the proxy is a trusted one. */
   readonly address: string;
   /** Did it come over TLS (to us or to the trusted proxy)? */
-  readonly secure: boolean;
+  readonly isSecure: boolean;
   readonly userAgent: string;
   /** Aborts when the client goes away or the gateway stops. */
   readonly signal: AbortSignal;
@@ -96,7 +96,7 @@ export interface UpgradeRequest {
   /** Signed in by cookie (only with `origin: 'same'`) or by `Authorization: Bearer`; undefined: a ticket must prove it. */
   readonly principal: Principal | undefined;
   readonly address: string;
-  readonly secure: boolean;
+  readonly isSecure: boolean;
   readonly requestId: string;
   readonly log: Logger;
   /** Answers with a status and a problem document and closes the socket. */
