@@ -88,6 +88,8 @@ export interface RunningGateway {
 
 /** A client that keeps its half of a connection open does not keep us from ending. */
 const CLOSE_MS = 8_000;
+/** A disk service that ended may take so long to be there again: work of it that is followed goes on then. */
+const DISK_SERVICE_BACK_MS = 120_000;
 const VERSION = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
 ).version;
@@ -163,7 +165,8 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const first = await openDiskService(folder, undo);
   cleanup.add(() => first.disconnect());
   if (!given.isDegradedOk) await requireSoundLibrary(first);
-  const open: OpenStorage = async ({ socketPath }) => connectDiskService(socketPath ?? folder.diskSocket);
+  const open: OpenStorage = async ({ socketPath }) =>
+    connectDiskService(socketPath ?? folder.diskSocket, { patienceMs: DISK_SERVICE_BACK_MS });
   const storages = new Storages({ db: store.db, hub: events, log, now, open });
   cleanup.add(() => storages.close());
   await storages.open();

@@ -77,7 +77,7 @@ export async function done(api: DiskServiceApi, task: Promise<TaskInfo> | TaskIn
     if (now.state === 'done') return now;
     if (now.state !== 'running')
       throw new Error(`task ${now.kind} ${now.state}: ${now.error?.code} ${now.error?.message}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 

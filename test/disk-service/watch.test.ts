@@ -1,9 +1,10 @@
 /** Tasks and disks are followed as streams over the control socket, not asked for again and again. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { connectDiskService, type DiskServiceClient, type WatchEvent } from '@oriel/vhd';
 import { describe, expect, test } from 'vitest';
-import { done, MIB, onCleanup, serviceIn, type TestService, tempFolder } from './setup.ts';
+import { clientOf, done, MIB, onCleanup, serviceIn, type TestService, tempFolder } from './setup.ts';
 
 function clientTo({ folder }: { readonly folder: string }): DiskServiceClient {
   const client = connectDiskService(join(folder, 'control.sock'));
@@ -28,6 +29,14 @@ async function until<T>(stream: AsyncIterable<WatchEvent<T>>, last: (event: Watc
     if (last(event)) return events;
   }
   throw new Error('the stream ended first');
+}
+
+/** The first change of something that is so. */
+async function changesUntil<T>(stream: AsyncIterator<WatchEvent<T>>, isSo: (item: T) => boolean): Promise<T> {
+  for (;;) {
+    const { value } = (await stream.next()) as { readonly value: WatchEvent<T> };
+    if (value.kind === 'changed' && isSo(value.item)) return value.item;
+  }
 }
 
 describe('tasks', () => {
@@ -99,6 +108,67 @@ describe('tasks', () => {
     expect(all).toMatchObject({ kind: 'all', all: [{ kind: 'disk.snapshot', state: 'done' }] });
   });
 
+  test('are waited for over a restart of the service by who has the patience; what cannot go on is INTERRUPTED', async () => {
+    const folder = tempFolder();
+    const first = await serviceIn(folder);
+    const source = join(folder, 'source.raw');
+    writeFileSync(source, Buffer.alloc(96 * MIB, 7));
+    const { id } = await first.api.createDisk({ name: 'disk', source: { from: 'blank', sizeBytes: 8 * MIB } });
+    for (const name of ['one', 'two']) {
+      const writer = await clientOf((await first.api.openDisk({ id })).uri);
+      await writer.write(Buffer.alloc(2 * MIB, name.length), 0);
+      await writer.flush();
+      await done(first.api, first.api.snapshotDisks({ ids: [id], name }));
+    }
+    const [, two] = (await first.api.getDisk({ id })).snapshots;
+    const fold = await first.api.mergeDown({ id, snapshotId: two?.id ?? '', bytesPerSecond: 4 * MIB });
+    const copy = await first.api.importImage({ id: 'big', name: 'big', path: source });
+    const patient = connectDiskService(join(folder, 'control.sock'), { patienceMs: 20_000 });
+    onCleanup(() => patient.disconnect());
+    const seen: string[] = [];
+    const outcomes = Promise.allSettled([
+      patient.waitForTask(fold.id, { onProgress: ({ state }) => void seen.push(state) }),
+      patient.waitForTask(copy.id),
+      clientTo(first).waitForTask(fold.id),
+    ]);
+    await expect.poll(() => seen).toContain('running');
+    await first.running.close();
+    writeFileSync(join(folder, 'storage', 'images', 'big.vhd.part'), 'as a service that is killed leaves it');
+    await serviceIn(folder);
+    expect(await outcomes).toMatchObject([
+      { status: 'fulfilled', value: { id: fold.id, state: 'done' } },
+      { status: 'rejected', reason: { code: 'INTERRUPTED' } },
+      { status: 'rejected', reason: { code: 'SERVICE' } },
+    ]);
+    expect(readdirSync(join(folder, 'storage', 'images'))).toEqual([]); // Nor is half a copy left behind.
+  });
+
+  test('of a service that is older than this client are asked for; its disks cannot be followed, and that is said', async () => {
+    const { folder, api } = await serviceIn();
+    const older = join(folder, 'older.sock');
+    const server = createServer((request, response) => {
+      const verb = request.url?.split('/')[2] ?? '';
+      const answer = verb === 'getTask' ? api.getTask({ id: task.id }) : Promise.reject(new Error(verb));
+      request.resume();
+      answer.then(
+        (value) => response.end(JSON.stringify(value)),
+        () => {
+          const error = { code: 'USAGE', message: `no such verb: POST ${request.url}` };
+          response.writeHead(400).end(JSON.stringify({ error }));
+        },
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(older, resolve));
+    onCleanup(() => new Promise((resolve) => server.close(resolve)));
+    const { id } = await api.createDisk({ name: 'disk', source: { from: 'blank', sizeBytes: MIB } });
+    const task = await api.snapshotDisks({ ids: [id], name: 'one' });
+    const client = connectDiskService(older);
+    onCleanup(() => client.disconnect());
+    expect(await client.waitForTask(task.id)).toMatchObject({ id: task.id, state: 'done' });
+    const followed = client.watchDisks()[Symbol.asyncIterator]().next();
+    await expect(followed).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('older') });
+  });
+
   test('leaving a stream leaves nothing behind', async () => {
     const { client } = await serviceWithSource();
     for (let round = 0; round < 300; round++) await until(client.watchTasks(), () => true);
@@ -126,6 +196,15 @@ describe('disks', () => {
     expect(await next(done(api, api.snapshotDisks({ ids: ['a'], name: 'one' })))).toMatchObject({
       item: { snapshots: [{ name: 'one' }] },
     });
-    expect(await next(api.removeDisk({ id: 'a' }))).toEqual({ kind: 'removed', id: 'a' });
+    // What is told of an opening and a closing is how it is once that is done, not on the way there.
+    const served = changesUntil(stream, ({ state }) => state.state === 'open');
+    await api.openDisk({ id: 'a' });
+    expect(await served).toMatchObject({ id: 'a', state: { export: { lease: 1 } } });
+    const closed = changesUntil(stream, ({ state }) => state.state === 'closed');
+    await api.closeDisk({ id: 'a' });
+    expect(await closed).toMatchObject({ id: 'a' });
+    await api.removeDisk({ id: 'a' });
+    const told = await until({ [Symbol.asyncIterator]: () => stream }, ({ kind }) => kind === 'removed');
+    expect(told.at(-1)).toEqual({ kind: 'removed', id: 'a' });
   });
 });

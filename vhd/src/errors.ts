@@ -54,6 +54,7 @@ export type VhdErrorCode =
   | 'NBD_REFUSED' // the server answered with an error
   | 'NOT_OWNER' // whose the thing is has changed; the message says to whom
   | 'LEASE_LOST' // ONE-WRITER: another host holds the lease now
+  | 'INTERRUPTED' // the disk service ended, and the work could not go on: it is to be begun again
   | 'SERVICE'; // the disk service cannot do this
 
 /** The error class of `@oriel/vhd`. */

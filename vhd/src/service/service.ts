@@ -86,13 +86,14 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
       records,
       pool: this.#pool,
       tasks: this.#tasks,
+      onDisk: (id) => feed.changed(id),
       log,
       ...(remote === undefined ? {} : { remote }),
     };
     this.#images = new Images(this.#shared);
     this.#disks = new Disks(this.#shared, this.#images);
     this.#readOnly = new ReadOnlyExports(this.#shared, (id) => this.#disks.busy.has(id));
-    this.#live = new LiveChanges(this.#shared, this.#disks);
+    this.#live = new LiveChanges(this.#shared, this.#disks, this.#images);
     this.stopped = new Promise((done) => {
       this.#onStop = done;
     });
@@ -115,8 +116,10 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     await service.#disks.reopen();
     options.folder.reserve();
     service.#live.resume();
-    for (const { info } of service.#tasks.interrupted())
+    for (const { info } of service.#tasks.interrupted()) {
+      if (info.kind === 'image.import') service.#images.forgetPart(info.target);
       await service.#tasks.interrupt(info.id, 'the service was restarted');
+    }
     return service;
   }
 
@@ -170,7 +173,7 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     return this.#images.remove(id);
   }
   openImage({ id }: ById): Promise<ExportInfo> {
-    return this.#readOnly.openImage(id);
+    return this.#images.whileUsed(id, () => this.#readOnly.openImage(id));
   }
   closeImage({ id }: ById): Promise<void> {
     return this.#readOnly.closeImage(id);

@@ -19,6 +19,7 @@ const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {
   TOOL_FAILED: ['UNPROCESSABLE', 'could not be read'],
   NOT_OWNER: ['CONFLICT', 'is in use by another VM, job or pool'],
   LEASE_LOST: ['CONFLICT', 'was taken over by another host'],
+  INTERRUPTED: ['UNAVAILABLE', 'was cut off when its disk service ended: try again'],
   CANCELLED: ['CONFLICT', 'was cancelled'],
   SERVICE: ['UNAVAILABLE', 'cannot be reached: the disk service does not answer'],
 };

@@ -2,7 +2,7 @@
  * Long work of the disk service as a task of the gateway: one verb begins it there, its progress is followed, and after a
  * restart of the gateway it is found again by the id that was saved.
  */
-import type { DiskServiceClient } from '@oriel/vhd';
+import { type DiskServiceClient, isVhdError } from '@oriel/vhd';
 import type { TaskKind } from '../../platform/tasks/tasks.ts';
 import { asking } from './errors.ts';
 import type { Library } from './library.ts';
@@ -22,6 +22,8 @@ export interface ServiceWork<Payload> {
   readonly step: string;
   /** The disk service that does it. Errors: UNAVAILABLE. */
   readonly client: (payload: Payload) => DiskServiceClient;
+  /** Once more where the disk service ended and could not go on with it: begun twice it does no other thing than once. */
+  readonly canBeginAgain?: boolean;
   readonly begin: (client: DiskServiceClient, payload: Payload) => Promise<ServiceTask>;
   /** Whose events go out when it is done. */
   readonly changed: (payload: Payload, done: ServiceTask) => readonly string[];
@@ -42,11 +44,20 @@ export function serviceTaskKind<Payload extends object>(
     run: async (payload, { signal, progress, save }) => {
       const what = work.what(payload);
       const client = work.client(payload);
-      const serviceTask = payload.serviceTask ?? (await asking(what, work.begin(client, payload))).id;
-      await save({ ...payload, serviceTask });
       const onProgress = (task: ServiceTask): void =>
         progress(task.progress ?? undefined, task.step === '' ? work.step : task.step);
-      const done = await asking(what, client.waitForTask(serviceTask, { signal, onProgress }));
+      const begin = async (): Promise<string> => {
+        const { id } = await asking(what, work.begin(client, payload));
+        await save({ ...payload, serviceTask: id });
+        return id;
+      };
+      const follow = (id: string): Promise<ServiceTask> => client.waitForTask(id, { signal, onProgress });
+      const begun = payload.serviceTask ?? (await begin());
+      const ended = follow(begun).catch(async (error: unknown) => {
+        if (work.canBeginAgain !== true || !isVhdError(error, 'INTERRUPTED')) throw error;
+        return follow(await begin());
+      });
+      const done = await asking(what, ended);
       for (const id of work.changed(payload, done)) await library.publish(id);
       await work.after?.(payload);
     },

@@ -51,6 +51,7 @@ export function diskWork({ storages, library, tasks, importFolder, onGrown }: Di
     kind: 'image.import',
     what: ({ file }) => `file ${file}`,
     step: 'copying',
+    canBeginAgain: true,
     client: ({ storageId }) => storages.requireClient(storageId),
     begin: (client, { name, file, kind, format }) =>
       client.importImage({
@@ -66,6 +67,7 @@ export function diskWork({ storages, library, tasks, importFolder, onGrown }: Di
     ...onDisk,
     kind: 'snapshot.delete',
     step: 'folding',
+    canBeginAgain: true,
     begin: (client, { diskId, snapshotId }) =>
       client.removeSnapshot({ id: placeOf(diskId).id, snapshotId: placeOf(snapshotId).id }),
     changed: ({ diskId, snapshotId }) => [diskId, snapshotId],
@@ -80,6 +82,7 @@ export function diskWork({ storages, library, tasks, importFolder, onGrown }: Di
     ...onDisk,
     kind: 'disk.grow',
     step: 'growing',
+    canBeginAgain: true,
     begin: (client, { diskId, sizeBytes }) => client.growDisk({ id: placeOf(diskId).id, sizeBytes }),
     after: ({ diskId, sizeBytes }) => onGrown(diskId, sizeBytes),
   });

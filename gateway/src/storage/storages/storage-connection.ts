@@ -2,7 +2,7 @@
  * One storage, kept connected: its disk service, followed. What it last told of each disk is the gateway's picture of the
  * storage, its faults included; how full it is is asked now and then.
  */
-import type { DiskInfo, DiskServiceClient, ServiceHealth } from '@oriel/vhd';
+import { type DiskInfo, type DiskServiceClient, isVhdError, type ServiceHealth } from '@oriel/vhd';
 import type { Logger } from '../../log.ts';
 import { keepConnected } from '../../platform/process/keep-connected.ts';
 
@@ -59,7 +59,7 @@ export class StorageConnection {
       connect: (isUp) => this.#connectAndFollow(isUp),
       lost: (error) => {
         log.warn({ err: error }, 'storage-lost');
-        this.#become({ state: 'unreachable', reason: 'its disk service does not answer' });
+        this.#become({ state: 'unreachable', reason: reasonOf(error) });
         this.#firstTry.resolve();
       },
       signal: this.#closing.signal,
@@ -125,4 +125,11 @@ export class StorageConnection {
     this.#state = state;
     this.#options.onChange(undefined);
   }
+}
+
+/** NO-SECRET-OUT: the error itself names its socket. */
+function reasonOf(error: unknown): string {
+  return isVhdError(error, 'UNSUPPORTED')
+    ? 'its disk service is older than this gateway: stop it and start it again; VMs wait for it'
+    : 'its disk service does not answer';
 }

@@ -1,8 +1,9 @@
 /** Storages, with real disk services that come and go. */
-import { rmSync, truncateSync } from 'node:fs';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Storage } from '../../../api/storage.ts';
+import { serviceTaskKind } from '../library/service-task.ts';
 import { TestStorages } from '../testing/storages.ts';
 
 let at: TestStorages;
@@ -49,6 +50,46 @@ describe('the first storage', () => {
     const gone = at.next((event) => (event.topic === 'disk' && event.kind === 'removed' ? event.id : undefined));
     await at.client('main').removeDisk({ id: 'theirs' });
     expect(await gone).toBe('theirs');
+  });
+
+  test('says how many of its disks are open as soon as they are', async () => {
+    await at.client('main').createDisk({ id: 'theirs', name: 'Theirs', source: blank });
+    const untilOpen = (count: number): Promise<Storage> =>
+      at.next(({ topic, data }) =>
+        topic === 'storage' && (data as Storage).info?.openDisks === count ? (data as Storage) : undefined,
+      );
+    const opened = untilOpen(1);
+    await at.client('main').openDisk({ id: 'theirs' });
+    await opened;
+    const closed = untilOpen(0);
+    await at.client('main').closeDisk({ id: 'theirs' });
+    await closed;
+  });
+
+  test('may end while work of it is followed: it is taken up again, and begun again where it could not go on', async () => {
+    const file = path.join(at.folder, 'source.raw');
+    writeFileSync(file, Buffer.alloc(96 << 20, 7));
+    const importing = serviceTaskKind<object>(at.library, {
+      kind: 'image.import',
+      what: () => 'file source.raw',
+      step: 'copying',
+      canBeginAgain: true,
+      client: () => at.storages.requireClient('main'),
+      begin: (client) => client.importImage({ name: 'big', path: file }),
+      changed: (_, { result }) => [String(result?.['id'])],
+    });
+    const saved: object[] = [];
+    let begun = (): void => undefined;
+    const isBegun = new Promise<void>((resolve) => (begun = resolve));
+    const progress = (fraction: number | undefined): void => void (fraction !== undefined && begun());
+    const save = async (payload: object): Promise<void> => void saved.push(payload);
+    const running = importing.run({}, { taskId: 'task', signal: new AbortController().signal, progress, save });
+    await isBegun;
+    await at.stop('main');
+    await at.serve('main');
+    await running;
+    expect(saved).toHaveLength(2);
+    expect((await at.library.list(undefined)).items).toMatchObject([{ name: 'big', kind: 'image' }]);
   });
 });
 

@@ -230,6 +230,7 @@ export class Storages {
   #viewOf({ row, connection }: Entry): Storage {
     const { state } = connection;
     const disks = [...connection.disks.values()];
+    const openDisks = disks.filter((disk) => disk.state.state === 'open' || disk.state.state === 'faulted').length;
     return {
       id: row.id,
       name: row.name,
@@ -237,7 +238,7 @@ export class Storages {
       reason: state.state === 'unreachable' ? state.reason : null,
       info:
         state.state === 'connected'
-          ? { version: state.health.version, freeBytes: state.health.freeBytes, openDisks: state.health.openDisks }
+          ? { version: state.health.version, freeBytes: state.health.freeBytes, openDisks }
           : null,
       diskCount: disks.length,
       storedBytes: disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0),

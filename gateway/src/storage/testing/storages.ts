@@ -67,7 +67,7 @@ export class TestStorages {
       hub: this.hub,
       log,
       now: Date.now,
-      open: async ({ socketPath }) => connectDiskService(socketPath ?? this.socketOf('main')),
+      open: async ({ socketPath }) => connectDiskService(socketPath ?? this.socketOf('main'), { patienceMs: 20_000 }),
       retryFirstMs: 20,
     });
     await this.storages.open();

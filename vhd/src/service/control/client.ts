@@ -3,15 +3,17 @@ import { Agent, request } from 'node:http';
 import { VhdError, type VhdErrorCode } from '../../errors.ts';
 import { API_VERSION, type DiskServiceApi, type DiskServiceStreams } from './api.ts';
 import { follow } from './follow.ts';
-import { hasEnded, type TaskInfo } from './task.ts';
+import type { TaskInfo } from './task.ts';
 import { VERBS } from './verbs.ts';
+import { waitForTask } from './wait-for-task.ts';
 
 /** Every verb of the service, and a little more. */
 export interface DiskServiceClient extends DiskServiceApi, DiskServiceStreams {
   readonly socketPath: string;
   /**
-   * Follows a task to its end. Errors: what the task failed with, CANCELLED, NOT_FOUND; SERVICE where the service ends
-   * meanwhile, and the task may go on after its next start.
+   * Follows a task to its end, over restarts of the service for as long as `patienceMs` says. Errors: what the task failed
+   * with, CANCELLED, NOT_FOUND, INTERRUPTED; SERVICE where the service ends meanwhile, and the task may go on after its
+   * next start.
    */
   waitForTask(
     id: string,
@@ -21,8 +23,13 @@ export interface DiskServiceClient extends DiskServiceApi, DiskServiceStreams {
   disconnect(): void;
 }
 
+export interface ConnectOptions {
+  /** How long a service that ended may take to be there again, while a task of it is waited for. Default 0. */
+  readonly patienceMs?: number;
+}
+
 /** A client of the service on a socket. Nothing is sent yet; a verb fails with SERVICE when nobody answers. */
-export function connectDiskService(socketPath: string): DiskServiceClient {
+export function connectDiskService(socketPath: string, { patienceMs = 0 }: ConnectOptions = {}): DiskServiceClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const verbs = Object.keys(VERBS) as (keyof DiskServiceApi)[];
   const calls = Object.fromEntries(
@@ -36,26 +43,9 @@ export function connectDiskService(socketPath: string): DiskServiceClient {
     ...calls,
     ...streams,
     socketPath,
-    waitForTask: async (id, { signal, onProgress } = {}) => {
-      signal?.throwIfAborted();
-      for await (const event of streams.watchTasks({ id }, signal)) {
-        const task = event.kind === 'all' ? event.all[0] : event.kind === 'changed' ? event.item : undefined;
-        if (task === undefined) throw new VhdError('NOT_FOUND', `task ${id} is not remembered any more`);
-        onProgress?.(task);
-        if (hasEnded(task)) return outcome(task);
-      }
-      signal?.throwIfAborted();
-      throw new VhdError('SERVICE', `the disk service on ${socketPath} has ended`);
-    },
+    waitForTask: (id, options) => waitForTask({ ...calls, ...streams }, id, { ...options, patienceMs }),
     disconnect: () => agent.destroy(),
   };
-}
-
-/** Errors: what the task failed with. */
-function outcome(task: TaskInfo): TaskInfo {
-  if (task.state === 'done') return task;
-  const { code = 'SERVICE', message = `task ${task.id} is ${task.state}` } = task.error ?? {};
-  throw new VhdError(code as VhdErrorCode, message);
 }
 
 function call(agent: Agent, socketPath: string, verb: string, argument: unknown): Promise<unknown> {

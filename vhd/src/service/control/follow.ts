@@ -9,7 +9,10 @@ const SILENCE_MS = 40_000;
 /** BOUNDED: one event; the longest is the list of all there is. */
 const LINE_CHARS = 64 << 20;
 
-/** Yields events until the stream ends. Errors: SERVICE when nobody answers or it breaks off; what the service refused with. */
+/**
+ * Yields events until the stream ends. Errors: SERVICE when nobody answers or it breaks off; UNSUPPORTED by a service that is too
+ * old; what the service refused with.
+ */
 export async function* follow<T>(
   socketPath: string,
   verb: string,
@@ -21,7 +24,7 @@ export async function* follow<T>(
   try {
     const response = await ask(socketPath, verb, argument, signal);
     try {
-      if (response.statusCode !== 200) throw await refusal(response);
+      if (response.statusCode !== 200) throw await refusal(socketPath, response);
       for await (const line of lines(response)) yield JSON.parse(line) as T;
     } finally {
       response.destroy();
@@ -56,11 +59,16 @@ async function* lines(response: IncomingMessage): AsyncGenerator<string> {
   }
 }
 
-/** What the service answered in place of a stream. */
-async function refusal(response: IncomingMessage): Promise<VhdError> {
+/** What the service answered in place of a stream: one that was started by an older oriel may have none. */
+async function refusal(socketPath: string, response: IncomingMessage): Promise<VhdError> {
   let text = '';
   response.setEncoding('utf8');
   for await (const chunk of response as AsyncIterable<string>) text += chunk;
   const { error } = JSON.parse(text) as { error?: { code: VhdErrorCode; message: string } };
+  if (error?.code === 'USAGE' && error.message.startsWith('no such verb'))
+    return new VhdError(
+      'UNSUPPORTED',
+      `the disk service on ${socketPath} is older than this oriel and cannot be followed; stop it and start it again`,
+    );
   return new VhdError(error?.code ?? 'SERVICE', error?.message ?? `status ${response.statusCode}`);
 }

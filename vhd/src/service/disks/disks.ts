@@ -174,6 +174,8 @@ export class Disks {
       } catch (error) {
         if (!this.#shared.pool.isOpen(id)) await records.changeDisk(id, { open: null });
         throw error;
+      } finally {
+        this.#shared.onDisk(id);
       }
       return exportInfo(record, open, this.#shared.remote?.host);
     });
@@ -193,6 +195,7 @@ export class Disks {
         await pool.of(id).close(id);
       } finally {
         pool.unseat(id);
+        this.#shared.onDisk(id);
       }
     });
   }

@@ -1,6 +1,6 @@
 /** The library: images and templates, a VHD and a record each. */
 import { VhdError } from '../../errors.ts';
-import { openImage } from '../../formats/open.ts';
+import { openImage, tiesOf } from '../../formats/open.ts';
 import { seal } from '../../image/seal.ts';
 import { createImage } from '../../ops/create.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -8,7 +8,7 @@ import type { DiskServiceApi, Health, ImageInfo, ListFilter, OwnerChange } from 
 import { requireOwner } from '../control/ids.ts';
 import type { TaskInfo } from '../control/task.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
-import type { ImageRecord } from '../state/records.ts';
+import type { DiskRecord, ImageRecord } from '../state/records.ts';
 import type { TaskContext, TaskWork } from '../state/task-book.ts';
 import { importFile } from './import-file.ts';
 import { imageKey } from './read-only-exports.ts';
@@ -19,6 +19,8 @@ export class Images {
   readonly #lock = new KeyedLock();
   /** Ids of images that are being made. */
   readonly #coming = new Set<string>();
+  /** Disks that are being put on an image, one change of a disk at a time. */
+  readonly #comers = new Map<string, string>();
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -63,7 +65,7 @@ export class Images {
     context: TaskContext,
   ): Promise<{ readonly id: string }> {
     const { records, storage } = this.#shared;
-    const beside = `${records.imagePath(id)}.part`;
+    const beside = this.#partOf(id);
     try {
       context.progress(null, 'copying');
       await importFile(input.path, beside, context, input.format);
@@ -75,6 +77,15 @@ export class Images {
       storage.remove(beside);
     }
     return { id };
+  }
+
+  /** What an import that was cut off with the service had copied. */
+  forgetPart(id: string): void {
+    this.#shared.storage.remove(this.#partOf(id));
+  }
+
+  #partOf(id: string): string {
+    return `${this.#shared.records.imagePath(id)}.part`;
   }
 
   /** Runs work with an id that nobody else is given meanwhile. Errors: USAGE, EXISTS. */
@@ -92,9 +103,19 @@ export class Images {
     }
   }
 
-  /** Runs work during which the image is not removed. */
+  /** Runs short work during which the image is not removed: who wants to waits. */
   whileUsed<T>(id: string, work: () => Promise<T>): Promise<T> {
     return this.#lock.run(id, work);
+  }
+
+  /** Runs long work that puts a disk on the image: who wants to remove it meanwhile is refused. Errors: NOT_FOUND. */
+  async whileComing<T>(id: string, disk: string, work: () => Promise<T>): Promise<T> {
+    await this.#lock.run(id, () => {
+      this.#shared.records.image(id);
+      this.#comers.set(disk, id);
+      return Promise.resolve();
+    });
+    return work().finally(() => this.#comers.delete(disk));
   }
 
   setOwner({ id, owner, from }: OwnerChange): Promise<ImageInfo> {
@@ -118,13 +139,21 @@ export class Images {
     return this.#lock.run(id, async () => {
       const { records, pool } = this.#shared;
       records.image(id);
-      const children = records.disks().filter((disk) => disk.imageId === id);
+      const children = records.disks().filter((disk) => this.#isBaseOf(disk, id));
       if (0 < children.length) {
         throw new VhdError('HAS_CHILDREN', `image ${id} is the base of ${children.map((disk) => disk.id).join(', ')}`);
       }
       if (pool.isOpen(imageKey(id))) throw new VhdError('LOCKED', `image ${id} is being served`);
       await records.dropImage(id);
     });
+  }
+
+  /** What the disk's own file says counts too: the write of its record may have failed when it was put on another base. */
+  #isBaseOf(disk: DiskRecord, id: string): boolean {
+    if (disk.imageId === id || this.#comers.get(disk.id) === id) return true;
+    const { records, storage } = this.#shared;
+    const parent = tiesOf(records.diskPath(disk, disk.links[0]), storage)?.parentIdentity;
+    return parent !== undefined && parent === tiesOf(records.imagePath(id), storage)?.identity;
   }
 
   async #record(record: ImageRecord): Promise<ImageInfo> {

@@ -15,5 +15,7 @@ export interface Shared {
   readonly tasks: TaskBook;
   /** Where disks are served to other machines; absent where none are. */
   readonly remote?: { readonly host: string; readonly tls: NbdTls };
+  /** A disk is served, or not any more: who follows it is told. Changes of its record tell by themselves. */
+  readonly onDisk: (id: string) => void;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }

@@ -9,6 +9,7 @@ import { VhdError } from '../../errors.ts';
 import { hasEnded, type TaskInfo } from '../control/task.ts';
 import { requireNoBranches } from '../disks/branches.ts';
 import type { Disks } from '../disks/disks.ts';
+import type { Images } from '../disks/images.ts';
 import { snapshotKey } from '../disks/read-only-exports.ts';
 import type { Shared } from '../disks/shared.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
@@ -40,8 +41,8 @@ export class LiveChanges {
   /** Who asks again while it runs waits, and hears the same. */
   readonly #operations = new KeyedLock();
 
-  constructor(shared: Shared, disks: Disks) {
-    this.#parts = { shared, disks, leaves: new NewLeaves(shared, disks), folding: new Folding(shared, disks) };
+  constructor(shared: Shared, disks: Disks, images: Images) {
+    this.#parts = { shared, disks, images, leaves: new NewLeaves(shared, disks), folding: new Folding(shared, disks) };
   }
 
   /** Before anything is opened after a restart: what was cut off is undone, or finished where only its end was missing. */

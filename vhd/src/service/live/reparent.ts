@@ -31,11 +31,13 @@ interface Saved {
 }
 
 /** Errors: PARENT_MISMATCH where the contents differ, NOT_FOUND, NO_PARENT, IO, CANCELLED. */
-export async function reparent(
-  input: ReparentInput,
-  { shared, disks }: LiveParts,
-  context: TaskContext,
-): Promise<void> {
+export async function reparent(input: ReparentInput, parts: LiveParts, context: TaskContext): Promise<void> {
+  const { id, to } = input;
+  const work = (): Promise<void> => moveTo(input, parts, context);
+  await ('imageId' in to ? parts.images.whileComing(to.imageId, id, work) : work());
+}
+
+async function moveTo(input: ReparentInput, { shared, disks }: LiveParts, context: TaskContext): Promise<void> {
   const { records, storage } = shared;
   const record = records.disk(input.id);
   const kept = linksAbove(record, input.snapshotId);

@@ -172,7 +172,7 @@ export class TaskBook {
 
   /** Ends a task that was cut off and cannot go on. */
   interrupt(id: string, message: string): Promise<void> {
-    return this.#end(id, 'interrupted', { code: 'SERVICE', message });
+    return this.#end(id, 'interrupted', { code: 'INTERRUPTED', message });
   }
 
   /** Asks a task to stop; it ends as cancelled once what it began is cleaned up. Errors: NOT_FOUND. */
