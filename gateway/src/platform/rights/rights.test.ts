@@ -65,7 +65,8 @@ describe('what is held', () => {
 });
 
 test('a principal that is written down by hand is none, and the compiler says so', () => {
-  const facts: PrincipalFacts = { ...who({ roles: ['admin'] }) };
+  const { userId, name, roles, groupIds, via, everywhere: rights, onDesktop } = who({ roles: ['admin'] });
+  const facts: PrincipalFacts = { userId, name, roles, groupIds, via, everywhere: rights, onDesktop };
   // @ts-expect-error It lacks the private member that only makePrincipal gives.
   const forged: Principal = facts;
   expect(forged).toBe(facts);
