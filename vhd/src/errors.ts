@@ -49,6 +49,8 @@ export type VhdErrorCode =
   | 'USAGE' // arguments that make no sense
   | 'TOOL_MISSING' // qemu-img is not installed
   | 'TOOL_FAILED' // qemu-img ended with an error
+  // restore points (restore-points/)
+  | 'WRONG_SECRET' // not the passphrase or key file of this repository
   // NBD and the disk service (nbd/, service/)
   | 'NBD_PROTOCOL' // the peer broke the protocol
   | 'NBD_REFUSED' // the server answered with an error

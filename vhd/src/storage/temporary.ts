@@ -25,6 +25,9 @@ export function shortName(name: string): string {
   return `${start}-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
 }
 
+/** True for a name that `temporaryName` makes. */
+export const isTemporary = (name: string): boolean => PATTERN.test(name);
+
 /** A temporary name beside `name`. */
 export function temporaryName(name: string): string {
   return path.join(path.dirname(name), `.oriel-${shortName(path.basename(name))}.${randomBytes(6).toString('hex')}`);

@@ -1,0 +1,158 @@
+/**
+ * Objects as files of a folder, on this machine or on a mounted share. A file appears under its name when it is whole and
+ * synced; its folder is synced before the caller hears of it. Zeros are holes.
+ */
+import { utimesSync } from 'node:fs';
+import path from 'node:path';
+import { throwIfCancelled } from '../copy/options.ts';
+import { VhdError } from '../errors.ts';
+import type { Part } from '../image/patch.ts';
+import { writeNewFile } from '../storage/new-file.ts';
+import { fileSystem, type Storage } from '../storage/storage.ts';
+import { isTemporary } from '../storage/temporary.ts';
+import { type ObjectInfo, type ObjectStore, type PutOptions, requireKey } from './object-store.ts';
+
+/** Writes that are under way at a time. */
+const WRITES = 4;
+
+export class FolderStore implements ObjectStore {
+  readonly name: string;
+  readonly folder: string;
+  readonly #storage: Storage;
+
+  /** `folder` is made where it is missing; what it is in must be there: a share that is not mounted is not written beside. */
+  constructor(folder: string, storage: Storage = fileSystem) {
+    this.folder = path.resolve(folder);
+    this.name = this.folder;
+    this.#storage = storage;
+  }
+
+  async put(key: string, parts: Iterable<Part> | AsyncIterable<Part>, options: PutOptions = {}): Promise<void> {
+    const file = this.#path(key);
+    const { signal, lengthBytes } = options;
+    await this.#makeFolders(path.dirname(file));
+    await writeNewFile(file, { storage: this.#storage, isReplacing: options.isNew !== true }, async (to) => {
+      let writes: Promise<void>[] = [];
+      try {
+        for await (const { offset, bytes } of parts) {
+          throwIfCancelled(signal);
+          const write = to.write(bytes, 0, bytes.byteLength, offset);
+          write.catch(() => undefined); // Told by the await of its turn.
+          writes.push(write);
+          if (WRITES <= writes.length) await writes.shift();
+        }
+        await Promise.all(writes);
+        writes = [];
+      } finally {
+        await Promise.allSettled(writes); // A file must not be closed under a write.
+      }
+      if (lengthBytes !== undefined && to.sizeBytes < lengthBytes) await to.truncate(lengthBytes);
+    });
+  }
+
+  async get(key: string, offset: number, length: number): Promise<Uint8Array> {
+    const file = this.#storage.open(this.#path(key), 'read');
+    try {
+      const bytes = Buffer.allocUnsafe(length);
+      await file.read(bytes, 0, length, offset);
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async stat(key: string): Promise<ObjectInfo | undefined> {
+    const stat = this.#storage.stat(this.#path(key));
+    if (stat?.kind !== 'file') return undefined;
+    const { sizeBytes, storedBytes, modifiedAt } = stat;
+    return { key, sizeBytes, storedBytes, modifiedAt };
+  }
+
+  async *list(prefix: string): AsyncGenerator<ObjectInfo> {
+    const cut = prefix.lastIndexOf('/');
+    const base = cut < 0 ? '' : prefix.slice(0, cut);
+    yield* this.#walk(base, prefix);
+  }
+
+  async remove(key: string): Promise<void> {
+    const file = this.#path(key);
+    this.#storage.remove(file);
+    await this.#prune(path.dirname(file));
+  }
+
+  async rename(from: string, to: string, modifiedAt: Date): Promise<void> {
+    const [source, target] = [this.#path(from), this.#path(to)];
+    if (this.#storage === fileSystem) utimesSync(source, modifiedAt, modifiedAt);
+    this.#storage.rename(source, target);
+    await this.#storage.syncFolder(path.dirname(target));
+  }
+
+  async sweep(before: Date): Promise<number> {
+    let bytes = 0;
+    for (const file of this.#unfinished(this.folder)) {
+      const stat = this.#storage.stat(file);
+      // Whoever writes to one moves its time, on whatever machine.
+      if (stat?.kind !== 'file' || before <= stat.modifiedAt) continue;
+      bytes += stat.storedBytes;
+      this.#storage.remove(file);
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {}
+
+  *#unfinished(folder: string): Generator<string> {
+    for (const name of this.#storage.list(folder)) {
+      const file = path.join(folder, name);
+      if (isTemporary(name)) yield file;
+      else if (this.#storage.stat(file)?.kind === 'folder') yield* this.#unfinished(file);
+    }
+  }
+
+  async *#walk(base: string, prefix: string): AsyncGenerator<ObjectInfo> {
+    const folder = base === '' ? this.folder : this.#path(base);
+    let names: readonly string[];
+    try {
+      names = this.#storage.list(folder);
+    } catch (error) {
+      if (error instanceof VhdError && error.code === 'NOT_FOUND') return;
+      throw error;
+    }
+    for (const name of [...names].sort()) {
+      if (name.startsWith('.')) continue; // Not whole yet, or nothing of ours.
+      const key = base === '' ? name : `${base}/${name}`;
+      if (!key.startsWith(prefix) && !prefix.startsWith(`${key}/`)) continue;
+      const stat = this.#storage.stat(path.join(folder, name));
+      if (stat?.kind === 'folder') yield* this.#walk(key, prefix);
+      else if (stat?.kind === 'file' && key.startsWith(prefix)) {
+        const { sizeBytes, storedBytes, modifiedAt } = stat;
+        yield { key, sizeBytes, storedBytes, modifiedAt };
+      }
+    }
+  }
+
+  #path(key: string): string {
+    return path.join(this.folder, ...requireKey(key).split('/'));
+  }
+
+  /** Those that are missing, from above, each synced into the one it is in. */
+  async #makeFolders(folder: string): Promise<void> {
+    if (this.#storage.stat(folder)?.kind === 'folder') return;
+    if (folder !== this.folder) await this.#makeFolders(path.dirname(folder));
+    else if (this.#storage.stat(path.dirname(folder))?.kind !== 'folder')
+      throw new VhdError('NOT_FOUND', `${path.dirname(folder)} is not there: is the share of ${this.name} mounted?`);
+    this.#storage.makeFolder(folder);
+    await this.#storage.syncFolder(path.dirname(folder));
+  }
+
+  /** The folder of the object, where it was the last one in it. Those above are shared with whoever writes now: they stay. */
+  async #prune(folder: string): Promise<void> {
+    try {
+      const isLast = folder !== this.folder && this.#storage.list(folder).length === 0;
+      if (isLast) this.#storage.removeFolder(folder);
+      await this.#storage.syncFolder(isLast ? path.dirname(folder) : folder);
+    } catch (error) {
+      if (!(error instanceof VhdError && error.code === 'NOT_FOUND')) throw error; // Another was there first.
+    }
+  }
+}
