@@ -32,7 +32,7 @@ import { desktopRoutes } from './desktops/desktops/routes.ts';
 import { Thumbnails } from './desktops/desktops/thumbnails.ts';
 import { vmTarget } from './desktops/desktops/vm-target.ts';
 import { listen } from './edge/http/server.ts';
-import { serveAdmin } from './edge/local/admin-socket.ts';
+import { ownSocketPath, serveAdmin } from './edge/local/admin-socket.ts';
 import { StartError } from './errors.ts';
 import { AuditLog } from './identity/audit/audit-log.ts';
 import { auditRoutes } from './identity/audit/routes.ts';
@@ -260,6 +260,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     log,
     now,
     webFolder: here('../web'),
+    ownSocket: ownSocketPath(folder.root),
     routes: [
       ...authRoutes(auth, { hasDesktop: (id) => vms.has(id) }),
       ...auditRoutes(audit),

@@ -56,6 +56,8 @@ describe('VMs', () => {
     expect(await run('vm', 'save', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: saved\n' });
     expect(await run('vm', 'start', 'one', '--wait')).toMatchObject({ status: 0, out: 'one: running\n' });
     expect(await run('vm', 'edit', 'one', '--description', 'mine')).toMatchObject({ status: 0 });
+    // Asked for, it is not done: what is said is not the state of the moment before.
+    expect((await run('vm', 'stop', 'one', '--force')).out).toMatch(/^one: stopping(, running until then)?\n$/);
     expect(await run('vm', 'stop', 'one', '--force', '--wait')).toMatchObject({ status: 0, out: 'one: stopped\n' });
     expect((await run('vm', 'log', 'one', '--events')).out).toMatch(/info +kill +it was forced off/);
     expect(await run('vm', 'delete', 'one', '--disks', 'delete')).toMatchObject({ status: 0, out: 'one: deleting\n' });

@@ -1,4 +1,5 @@
 /** The serial console of a VM in this terminal: a ticket, a WebSocket, and a terminal in raw mode. Ctrl-] leaves. */
+import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream } from 'node:tty';
 import WebSocket from 'ws';
@@ -20,9 +21,11 @@ export async function attachConsole(
   const access = await accessFor(cli, options);
   const body = { kind: 'serial', mode: 'control' } as const;
   const { ticket, socketPath, sessionId } = await client.call(createTicket, { params: { desktopId }, body });
-  const url = `${access.url.replace(/^http/, 'ws')}${socketPath}`;
+  const own = access.socketPath;
+  const url = `${own === undefined ? access.url.replace(/^http/, 'ws') : 'ws://localhost'}${socketPath}`;
   const socket = new WebSocket(url, [SESSION_PROTOCOL, ticketProtocol(ticket)], {
     ...(access.ca === undefined ? {} : { ca: access.ca }),
+    ...(own === undefined ? {} : { createConnection: () => createConnection(own) }),
     perMessageDeflate: false,
   });
   await relayTerminal(cli, socket, () => untilLive(client, sessionId));

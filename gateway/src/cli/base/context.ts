@@ -23,6 +23,8 @@ export interface Access {
   readonly url: string;
   readonly token: string;
   readonly ca?: string | undefined;
+  /** On the gateway's own machine: the unix socket of the API, instead of the way out to `url` and back. */
+  readonly socketPath?: string | undefined;
 }
 
 export interface GlobalOptions {
@@ -52,7 +54,10 @@ export async function accessFor(cli: Cli, options: GlobalOptions): Promise<Acces
     return profile;
   }
   const local = await cli.localAccess(cli.env);
-  const access = profiles[current] ?? local;
+  const profile = profiles[current];
+  // A person's own token, at the gateway of this machine: as that person, and by the short way.
+  if (profile !== undefined) return profile.url === local?.url ? { ...profile, socketPath: local.socketPath } : profile;
+  const access = local;
   if (access === undefined) {
     throw new CliError(
       'no gateway runs here and no profile is set: run oriel start, or oriel login URL',
@@ -67,22 +72,30 @@ export async function clientFor(cli: Cli, command: Command): Promise<Client> {
 }
 
 export function clientOf(access: Access): Client {
-  return createClient(access.url, { fetch: fetchWith(access.ca), token: access.token });
+  return createClient(access.url, { fetch: fetchWith(access), token: access.token });
 }
 
 const ANSWER_LIMIT = { bytes: 64 * 2 ** 20, timeoutMs: 120_000 } as const;
 
-/** A fetch over node's own client: it can be told whose certificate to trust, which the global one cannot. */
-export function fetchWith(ca: string | undefined): Fetch {
+/**
+ * A fetch over node's own client: it can be told whose certificate to trust and which unix socket to take, which the global
+ * one cannot.
+ */
+function fetchWith({ ca, socketPath }: Access): Fetch {
   return (url, init) =>
     new Promise((resolve, reject) => {
-      const isTls = url.startsWith('https:');
+      const isTls = socketPath === undefined && url.startsWith('https:');
       const send = isTls ? httpsRequest : httpRequest;
       const agent = isTls ? new TlsAgent(ca === undefined ? {} : { ca }) : new Agent();
-      const request = send(url, { method: init.method, headers: init.headers, agent, timeout: ANSWER_LIMIT.timeoutMs });
+      const { origin, pathname, search } = new URL(url);
+      const options = { method: init.method, headers: init.headers, agent, timeout: ANSWER_LIMIT.timeoutMs };
+      const request =
+        socketPath === undefined
+          ? send(url, options)
+          : send({ ...options, socketPath, path: `${pathname}${search}`, host: 'localhost' });
       const failed = (cause: Error): void => {
-        const { origin } = new URL(url);
-        reject(new CliError(`cannot reach ${origin}: ${cause.message}`, EXIT.unreachable, { cause }));
+        const where = socketPath === undefined ? origin : 'the gateway of this machine';
+        reject(new CliError(`cannot reach ${where}: ${cause.message}`, EXIT.unreachable, { cause }));
       };
       request.on('error', failed);
       request.on('timeout', () => request.destroy(new Error('no answer')));

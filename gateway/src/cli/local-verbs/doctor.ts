@@ -5,9 +5,10 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSyn
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { Command } from 'commander';
+import { listNotices } from '../../../api/notice.ts';
 import { type Config, parseConfig } from '../../config.ts';
 import { type DataFolder, dataFolderAt, isLocked, readNote } from '../../platform/process/data-folder.ts';
-import { type Cli, show } from '../base/context.ts';
+import { type Cli, clientOf, show } from '../base/context.ts';
 import { CliError } from '../base/exit.ts';
 import { bytes, table } from '../base/output.ts';
 
@@ -25,9 +26,9 @@ const DAY_MS = 86_400_000;
 
 export function doctorCommand(cli: Cli): Command {
   return new Command('doctor')
-    .description('check this machine: Node, QEMU, KVM, ports, storage, clock, certificates')
+    .description('check this machine: Node, QEMU, KVM, ports, storage, clock, certificates, addresses')
     .action(async (_: unknown, command: Command) => {
-      const findings = await examine(parseConfig(cli.env), cli.now());
+      const findings = [...(await examine(parseConfig(cli.env), cli.now())), await addresses(cli)];
       show(cli, command, findings, (rows) =>
         table(
           rows,
@@ -170,6 +171,19 @@ async function diskService(folder: DataFolder): Promise<Finding> {
   client.disconnect();
   const detail = health === undefined ? 'does not run; oriel start starts it' : `runs, ${health.openDisks} disks open`;
   return { check: 'disk service', result: 'ok', detail, todo: '' };
+}
+
+/** What the gateway that runs here has seen: people who come by an address that it was not told. */
+async function addresses(cli: Cli): Promise<Finding> {
+  const check = 'addresses';
+  const access = await cli.localAccess(cli.env);
+  if (access === undefined) return { check, result: 'ok', detail: 'no gateway runs to ask', todo: '' };
+  const { items } = await clientOf(access).call(listNotices, {});
+  const [newest] = items;
+  if (newest === undefined) return { check, result: 'ok', detail: 'nobody came by an unknown one', todo: '' };
+  const detail = `pages at ${items.map(({ origin }) => origin).join(', ')} were refused`;
+  const todo = `if people reach the gateway there, start it with ORIEL_ORIGIN=${newest.origin}`;
+  return { check, result: 'note', detail, todo };
 }
 
 /** Certificates, one-time codes and the audit log need the time; a clock before this program was written is wrong. */

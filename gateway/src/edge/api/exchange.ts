@@ -1,5 +1,6 @@
 /** What the edge knows about one request before any route looks at it: id, peer, origin, who asks. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { LIMITS } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
@@ -8,19 +9,29 @@ import { cookieName, readCookie } from '../../identity/sign-in/cookies.ts';
 import type { Logger } from '../../log.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
-import { judgeOrigin, mayUseCookie, type OriginVerdict, type Peer, type Proxies, peerOf } from './origin.ts';
+import {
+  isTakenForOwn,
+  judgeOrigin,
+  mayUseCookie,
+  type OriginVerdict,
+  type Peer,
+  type Proxies,
+  peerOf,
+} from './origin.ts';
+import type { UnknownOrigins } from './unknown-origins.ts';
 
 export interface Exchange extends Peer {
   readonly requestId: string;
   readonly origin: OriginVerdict;
   readonly userAgent: string;
-  /** As the request has it: only for the log. */
+  /** As the request has it: only for the log and the notice of unknown origins. */
   readonly originGiven: string | undefined;
   readonly log: Logger;
 }
 
 export interface EdgeRules {
   readonly origins: ReadonlySet<string>;
+  readonly unknown: UnknownOrigins;
   readonly proxies: Proxies;
   readonly log: Logger;
 }
@@ -38,18 +49,31 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 export function openExchange(incoming: IncomingMessage, rules: EdgeRules): Exchange {
   const requestId = newId();
   const peer = peerOfRequest(incoming, rules.proxies);
+  const { headers } = incoming;
+  const origin = judgeOrigin(headers, rules.origins);
+  const originGiven = headers.origin?.slice(0, ORIGIN_CHARS);
+  if (origin === 'foreign' && originGiven !== undefined && isTakenForOwn(headers)) rules.unknown.note(originGiven);
   return {
     ...peer,
     requestId,
-    origin: judgeOrigin(incoming.headers, rules.origins),
-    userAgent: incoming.headers['user-agent'] ?? '',
-    originGiven: incoming.headers.origin?.slice(0, ORIGIN_CHARS),
+    origin,
+    userAgent: headers['user-agent'] ?? '',
+    originGiven,
     log: rules.log.child({ requestId }),
   };
 }
 
+const OWN_ADDRESS = '127.0.0.1';
+/** Connections over the socket that only the gateway's own account can open: they have no address, and come from this machine. */
+const own = new WeakSet<Socket>();
+
+export function fromOwnAccount(socket: Socket): void {
+  own.add(socket);
+}
+
 /** Who sends it, and whether it came over TLS. */
 export function peerOfRequest({ socket, headers }: IncomingMessage, proxies: Proxies): Peer {
+  if (own.has(socket)) return { address: OWN_ADDRESS, isSecure: false };
   return peerOf(socket.remoteAddress, socket instanceof TLSSocket, headers, proxies);
 }
 

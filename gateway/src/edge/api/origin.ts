@@ -21,6 +21,17 @@ export function judgeOrigin(headers: IncomingHttpHeaders, origins: ReadonlySet<s
   return origins.has(headers.origin) ? 'same' : 'foreign';
 }
 
+/**
+ * Of a foreign one: did the browser find the page where it sent the request to? Then a proxy passes both on, and this is an
+ * address of ours that nobody has told us. A page of another site cannot say so; a browser that finds its address not
+ * secure says nothing, and then it may be.
+ */
+export function isTakenForOwn(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  const isPage = headers.origin !== undefined && /^https?:\/\//.test(headers.origin);
+  return isPage && (site === 'same-origin' || (site === undefined && headers.upgrade === undefined));
+}
+
 /** May a cookie speak for this request? On anything that changes something, and on every WebSocket, only with our own Origin. */
 export function mayUseCookie(verdict: OriginVerdict, isSafe: boolean): boolean {
   return verdict === 'same' || (isSafe && verdict === 'absent');

@@ -9,14 +9,16 @@ export class Activity {
   #count = 0;
   #wake: () => void = () => undefined;
 
-  constructor(server: http.Server | https.Server) {
-    server.on('request', (_request, response) => {
-      this.#count += 1;
-      response.once('close', () => {
-        this.#count -= 1;
-        if (this.#count === 0) this.#wake();
+  constructor(servers: readonly (http.Server | https.Server)[]) {
+    for (const server of servers) {
+      server.on('request', (_request, response) => {
+        this.#count += 1;
+        response.once('close', () => {
+          this.#count -= 1;
+          if (this.#count === 0) this.#wake();
+        });
       });
-    });
+    }
   }
 
   async none(): Promise<void> {
@@ -26,11 +28,11 @@ export class Activity {
 
 /** Stops taking connections, waits for what is being answered, and cuts what is left. */
 export async function drain(
-  server: http.Server | https.Server,
+  servers: readonly (http.Server | https.Server)[],
   activity: Activity,
   stopping: AbortController,
 ): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
   stopping.abort(new GatewayError('STOPPING', 'the gateway is stopping'));
   let cut: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -39,6 +41,6 @@ export async function drain(
   await Promise.race([activity.none(), late]);
   clearTimeout(cut);
   // What is left is idle, or has never asked anything (browsers connect ahead), or took too long.
-  server.closeAllConnections();
-  await closed;
+  for (const server of servers) server.closeAllConnections();
+  await Promise.all(closed);
 }

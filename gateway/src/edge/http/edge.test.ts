@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { getDescription } from '../../../api/api.ts';
 import { getMe } from '../../../api/auth.ts';
 import { createClient } from '../../../api/client.ts';
+import { listNotices } from '../../../api/notice.ts';
 import { createUser, getUser, listUsers } from '../../../api/people.ts';
 import { route } from '../../../api/route.ts';
 import { bind } from '../../platform/api/bind.ts';
@@ -137,6 +138,35 @@ describe('the rule of origins', () => {
     [{ origin: 'https://oriel.example, https://evil.test' }, 'foreign'],
   ] as const)('%o is %s', ([headers, verdict]) => {
     expect(judgeOrigin(headers, origins)).toBe(verdict);
+  });
+});
+
+describe('an address that the gateway was not told', () => {
+  const signIn = (gateway: TestGateway, headers: Record<string, string>) =>
+    fetch(`${gateway.origin}/api/v1/sign-in/link`, { method: 'POST', headers, body: '{}' });
+
+  test('is shown to whoever runs it, where the browser took it for ours; other sites are not', async () => {
+    const gateway = await start({ now: () => Date.parse('2026-03-01T10:00:00Z') });
+    const root = await gateway.person('root', 'admin');
+    const list = async () => (await root.client.call(listNotices, {})).items;
+    const own = { origin: 'https://desks.example', 'sec-fetch-site': 'same-origin' };
+    for (const headers of [
+      own,
+      own,
+      { origin: 'http://desks.lan' }, // Not secure: such a browser does not say.
+      { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+      { origin: 'null', 'sec-fetch-site': 'same-origin' },
+    ])
+      expect((await signIn(gateway, headers)).status).toBe(403);
+    const lastAt = '2026-03-01T10:00:00.000Z';
+    expect(await list()).toEqual([
+      { kind: 'unknown-origin', origin: 'http://desks.lan', times: 1, lastAt },
+      { kind: 'unknown-origin', origin: 'https://desks.example', times: 2, lastAt },
+    ]);
+    for (let n = 0; n < 20; n += 1) await signIn(gateway, { origin: `https://a${n}.example` });
+    expect((await list()).map((one) => one.origin)).toEqual(
+      [19, 18, 17, 16, 15, 14, 13, 12].map((n) => `https://a${n}.example`),
+    );
   });
 });
 

@@ -2,6 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import { listenPrivately } from '@oriel/machine';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import { sayLast } from '../../../relay/stream/ws-channel.ts';
@@ -17,13 +18,14 @@ import { newId } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
 import { readJson } from '../api/body.ts';
 import { type EventRoute, eventRoutes } from '../api/event-route.ts';
-import { type EdgeRules, peerOfRequest, refuseManyHeaders } from '../api/exchange.ts';
+import { type EdgeRules, fromOwnAccount, peerOfRequest, refuseManyHeaders } from '../api/exchange.ts';
 import { Idempotency } from '../api/idempotency.ts';
 import { trustedProxies } from '../api/origin.ts';
 import { sendProblem } from '../api/problem.ts';
 import { Rates } from '../api/rates.ts';
 import { type RouteDeps, routeHandler } from '../api/route-handler.ts';
 import { selfRoutes } from '../api/self-routes.ts';
+import { noticeRoutes, UnknownOrigins } from '../api/unknown-origins.ts';
 import { type Certificate, openCertificate, reloadOnChange, TLS_SETTINGS } from './certificate.ts';
 import { cutStrangers, limitConnections, limitInFlight } from './connections.ts';
 import { Activity, drain } from './draining.ts';
@@ -46,6 +48,8 @@ export interface ServerOptions {
   readonly upgrades: readonly UpgradeHandler[];
   /** Folder of the built pages; none in tests of the API alone. */
   readonly webFolder?: string;
+  /** Path of the unix socket on which the API is for this machine's own account; none in tests of the edge. */
+  readonly ownSocket?: string;
   /** Metrics of the features; http's own are added to it. */
   readonly registry?: Registry;
   /** What must hold for `/readyz`; a name for each, and false or a throw when it does not. */
@@ -75,7 +79,12 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
   }
   const stopping = new AbortController();
   const origins = new Set<string>(); // Known once the port is: filled below, and never after.
-  const rules: EdgeRules = { origins, proxies: trustedProxies(config.trustedProxies), log: options.log };
+  const rules: EdgeRules = {
+    origins,
+    unknown: new UnknownOrigins(options.now ?? Date.now),
+    proxies: trustedProxies(config.trustedProxies),
+    log: options.log,
+  };
   const certificate = config.tls.isOn ? await openCertificate(config, (options.now ?? Date.now)()) : undefined;
   const refusals = new Refusals(
     (entry) => options.audit.write(entry),
@@ -98,13 +107,17 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     observe: metrics.observe,
     readBody: readJson,
   };
-  const server = makeServer(makeApp(options, deps, events), certificate);
-  const activity = new Activity(server);
+  const app = makeApp(options, deps, events);
+  const server = makeServer(app, certificate);
+  const own = options.ownSocket === undefined ? undefined : makeServer(app, undefined);
+  const servers = own === undefined ? [server] : [server, own];
+  const activity = new Activity(servers);
   const strangers = sometimes(options.now ?? Date.now, (address, times) => {
     const hint = 'plain HTTP is for this machine and for ORIEL_TRUSTED_PROXY alone';
     options.log.warn({ address, times, hint }, 'connection.cut');
   });
-  server.on('upgrade', onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades }));
+  const upgrade = onUpgrade({ auth: options.auth, refusals, rules, handlers: options.upgrades });
+  for (const each of servers) each.on('upgrade', upgrade);
   if (!config.tls.isOn)
     cutStrangers(server, rules.proxies, (address) => {
       metrics.refused('connection');
@@ -112,6 +125,13 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     });
   limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
   await listenOn(server, config.listen.host, config.listen.port);
+  if (own !== undefined && options.ownSocket !== undefined) {
+    own.on('connection', fromOwnAccount);
+    await listenPrivately(own, options.ownSocket).catch((cause: Error) => {
+      server.close();
+      throw new StartError(`cannot listen on ${options.ownSocket}: ${cause.message}`, { cause });
+    });
+  }
   const stopReloading =
     certificate === undefined || !('setSecureContext' in server)
       ? undefined
@@ -127,7 +147,7 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
     certificate,
     close: async () => {
       stopReloading?.();
-      await drain(server, activity, stopping);
+      await drain(servers, activity, stopping);
       await refusals.close();
     },
   };
@@ -155,7 +175,7 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
   });
   app.get('/healthz', healthPage); // Before the limit: a busy gateway is alive.
   app.use(limitInFlight(options.requestsInFlight ?? LIMITS.requestsInFlight, events.listeners));
-  const features = [...options.routes, ...events.routes];
+  const features = [...options.routes, ...events.routes, ...noticeRoutes(deps.rules.unknown)];
   const version = options.version ?? '0.0.0';
   const routes = [
     ...features,

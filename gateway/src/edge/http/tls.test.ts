@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
@@ -66,6 +67,9 @@ describe('TLS', () => {
     expect(openssl).toContain(certificate?.fingerprint ?? 'none');
     expect(openssl).toMatch(/prime256v1[\s\S]*DNS:localhost/);
     expect(statSync(certificate?.keyFile ?? '').mode & 0o777).toBe(0o600);
+    // Apple takes 825 days of a certificate of one's own, and 398 of any other.
+    const { validFrom, validTo } = new X509Certificate(certificate?.cert ?? '');
+    expect(Date.parse(validTo) - Date.parse(validFrom)).toBeLessThanOrEqual(398 * 86_400_000);
     const config = { ...parseConfig({ ORIEL_TLS: 'on' }), dataFolder: gateway.folder };
     expect((await openCertificate(config, Date.now())).fingerprint).toBe(certificate?.fingerprint);
     const later = await openCertificate(config, Date.now() + 800 * 86_400_000);

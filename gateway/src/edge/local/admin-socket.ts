@@ -53,7 +53,13 @@ export interface AdminReply {
   readonly 'token.create': { readonly id: string; readonly token: string; readonly expiresAt: string };
   readonly unlock: { readonly unlocked: string };
   readonly backup: { readonly file: string; readonly rows: number };
-  readonly access: { readonly url: string; readonly token: string; readonly ca?: string };
+  readonly access: {
+    readonly url: string;
+    readonly token: string;
+    readonly ca?: string;
+    /** The API's own unix socket. */
+    readonly socketPath: string;
+  };
 }
 
 const LIMITS = { lineBytes: 16_384, timeoutMs: 10_000, backupMs: 600_000, accessDays: 1 } as const;
@@ -62,6 +68,14 @@ const LOCAL = { id: null, name: 'local account', via: 'local' } as const;
 /** Where the socket is. */
 export function adminSocketPath(dataFolder: string): string {
   return path.join(dataFolder, 'run', 'admin.sock');
+}
+
+/**
+ * Where the API is for the account of the gateway on this machine: no name, certificate or proxy stands between the command
+ * line and the gateway there.
+ */
+export function ownSocketPath(dataFolder: string): string {
+  return path.join(dataFolder, 'run', 'api.sock');
 }
 
 export interface AdminServerOptions {
@@ -100,7 +114,7 @@ export async function serveAdmin(options: AdminServerOptions): Promise<{ close()
 
 type Verbs = (request: AdminRequest) => Promise<AdminReply[AdminRequest['verb']]>;
 
-function makeVerbs({ auth, ca }: AdminServerOptions): Verbs {
+function makeVerbs({ auth, ca, dataFolder }: AdminServerOptions): Verbs {
   let access: { readonly token: string; readonly id: string; readonly until: number } | undefined;
   const named = async (name: string | undefined): Promise<Account> => {
     const account = name === undefined ? (await auth.accounts.admins())[0] : await auth.accounts.findByName(name);
@@ -133,7 +147,8 @@ function makeVerbs({ auth, ca }: AdminServerOptions): Verbs {
           const { row, token } = await auth.tokens.create((await named(undefined)).id, wanted);
           access = { token, id: row.id, until: row.expires_at - 3_600_000 };
         }
-        return { url: auth.publicOrigin, token: access.token, ...(ca === undefined ? {} : { ca }) };
+        const socketPath = ownSocketPath(dataFolder);
+        return { url: auth.publicOrigin, token: access.token, socketPath, ...(ca === undefined ? {} : { ca }) };
       }
     }
   };
