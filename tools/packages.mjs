@@ -41,6 +41,10 @@ export const packages = {
     { name: 'postgresql', probe: '/usr/lib/postgresql', why: 'the second database of the store' },
     { name: 'slapd', probe: '/usr/sbin/slapd', why: 'a directory to sign in against' },
     { name: 'ldap-utils', probe: '/usr/bin/ldapadd', why: 'fills the directory' },
+    { name: 'nginx-light', probe: '/usr/sbin/nginx', why: 'a proxy of docs/operations.md' },
+    { name: 'haproxy', probe: '/usr/sbin/haproxy', why: 'a proxy of docs/operations.md' },
+    { name: 'caddy', probe: '/usr/bin/caddy', why: 'a proxy of docs/operations.md' },
+    { name: 'apache2-bin', probe: '/usr/sbin/apache2', why: 'a proxy of docs/operations.md' },
   ],
   bench: [
     { name: 'websockify', probe: '/usr/bin/websockify', why: 'a peer of the relay' },

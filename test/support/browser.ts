@@ -3,7 +3,8 @@ import { type Browser, chromium } from 'playwright-core';
 
 const EXECUTABLE = process.env['ORIEL_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
 
-export async function openBrowser(): Promise<Browser> {
+/** `more`: switches of Chromium beside the usual ones. */
+export async function openBrowser(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,
@@ -15,6 +16,7 @@ export async function openBrowser(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }

@@ -14,7 +14,12 @@ import { type Desktop, getDesktop } from '../../gateway/api/desktop.ts';
 import type { SessionRules } from '../../gateway/api/session-rules.ts';
 import { type SessionFeature, sessionFeature } from '../../gateway/src/access/feature.ts';
 import { policyOf } from '../../gateway/src/access/policies/policy.ts';
-import { startTestGateway } from '../../gateway/src/edge/testing/gateway.ts';
+import {
+  startTestGateway,
+  type TestGateway,
+  type TestGatewayOptions,
+  type TestPerson,
+} from '../../gateway/src/edge/testing/gateway.ts';
 import { bind } from '../../gateway/src/platform/api/bind.ts';
 import type { DisplayEndpoint } from '../../hosts/src/index.ts';
 import { openBrowser } from '../support/browser.ts';
@@ -40,12 +45,21 @@ export interface Stage {
   /** The address of that page, and what signs a browser in. */
   readonly address: string;
   readonly cookie: { readonly name: string; readonly value: string };
+  readonly gateway: TestGateway;
+  /** Whose it is. */
+  readonly person: TestPerson;
   close(): Promise<void>;
 }
 
-export async function openStage(endpoint: () => DisplayEndpoint, rules: SessionRules = {}): Promise<Stage> {
+/** `more`: settings of the gateway, and where its log goes. */
+export async function openStage(
+  endpoint: () => DisplayEndpoint,
+  rules: SessionRules = {},
+  more: Pick<TestGatewayOptions, 'env' | 'log'> = {},
+): Promise<Stage> {
   const features: SessionFeature[] = [];
   const gateway = await startTestGateway({
+    ...more,
     server: { webFolder: PAGES },
     features: (edge) => {
       const describe = async () => ({
@@ -69,6 +83,8 @@ export async function openStage(endpoint: () => DisplayEndpoint, rules: SessionR
   return {
     address,
     cookie: { name, value },
+    gateway,
+    person,
     open: async (options) => {
       browser ??= await openBrowser();
       const context = await browser.newContext({ reducedMotion: 'reduce', ...options });

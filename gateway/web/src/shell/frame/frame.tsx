@@ -19,8 +19,10 @@ import { BarsIcon } from '@patternfly/react-icons/dist/esm/icons/bars-icon';
 import { Suspense } from 'react';
 import { Link, NavLink, Outlet, useLocation } from 'react-router';
 import type { Me } from '../../../../api/auth.ts';
+import { holds } from '../../api/use-me.ts';
 import { Brand } from './brand.tsx';
 import { ErrorBoundary } from './error-boundary.tsx';
+import { GatewayNotices } from './gateway-notices.tsx';
 import { Loading } from './loading.tsx';
 import { sectionsFor } from './sections.ts';
 import { ThemeToggle } from './theme-toggle.tsx';
@@ -46,6 +48,7 @@ export function Frame({ me }: { readonly me: Me }) {
       masthead={<Top me={me} hasConsole={hasConsole} />}
       sidebar={hasConsole ? <Side paths={sections} current={pathname} /> : undefined}
     >
+      {holds(me, 'settings') && <GatewayNotices />}
       <ErrorBoundary resetKey={pathname}>
         <Suspense fallback={<Loading />}>
           <Outlet />

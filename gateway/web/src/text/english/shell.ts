@@ -1,4 +1,7 @@
 /** The frame around every page, lists and forms. */
+import { pluralOf } from '../plural.ts';
+
+const plural = pluralOf('en');
 
 export const shell = {
   card: {
@@ -25,6 +28,12 @@ export const shell = {
       sections: 'Sections',
       myDesktops: 'My desktops',
       console: 'Console',
+    },
+    gatewayNotices: {
+      unknownOrigin: (origin: string) => `This gateway does not know the address ${origin}`,
+      unknownOriginWhy: (origin: string, times: number) =>
+        `${plural(times, { one: 'A request from a page there was refused.', other: '# requests from pages there were refused.' })} If people reach the gateway there, start it with ORIEL_ORIGIN=${origin}. If not, somebody else has put a page in front of it.`,
+      putAway: 'Put away',
     },
     loading: {
       loading: 'Loading',
