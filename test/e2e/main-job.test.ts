@@ -41,6 +41,7 @@ describe('the main job', () => {
 
   test('the one-time link signs in, and the desktop is there with a live thumbnail', async () => {
     await page.goto(gateway.link ?? '');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     const thumbnail = page.getByRole('listitem').filter({ hasText: 'toy' }).locator('img');
     await thumbnail.waitFor();
     await expect

@@ -3,7 +3,7 @@ import * as OTPAuth from 'otpauth';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getMe } from '../../gateway/api/auth.ts';
-import { clientOf, invite, openWeb, type Web } from './support.ts';
+import { clientOf, invite, openLink, openWeb, type Web } from './support.ts';
 
 const PASSWORD = 'four quiet herons wade';
 let web: Web;
@@ -142,7 +142,7 @@ test('after some wrong passwords the page says how long to wait, and a link stil
   };
   for (let i = 0; i < 6; i++) await wrong();
   await other.getByText(/Too many failed sign-ins, try again in \d+ s\./).waitFor();
-  await other.goto(link);
+  await openLink(other, link);
   await other.getByText('Nothing is assigned to you so far').waitFor();
   await context.close();
 });

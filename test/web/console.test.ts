@@ -1,7 +1,7 @@
 /** The console as an admin uses it, in Chromium against a real gateway: machines, snapshots, people and what they see. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openWeb, type Web } from './support.ts';
+import { openLink, openWeb, type Web } from './support.ts';
 
 let web: Web;
 let page: Page;
@@ -100,7 +100,7 @@ test('a user sees what is assigned and nothing else, and loses it live', async (
   const context = await web.browser.newContext({ reducedMotion: 'reduce' });
   context.setDefaultTimeout(15_000);
   const theirs = await context.newPage();
-  await theirs.goto(link);
+  await openLink(theirs, link);
   await theirs.getByText('Nothing is assigned to you so far').waitFor();
   expect(await theirs.getByRole('navigation').count()).toBe(0);
 

@@ -25,7 +25,7 @@ export async function openWeb(options: StartGatewayOptions = {}): Promise<Web> {
     const browser = await openBrowser();
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
     const page = await context.newPage();
-    await page.goto(gateway.link ?? '');
+    await openLink(page, gateway.link ?? '');
     await page.getByRole('heading', { name: 'Desktops', exact: true }).waitFor();
     const client = await clientOf(context, gateway.origin);
     const close = async (): Promise<void> => {
@@ -37,6 +37,12 @@ export async function openWeb(options: StartGatewayOptions = {}): Promise<Web> {
     await gateway.stop();
     throw error;
   }
+}
+
+/** Opens a one-time link and presses the button that it leads to. */
+export async function openLink(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 }
 
 /** The API with the cookie of a browser that has signed in. */
@@ -77,7 +83,9 @@ export async function enter(web: Pick<Web, 'browser'>, link: string, more: Brows
   const context = await web.browser.newContext({ reducedMotion: 'reduce', ...more });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
-  await page.goto(link);
+  // The cookies of another page may be enough.
+  if (link.includes('#link=')) await openLink(page, link);
+  else await page.goto(link);
   await page.getByRole('heading', { name: 'Desktops', exact: true }).waitFor();
   return page;
 }

@@ -6,8 +6,8 @@ import type { Store } from '../../platform/store/store.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Ceremonies } from './ceremonies.ts';
 
-/** One step either way: clocks differ and people type slowly. */
-const STEP = { seconds: 30, window: 1, secretBytes: 20, recoveryCodes: 10 } as const;
+/** One step either way: clocks differ and people type slowly. `clockWindow`: an hour, which clocks that are set to another zone's are off by. */
+const STEP = { seconds: 30, window: 1, clockWindow: 130, secretBytes: 20, recoveryCodes: 10 } as const;
 
 export class Totp {
   readonly #store: Store;
@@ -34,7 +34,15 @@ export class Totp {
     const pending = await this.#ceremonies.peek<{ secret: string }>('totp', account.id);
     if (pending === undefined) throw new GatewayError('CONFLICT', 'begin to set up one-time codes first');
     const step = this.#stepOf(pending.secret, code);
-    if (step === undefined) return undefined;
+    if (step === undefined) {
+      const minutes = this.#minutesOff(pending.secret, code);
+      if (minutes !== undefined)
+        throw new GatewayError(
+          'SIGN_IN_FAILED',
+          `the code is that of ${Math.abs(minutes)} min ${minutes < 0 ? 'ago' : 'from now'}: set the clock of the device that made it, and type a new one`,
+        );
+      return undefined;
+    }
     const codes = Array.from({ length: STEP.recoveryCodes }, () => newId().replaceAll(/(.{4})(?=.)/g, '$1-'));
     await this.#store.db.transaction().execute(async (tx) => {
       await tx
@@ -89,6 +97,14 @@ export class Totp {
     const now = this.#now();
     const delta = totpOf(secret, '').validate({ token: code, window: STEP.window, timestamp: now });
     return delta === null ? undefined : Math.floor(now / 1000 / STEP.seconds) + delta;
+  }
+
+  /** A code of the right secret and another time: only told while the secret is being set up, to who has just been given it. */
+  #minutesOff(secret: string, code: string): number | undefined {
+    const delta = totpOf(secret, '').validate({ token: code, window: STEP.clockWindow, timestamp: this.#now() });
+    return delta === null
+      ? undefined
+      : Math.sign(delta) * Math.max(1, Math.round((Math.abs(delta) * STEP.seconds) / 60));
   }
 }
 

@@ -119,6 +119,14 @@ describe('one-time codes', () => {
     await expect(page.call(confirmTotp, { body: { code: '000000' } })).rejects.toMatchObject({
       code: 'SIGN_IN_FAILED',
     });
+    // The clock of a phone that is set by hand, or to another zone.
+    const now = clock;
+    clock -= 5 * 60_000;
+    const early = codeAt(secret);
+    clock = now;
+    await expect(page.call(confirmTotp, { body: { code: early } })).rejects.toThrow(
+      'the code is that of 5 min ago: set the clock of the device that made it',
+    );
     const { recoveryCodes } = await page.call(confirmTotp, { body: { code: codeAt(secret) } });
     expect(recoveryCodes).toHaveLength(10);
 

@@ -22,7 +22,12 @@ export function noteServerDate(date: string | null, tookMs: number, deviceMs: nu
 
 /** Milliseconds since the epoch, now. */
 export function serverNow(): number {
-  return Date.now() + (best?.offsetMs ?? 0);
+  return Date.now() + clockDifferenceMs();
+}
+
+/** How far the gateway's clock is ahead of this device's. */
+export function clockDifferenceMs(): number {
+  return best?.offsetMs ?? 0;
 }
 
 const JUMP_MS = 5_000;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { linkToken, nextPath } from './next-path.ts';
+import { linkToken, nextPath, refusalOf } from './next-path.ts';
 
 // Seen to fail with `(?![/\\])` taken out of the pattern.
 test.for([
@@ -21,4 +21,11 @@ test('a link token is 43 characters of base64url, in the fragment', () => {
   expect(linkToken(`#link=${token}`)).toBe(token);
   expect(linkToken('#link=short')).toBeUndefined();
   expect(linkToken('')).toBeUndefined();
+});
+
+test('a refusal of single sign-on is told in our own words, whatever stands in the address', () => {
+  expect(refusalOf('#error=SIGN_IN_FAILED')).toBe('Sign-in refused');
+  expect(refusalOf('#error=Call 555-1234')).toBeUndefined();
+  expect(refusalOf('#error=toString')).toBeUndefined();
+  expect(refusalOf('')).toBeUndefined();
 });

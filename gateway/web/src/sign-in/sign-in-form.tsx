@@ -1,12 +1,25 @@
 /** The ways to sign in that this gateway offers. */
-import { Alert, Button, Divider, Form, FormGroup, Skeleton, TextInput } from '@patternfly/react-core';
+import {
+  Alert,
+  Button,
+  Divider,
+  Form,
+  FormGroup,
+  FormHelperText,
+  HelperText,
+  HelperTextItem,
+  Skeleton,
+  TextInput,
+} from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { type Me, signInMethods, signInWithPassword, startOidc } from '../../../api/auth.ts';
 import { ApiError } from '../../../api/errors.ts';
 import { client, describeError } from '../api/client.ts';
 import { apiQuery } from '../api/query.ts';
+import { clockDifferenceMs } from '../api/server-clock.ts';
 import { text } from '../text/text.ts';
+import { keepsCookies } from './cookies.ts';
 import { nextPath } from './next-path.ts';
 import { signInByPasskey } from './passkey.ts';
 
@@ -23,8 +36,9 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
   const [failure, setFailure] = useState<string>();
   const [isBusy, setBusy] = useState(false);
   const attempt = async (signIn: () => Promise<Me>) => {
-    setBusy(true);
     setFailure(undefined);
+    if (!keepsCookies()) return setFailure(words.cookiesAreBlocked); // Signed in, the next page would not know it.
+    setBusy(true);
     try {
       onEnter(await signIn());
     } catch (error) {
@@ -64,6 +78,11 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
               isBlock
               component="a"
               href={client.url(startOidc, { query: { next: nextPath(window.location.search) } })}
+              onClick={(event) => {
+                if (keepsCookies()) return;
+                event.preventDefault();
+                setFailure(words.cookiesAreBlocked);
+              }}
             >
               {words.continueWith(oidc.name)}
             </Button>
@@ -73,6 +92,14 @@ export function SignInForm({ problem, onEnter }: SignInFormProps) {
       <p className="oriel-sign-in__hint">{words.firstTimeHereOpenOne}</p>
     </>
   );
+}
+
+/** A code is good for half a minute before and after. */
+const CODE_SLACK_MS = 30_000;
+
+function clockHint(): string {
+  const apartMs = Math.abs(clockDifferenceMs());
+  return apartMs < CODE_SLACK_MS ? words.codesGoByClock : words.clocksDiffer(Math.max(1, Math.round(apartMs / 60_000)));
 }
 
 interface PasswordFormProps {
@@ -130,9 +157,15 @@ function PasswordForm({ isBusy, attempt }: PasswordFormProps) {
             inputMode="text"
             autoComplete="one-time-code"
             autoFocus
+            aria-describedby="sign-in-clock"
             value={code}
             onChange={(_, value) => setCode(value)}
           />
+          <FormHelperText>
+            <HelperText id="sign-in-clock">
+              <HelperTextItem>{clockHint()}</HelperTextItem>
+            </HelperText>
+          </FormHelperText>
         </FormGroup>
       )}
       <Button type="submit" isBlock isLoading={isBusy} isDisabled={isBusy || name === '' || password === ''}>

@@ -1,5 +1,5 @@
-/** Sign-in: a one-time link works by itself; else password (and second factor), passkey, single sign-on. */
-import { Spinner } from '@patternfly/react-core';
+/** Sign-in: by a one-time link, for which a button is pressed; else password (and second factor), passkey, single sign-on. */
+import { Alert, Button } from '@patternfly/react-core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useLocation, useNavigate } from 'react-router';
@@ -8,7 +8,8 @@ import { client, describeError, ME_KEY } from '../api/client.ts';
 import { Brand } from '../shell/frame/brand.tsx';
 import { usePageTitle } from '../shell/frame/page-title.ts';
 import { ThemeToggle } from '../shell/frame/theme-toggle.tsx';
-import { linkToken, nextPath } from './next-path.ts';
+import { keepsCookies } from './cookies.ts';
+import { linkToken, nextPath, refusalOf } from './next-path.ts';
 import { SignInForm } from './sign-in-form.tsx';
 import './sign-in.css';
 import { text } from '../text/text.ts';
@@ -22,7 +23,7 @@ export function SignInPage() {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const [token, setToken] = useState(() => linkToken(location.hash));
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState(() => ssoProblem(location.hash));
 
   const enter = (me: Me) => {
     queries.clear();
@@ -41,17 +42,6 @@ export function SignInPage() {
     // Out of the address before anything else: it must not stay in the history.
     window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
     setProblem(undefined);
-    if (!keepsCookies()) {
-      // Opened now, the link would be used up, and nobody signed in.
-      setToken(undefined);
-      setProblem(words.cookiesAreBlocked);
-      return;
-    }
-    openLink(token).then(enter, (error: unknown) => {
-      setToken(undefined);
-      setProblem(words.signLinkDidNotWork(describeError(error)));
-    });
-    // One attempt for each token.
   }, [token]);
 
   return (
@@ -67,25 +57,67 @@ export function SignInPage() {
         {token === undefined ? (
           <SignInForm problem={problem} onEnter={enter} />
         ) : (
-          <p className="oriel-sign-in__busy" role="status">
-            <Spinner size="md" aria-hidden="true" /> {words.signing}
-          </p>
+          <LinkForm
+            key={token}
+            token={token}
+            onEnter={enter}
+            onFailed={(why) => {
+              setToken(undefined);
+              setProblem(why);
+            }}
+          />
         )}
       </main>
     </div>
   );
 }
 
-/** Does this browser keep a cookie of ours? Tried with one that lasts for a moment. */
-function keepsCookies(): boolean {
-  document.cookie = 'oriel-probe=1; Path=/; SameSite=Strict; Max-Age=10';
-  return document.cookie.includes('oriel-probe=1');
+/** Single sign-on came back with a refusal. */
+function ssoProblem(hash: string): string | undefined {
+  const refusal = refusalOf(hash);
+  if (refusal === undefined) return undefined;
+  return keepsCookies() ? words.singleSignOnDidNotWork(refusal) : text.signIn.signInForm.cookiesAreBlocked;
 }
 
-/** The link works once; a page that renders twice must not use it twice. */
-const used = new Map<string, Promise<Me>>();
-function openLink(link: string): Promise<Me> {
-  const running = used.get(link) ?? client.call(signInWithLink, { body: { link } });
-  used.set(link, running);
-  return running;
+interface LinkFormProps {
+  readonly token: string;
+  readonly onEnter: (me: Me) => void;
+  readonly onFailed: (why: string) => void;
+}
+
+/** Whatever only looks at the address (a scanner of mail, a preview, a browser that loads ahead) does not use the link up. */
+function LinkForm({ token, onEnter, onFailed }: LinkFormProps) {
+  const [isBusy, setBusy] = useState(false);
+  const [isBlocked, setBlocked] = useState(() => !keepsCookies());
+  const open = async () => {
+    // Opened now, the link would be used up, and nobody signed in.
+    const cannot = !keepsCookies();
+    setBlocked(cannot);
+    if (cannot) return;
+    setBusy(true);
+    try {
+      onEnter(await client.call(signInWithLink, { body: { link: token } }));
+    } catch (error) {
+      onFailed(words.signLinkDidNotWork(describeError(error)));
+    }
+  };
+  return (
+    <>
+      <div aria-live="polite">
+        {isBlocked && (
+          <Alert
+            component="p"
+            isInline
+            variant="danger"
+            title={words.cookiesAreBlocked}
+            className="oriel-sign-in__alert"
+          />
+        )}
+      </div>
+      <p className="oriel-sign-in__lead">{words.linkSignsIn}</p>
+      <Button isBlock autoFocus isLoading={isBusy} isDisabled={isBusy} onClick={() => void open()}>
+        {words.sign}
+      </Button>
+    </>
+  );
 }
