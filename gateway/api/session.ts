@@ -74,6 +74,8 @@ export const Session = z.object({
   address: z.string().nullable(),
   createdAt: z.iso.datetime(),
   liveAt: z.iso.datetime().nullable(),
+  /** While it is `parked`: until then its user can come back to it. */
+  keptUntil: z.iso.datetime().nullable(),
   endedAt: z.iso.datetime().nullable(),
   end: SessionEnd.nullable(),
   bytesIn: z.number().int(),

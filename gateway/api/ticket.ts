@@ -37,8 +37,9 @@ export const TicketRequest = z.object({
   kind: DesktopView.default('display'),
   mode: SessionMode.default('control'),
   /**
-   * Takes up one's own session of this kind and mode on the desktop where there is one that has not ended: left, or open on
-   * another device (which is told MOVED). Else, and without it, a new session.
+   * Takes up one's own session of this kind and mode on the desktop where there is one: left, or open by another sign-in,
+   * which is another device or browser (it is told MOVED). What another window of this sign-in has open stays there. Else,
+   * and without it, a new session.
    */
   takeUp: z.boolean().default(false),
 });
@@ -86,8 +87,10 @@ export const SESSION_CLOSE = {
   POLICY: 1008,
   /** No ticket, or one that is unknown, used or too old. Ask for a new one. */
   TICKET: 4401,
-  /** A user, right, token, sign-in or desktop was taken away, or one signed out. Do not come back. */
+  /** A user, right or desktop was taken away. Do not come back. */
   REVOKED: 4403,
+  /** The sign-in or token that it was opened with ended: one signed out. Do not come back. */
+  SIGNED_OUT: 4404,
   /** Nothing was typed or moved for too long. */
   IDLE: 4408,
   /** An operator, the owner or the absolute limit ended the session. Do not come back by itself. */
@@ -110,6 +113,7 @@ export function shouldReconnect(code: number): boolean {
   switch (code) {
     case SESSION_CLOSE.NORMAL:
     case SESSION_CLOSE.REVOKED:
+    case SESSION_CLOSE.SIGNED_OUT:
     case SESSION_CLOSE.IDLE:
     case SESSION_CLOSE.ENDED:
     case SESSION_CLOSE.MOVED:

@@ -197,6 +197,10 @@ export class ByteReader {
     return taken;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** What has come so far. */
   get waiting(): Buffer {
     return this.#bytes;

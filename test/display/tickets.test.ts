@@ -15,6 +15,7 @@ import {
 } from '../../gateway/api/session.ts';
 import { SESSION_CLOSE, ticketOf, ticketProtocol } from '../../gateway/api/ticket.ts';
 import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
+import { fetchAs, type TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import {
   BrowserSocket,
   type ByteReader,
@@ -197,14 +198,18 @@ test.for([
 ])(
   // Seen to fail with `#onRevocation` (sessions.ts) that does nothing.
   'S6 TICKETED: taking $it away closes the live socket within a second, and the outstanding ticket',
-  async ({ take }) => {
+  async ({ it, take }) => {
     const started = await start();
     const { gateway } = started;
     const ann = await live(started, 'ann');
     const outstanding = await gateway.ticket(ann.person);
     const from = performance.now();
     await take(started, ann.person.userId);
-    expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.REVOKED, reason: 'revoked' });
+    const isSignedOut = it === 'the sign-in';
+    expect(await ann.browser.closed).toEqual({
+      code: isSignedOut ? SESSION_CLOSE.SIGNED_OUT : SESSION_CLOSE.REVOKED,
+      reason: isSignedOut ? 'signed-out' : 'revoked',
+    });
     expect(performance.now() - from).toBeLessThan(1000); // The promise itself, not a speed.
     expect((await gateway.socket(ann.person, outstanding.ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
     expect(gateway.feature.sessions.all()).toHaveLength(0);
@@ -226,7 +231,7 @@ test('S6 TICKETED: revoking an API token closes what was opened with it within a
   await viewer.rfb();
   const from = performance.now();
   await gateway.auth.tokens.revoke(row.id);
-  expect(await viewer.closed).toEqual({ code: SESSION_CLOSE.REVOKED, reason: 'revoked' });
+  expect(await viewer.closed).toEqual({ code: SESSION_CLOSE.SIGNED_OUT, reason: 'signed-out' });
   expect(performance.now() - from).toBeLessThan(1000);
   expect((await gateway.socket(undefined, outstanding.ticket).closed).code).toBe(SESSION_CLOSE.TICKET);
   expect(gateway.feature.sessions.all().map(({ id }) => id)).toEqual([ann.sessionId]);
@@ -260,14 +265,26 @@ test('who comes back, from another device too, is in the same session; the first
   );
 });
 
+/** The same person, signed in on another device. */
+async function elsewhere({ gateway }: Started, person: TestPerson): Promise<TestPerson> {
+  const by = { address: '127.0.0.1', userAgent: 'phone' };
+  const { secret } = await gateway.auth.browserSessions.open(person.userId, 'test', by);
+  const headers = { ...person.headers, cookie: person.headers.cookie.replace(/=.*/, `=${secret}`) };
+  return { ...person, headers, client: createClient(gateway.origin, { fetch: fetchAs(headers) }) };
+}
+
 // Seen to fail with `takeUp` that is not looked at: there were two sessions, and the first never heard of the second.
-test('the same person elsewhere takes the session up, open or left; another mode, kind or person does not', async () => {
+test('the same person elsewhere takes the session up, open or left; another window, mode, kind or person does not', async () => {
   const started = await start();
   const { gateway } = started;
   const ann = await live(started, 'ann');
-  const other = await gateway.ticket(ann.person, 'd1', { takeUp: true });
+  const window = await gateway.ticket(ann.person, 'd1', { takeUp: true });
+  expect(window.sessionId).not.toBe(ann.sessionId);
+  gateway.feature.sessions.end(gateway.feature.sessions.get(window.sessionId) as never, 'owner');
+  const device = await elsewhere(started, ann.person);
+  const other = await gateway.ticket(device, 'd1', { takeUp: true });
   expect(other.sessionId).toBe(ann.sessionId);
-  const phone = gateway.socket(ann.person, other.ticket);
+  const phone = gateway.socket(device, other.ticket);
   await phone.rfb();
   expect(await ann.browser.closed).toEqual({ code: SESSION_CLOSE.MOVED, reason: 'moved' });
   phone.socket.terminate();
@@ -395,12 +412,31 @@ test('somebody joins with the consent of the owner, steers, gives back, and each
   await ann.person.client.call(setControl, { params, body: { action: 'give', toSessionId: admitted.sessionId } });
   await ann.browser.send(Buffer.concat([say.key(0x61, true), say.update(1, 1)]));
   await until('nothing but the request of ann', () => annVm.waiting.byteLength === 10);
+  const guests = { sessionId: admitted.sessionId };
+  // Control is lent: the guest can give it back, and decide nothing else.
+  for (const action of ['take', 'share'] as const)
+    await expect(guest.client.call(setControl, { params: guests, body: { action } })).rejects.toEqual(
+      refusal('FORBIDDEN'),
+    );
   await guest.client.call(setControl, {
-    params: { sessionId: admitted.sessionId },
+    params: guests,
     body: { action: 'give', toSessionId: ann.sessionId },
   });
   await ann.browser.send(say.key(0x62, true));
   await until('the key of ann', () => annVm.waiting.byteLength === 18);
+
+  // With the owner's session goes what the owner allowed: the socket, and every way back.
+  const late = await guest.client.call(askToJoin, { params, body: { mode: 'control' } });
+  await ann.person.client.call(answerJoin, { params: { ...params, joinId: late.id }, body: { allow: true } });
+  await ann.person.client.call(endSession, { params });
+  expect(await beside.closed).toEqual({ code: SESSION_CLOSE.ENDED, reason: 'ended' });
+  await until('the connection to the VM to be gone', () => guestVm.isClosed);
+  for (const attempt of [
+    guest.client.call(createJoinTicket, { params: { ...params, joinId: late.id } }),
+    guest.client.call(resumeSession, { params: guests }),
+  ])
+    await expect(attempt).rejects.toEqual(refusal('NOT_FOUND'));
+  expect(gateway.feature.sessions.all()).toHaveLength(0);
 });
 
 test('an operator joins by right; a refused guest gets no ticket; consent can give less than was asked', async () => {

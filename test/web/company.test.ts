@@ -87,6 +87,13 @@ test('the owner lets somebody in; control is shared, taken, given and held as th
   await typeInto(ann, 'ann-waits');
   await typeInto(bob, 'bob-steers');
   expect((await arrives('bob-steers')).input).not.toContain('ann-waits');
+  // Only to whoever lent it, and nothing that the gateway would refuse.
+  await line(bob, 'ann').getByRole('button', { name: 'Give control' }).waitFor();
+  expect(
+    await here(bob)
+      .getByRole('button', { name: /^(Let everybody type|Take control)$/ })
+      .count(),
+  ).toBe(0);
 
   // A guest by consent takes nothing and decides nothing; the owner takes control back at any time.
   await here(ann).getByRole('button', { name: 'Take control' }).click();

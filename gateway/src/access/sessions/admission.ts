@@ -1,7 +1,7 @@
 /** Admission: who may have a ticket, for a new session or back into one (TICKETED). What it opens is in sessions.ts. */
 import { SESSION_SOCKET_PATH, type SessionMode, TICKET_LIMITS, type Ticket } from '../../../api/ticket.ts';
 import { GatewayError } from '../../errors.ts';
-import { can, type Principal } from '../../platform/rights/rights.ts';
+import { can, type Principal, type Via } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
 import { iso } from '../../platform/store/time.ts';
 import type { TicketBox } from '../tickets/ticket-box.ts';
@@ -69,15 +69,16 @@ export class Admission {
     return ticket;
   }
 
-  /** The newest that could be gone on with. */
+  /** The newest that could be gone on with: what another window of this sign-in has open is not left, and stays there. */
   #ownSession(
     principal: Principal,
     desktopId: string,
     want: { readonly kind: SessionKind; readonly mode: SessionMode },
   ): Session | undefined {
-    return this.#deps.roll
-      .on(desktopId, want.kind)
-      .find(({ facts }) => facts.userId === principal.userId && facts.mode === want.mode && facts.joinedId === null);
+    return this.#deps.roll.on(desktopId, want.kind).find(({ facts, phase, via }) => {
+      const isOwn = facts.userId === principal.userId && facts.mode === want.mode && facts.joinedId === null;
+      return isOwn && (phase.state === 'parked' || (phase.state !== 'waiting' && !isSameSignIn(via, principal.via)));
+    });
   }
 
   /** A ticket that brings the owner back into a session, from this sign-in or another. */
@@ -128,6 +129,12 @@ export class Admission {
       mode: session.facts.mode,
     };
   }
+}
+
+function isSameSignIn(one: Via, other: Via): boolean {
+  if (one.kind === 'browser') return other.kind === 'browser' && one.browserSessionId === other.browserSessionId;
+  if (one.kind === 'token') return other.kind === 'token' && one.tokenId === other.tokenId;
+  return other.kind === one.kind;
 }
 
 /** Is the person still allowed to be in it? Who joined another's session by right needs that right as long as it lasts. */

@@ -182,6 +182,7 @@ function toApi(row: SessionRow): ApiSession {
     address: row.address,
     createdAt: iso(row.created_at),
     liveAt: row.live_at === null ? null : iso(row.live_at),
+    keptUntil: null, // What has not ended is on the roll, which knows.
     endedAt: row.ended_at === null ? null : iso(row.ended_at),
     end: row.ended_by as ApiSession['end'],
     bytesIn: row.bytes_in,

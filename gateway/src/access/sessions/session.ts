@@ -130,6 +130,9 @@ export class Session {
   get endedAt(): number | null {
     return this.#phase.state === 'ended' ? this.#phase.at : null;
   }
+  get keptUntil(): number | null {
+    return this.#phase.state === 'parked' ? (this.due()?.at ?? null) : null;
+  }
   get bytesIn(): number {
     return this.channels.reduce((sum, { bytesIn }) => sum + bytesIn, this.#bytesIn);
   }
@@ -153,6 +156,7 @@ export class Session {
       address: this.address,
       createdAt: iso(facts.createdAt),
       liveAt: this.liveAt === null ? null : iso(this.liveAt),
+      keptUntil: this.keptUntil === null ? null : iso(this.keptUntil),
       endedAt: this.endedAt === null ? null : iso(this.endedAt),
       end: this.end,
       bytesIn: this.bytesIn,

@@ -33,7 +33,7 @@ const CLOSE_FOR: Readonly<Record<SessionEnd, SessionCloseName>> = {
   closed: 'NORMAL',
   dropped: 'NORMAL',
   revoked: 'REVOKED',
-  'signed-out': 'REVOKED',
+  'signed-out': 'SIGNED_OUT',
   idle: 'IDLE',
   'too-long': 'ENDED',
   operator: 'ENDED',

@@ -1,6 +1,6 @@
 /** `oriel session …`: who is connected to what. */
 import { Command } from 'commander';
-import { endSession, listSessions } from '../../../api/session.ts';
+import { endSession, listSessions, type Session } from '../../../api/session.ts';
 import { type Cli, clientFor, show } from '../base/context.ts';
 import { listAll } from '../base/lists.ts';
 import { ago, bytes, table } from '../base/output.ts';
@@ -23,7 +23,7 @@ export function sessionCommand(cli: Cli): Command {
             { title: 'desktop', value: (row) => row.desktopName },
             { title: 'kind', value: (row) => row.kind },
             { title: 'mode', value: (row) => row.mode },
-            { title: 'state', value: (row) => row.end ?? row.state },
+            { title: 'state', value: (row) => stateOf(row, cli.now()) },
             { title: 'since', value: (row) => ago(row.createdAt, cli.now()), isRight: true },
             { title: 'out', value: (row) => bytes(row.bytesOut), isRight: true },
             { title: 'id', value: (row) => row.id },
@@ -42,4 +42,10 @@ export function sessionCommand(cli: Cli): Command {
       show(cli, command, ids, (all) => all.map((id) => `ended ${id}\n`).join(''));
     });
   return session;
+}
+
+/** Of one that was left: how long its user can still come back to it. */
+function stateOf({ state, end, keptUntil }: Session, now: number): string {
+  if (keptUntil === null) return end ?? state;
+  return `${state}, ends in ${ago(new Date(now).toISOString(), Date.parse(keptUntil))}`;
 }

@@ -23,7 +23,7 @@ export function vmView(vm: StoredVm, facts: VmFacts): Vm {
     hostId: vm.hostId,
     hostName: facts.hostName,
     wanted: vm.wanted,
-    ...stateOf(vm, facts),
+    ...named(vm, stateOf(vm, facts)),
     hardware: vm.hardware,
     disks: vm.disks.map(({ diskId, bus }) => ({ diskId, bus })),
     cdImageId: vm.cdImageId,
@@ -37,6 +37,11 @@ export function vmView(vm: StoredVm, facts: VmFacts): Vm {
     updatedAt: iso(vm.updatedAt),
     revision: vm.revision,
   };
+}
+
+/** A host knows its VMs by their ids; people know them by their names. */
+function named({ id, name }: StoredVm, { state, reason }: StateAndReason): StateAndReason {
+  return { state, reason: reason?.replaceAll(id, name) ?? null };
 }
 
 type StateAndReason = { readonly state: VmState; readonly reason: string | null };

@@ -102,8 +102,10 @@ export class Vms {
   }
 
   async log(id: string): Promise<VmLogEntry[]> {
-    await this.#options.store.require(id);
-    return await this.#options.store.readLog(id);
+    const { name } = await this.#options.store.require(id);
+    const entries = await this.#options.store.readLog(id);
+    // A host knows its VMs by their ids; people know them by their names.
+    return entries.map((entry) => ({ ...entry, message: entry.message.replaceAll(id, name) }));
   }
 
   /** The end of what the guest said on its serial port; empty where it never ran. */

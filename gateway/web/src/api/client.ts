@@ -2,6 +2,7 @@
 import { createClient, type Fetch } from '../../../api/client.ts';
 import { ApiError } from '../../../api/errors.ts';
 import { text } from '../text/text.ts';
+import { nameIn, withNames } from './names.ts';
 import { queryClient } from './query-client.ts';
 import { noteServerDate } from './server-clock.ts';
 
@@ -52,6 +53,8 @@ export function describeError(error: unknown): string {
 
 /** Which field is wrong says more than that one is. */
 function describeRefusal({ message, problem }: ApiError): string {
+  // The page came from there, so it is an address of the gateway: one that it was not told.
+  if (problem.code === 'WRONG_ORIGIN') return words.unknownAddress(window.location.origin);
   const fields = problem.errors ?? [];
   if (fields.length === 0) return sentence(message);
   return fields.map(({ path, message: why }) => sentence(`${fieldOf(path)}: ${why}`)).join(' ');
@@ -64,8 +67,16 @@ function fieldOf(path: string): string {
 }
 const sentenceCase = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
+function nameOf(id: string): string | undefined {
+  for (const query of queryClient.getQueryCache().getAll()) {
+    const name = nameIn(query.state.data, id);
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
 /** Our error messages start lower-case and end without a full stop, so that they chain; a page shows a sentence. */
 export function sentence(message: string): string {
-  const text = sentenceCase(message);
+  const text = sentenceCase(withNames(message, nameOf));
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -19,7 +19,7 @@ import { useSessionEvents } from './people/use-session-events.ts';
 import { clipboardWays, hasClipboardChannel } from './screen/clipboard.ts';
 import type { FitChoice } from './screen/fit.ts';
 import { KEYBOARDS, type KeyboardChoice } from './screen/guest-keyboard.ts';
-import type { QualityChoice } from './screen/quality.ts';
+import { QUALITIES, type QualityChoice } from './screen/quality.ts';
 import { saveScreenshot } from './screen/screenshot.ts';
 import { TouchKeys } from './screen/touch-keys.tsx';
 import { useClipboardSync } from './screen/use-clipboard-sync.ts';
@@ -41,13 +41,12 @@ interface SessionViewProps {
 }
 
 const FIT_CHOICES: readonly FitChoice[] = ['scale', 'resize', 'actual'];
-const QUALITY_CHOICES: readonly QualityChoice[] = ['auto', 'sharp', 'balanced', 'fast'];
 
 export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const screen = useRef<HTMLDivElement>(null);
   const ghost = useRef<HTMLDivElement>(null);
   const [fit, setFit] = useStored<FitChoice>('oriel.fit', FIT_CHOICES, 'scale');
-  const [quality, setQuality] = useStored<QualityChoice>('oriel.quality', QUALITY_CHOICES, 'auto');
+  const [quality, setQuality] = useStored<QualityChoice>('oriel.quality', QUALITIES, 'auto');
   const [sync, setSync] = useStored<'on' | 'off'>('oriel.clipboard-sync', ['on', 'off'], 'on');
   const [keyboard, setKeyboard] = useStored<KeyboardChoice>(`oriel.keyboard.${desktopId}`, KEYBOARDS, 'mine');
   const [isViewOnly, setViewOnly] = useState(false);
@@ -140,21 +139,23 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             display?.focus();
           }}
         >
-          <div className="oriel-stage" {...leadOut}>
-            <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
-            <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
-            {link.kind !== 'ended' && hasStateNotice(desktop, link.kind === 'connected') ? (
-              <StateNotice desktop={desktop} />
-            ) : (
-              <LinkNotice
-                opening={words.opening.desktop}
-                link={shown}
-                wait={used.isAsking ? words.link.waitForOwner : undefined}
-                onRetry={() => display?.retryNow()}
-                onReopen={() => display?.reopen()}
-              />
-            )}
-            <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
+          <div className="oriel-session__row">
+            <div className="oriel-stage" {...leadOut}>
+              <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
+              <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
+              {link.kind !== 'ended' && hasStateNotice(desktop, link.kind === 'connected') ? (
+                <StateNotice desktop={desktop} />
+              ) : (
+                <LinkNotice
+                  opening={words.opening.desktop}
+                  link={shown}
+                  wait={used.isAsking ? words.link.waitForOwner : undefined}
+                  onRetry={() => display?.retryNow()}
+                  onReopen={() => display?.reopen()}
+                />
+              )}
+              <SessionBanners news={news} sessionId={sessionId} onStay={() => display?.stayAwake()} />
+            </div>
             {panel === 'clipboard' && (
               <ClipboardPanel
                 used={used}

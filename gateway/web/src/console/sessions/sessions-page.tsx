@@ -61,7 +61,7 @@ function SessionCard({ session, me }: { readonly session: Session; readonly me: 
           <div className="oriel-card__line">
             <span className="oriel-card__name">{session.userName}</span>
             <Label isCompact color={color}>
-              {word}
+              {session.keptUntil === null ? word : words.keptUntil(formatAgo(session.keptUntil, serverNow()))}
             </Label>
           </div>
           <p className="oriel-card__text">

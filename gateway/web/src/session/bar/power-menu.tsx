@@ -10,7 +10,13 @@ import { BarMenu } from './bar-menu.tsx';
 
 const words = text.session.power;
 
-export function PowerMenu({ desktop }: { readonly desktop: Desktop }) {
+interface PowerMenuProps {
+  readonly desktop: Desktop;
+  readonly isOpen: boolean;
+  readonly onOpen: (isOpen: boolean) => void;
+}
+
+export function PowerMenu({ desktop, isOpen, onOpen }: PowerMenuProps) {
   const [asking, setAsking] = useState<PowerVerb>();
   const notices = useNotices();
   const run = async (verb: PowerVerb) => {
@@ -27,6 +33,8 @@ export function PowerMenu({ desktop }: { readonly desktop: Desktop }) {
       <BarMenu
         label={text.session.bar.power}
         icon={<PowerOffIcon />}
+        isOpen={isOpen}
+        onOpen={onOpen}
         items={POWER_VERBS.map((verb) => ({
           key: verb.id,
           label: verb.label,

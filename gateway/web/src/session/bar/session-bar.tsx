@@ -3,67 +3,25 @@ import { Label } from '@patternfly/react-core';
 import { AngleDownIcon } from '@patternfly/react-icons/dist/esm/icons/angle-down-icon';
 import { AngleUpIcon } from '@patternfly/react-icons/dist/esm/icons/angle-up-icon';
 import { ArrowLeftIcon } from '@patternfly/react-icons/dist/esm/icons/arrow-left-icon';
-import { CameraIcon } from '@patternfly/react-icons/dist/esm/icons/camera-icon';
-import { CompressIcon } from '@patternfly/react-icons/dist/esm/icons/compress-icon';
-import { EllipsisHIcon } from '@patternfly/react-icons/dist/esm/icons/ellipsis-h-icon';
-import { ExpandArrowsAltIcon } from '@patternfly/react-icons/dist/esm/icons/expand-arrows-alt-icon';
-import { ExpandIcon } from '@patternfly/react-icons/dist/esm/icons/expand-icon';
 import { EyeIcon } from '@patternfly/react-icons/dist/esm/icons/eye-icon';
-import { HandPaperIcon } from '@patternfly/react-icons/dist/esm/icons/hand-paper-icon';
-import { KeyboardIcon } from '@patternfly/react-icons/dist/esm/icons/keyboard-icon';
-import { LanguageIcon } from '@patternfly/react-icons/dist/esm/icons/language-icon';
-import { PasteIcon } from '@patternfly/react-icons/dist/esm/icons/paste-icon';
-import { TachometerAltIcon } from '@patternfly/react-icons/dist/esm/icons/tachometer-alt-icon';
-import { TerminalIcon } from '@patternfly/react-icons/dist/esm/icons/terminal-icon';
-import { UsersIcon } from '@patternfly/react-icons/dist/esm/icons/users-icon';
+import { ThIcon } from '@patternfly/react-icons/dist/esm/icons/th-icon';
 import { type KeyboardEvent, useState } from 'react';
 import { Link } from 'react-router';
-import type { Desktop } from '../../../../api/desktop.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
-import type { PanelName } from '../panel/panel.tsx';
-import { FITS, type FitChoice } from '../screen/fit.ts';
-import { KEYBOARDS, type KeyboardChoice } from '../screen/guest-keyboard.ts';
-import { COMBINATIONS, type Combination, CTRL_ALT_DEL, HARSH, nameOf } from '../screen/keys.ts';
-import type { QualityChoice } from '../screen/quality.ts';
-import type { UsedDisplay } from '../screen/use-display.ts';
+import { text } from '../../text/text.ts';
+import type { Combination } from '../screen/keys.ts';
 import { BarButton } from './bar-button.tsx';
 import { BarMenu, type BarMenuItem } from './bar-menu.tsx';
 import { HarshKeys } from './harsh-keys.tsx';
 import { LinkFigures } from './link-figures.tsx';
 import { PowerMenu } from './power-menu.tsx';
+import { type Tool, type ToolsProps, toolsOf } from './tools.tsx';
 import './bar.css';
-import { text } from '../../text/text.ts';
 
 const words = text.session.bar;
 
-interface SessionBarProps {
+interface SessionBarProps extends ToolsProps {
   readonly name: string;
-  readonly desktop: Desktop | undefined;
-  readonly used: UsedDisplay;
-  readonly fit: FitChoice;
-  readonly onFit: (fit: FitChoice) => void;
-  readonly quality: QualityChoice;
-  readonly onQuality: (quality: QualityChoice) => void;
-  readonly keyboard: KeyboardChoice;
-  readonly onKeyboard: (keyboard: KeyboardChoice) => void;
-  readonly isViewOnly: boolean;
-  /** Absent where the server lets this page only look. */
-  readonly onViewOnly: ((isOn: boolean) => void) | undefined;
-  readonly isDragging: boolean;
-  readonly onDragging: (isOn: boolean) => void;
-  readonly panel: PanelName | undefined;
-  readonly onPanel: (panel: PanelName | undefined) => void;
-  /** How many besides this page are on the desktop. */
-  readonly others: number;
-  readonly hasClipboard: boolean;
-  readonly isSerialOpen: boolean;
-  readonly onSerial: (isOpen: boolean) => void;
-  readonly areKeysOpen: boolean;
-  readonly onKeys: (areOpen: boolean) => void;
-  readonly isFullScreen: boolean;
-  /** Absent where the browser has none: the bar is put away then. */
-  readonly onFullScreen: (() => void) | undefined;
-  readonly onPicture: () => void;
 }
 
 export function SessionBar(props: SessionBarProps) {
@@ -102,40 +60,52 @@ export function SessionBar(props: SessionBarProps) {
   );
 }
 
-function Tools(props: SessionBarProps) {
-  return (
-    <>
-      <KeyTools {...props} />
-      <ViewTools {...props} />
-      <SideTools {...props} />
-    </>
-  );
-}
+const POWER = 'power';
+const ALL = 'all';
 
-/** What is pressed on the desktop. */
-function KeyTools({ used, isViewOnly }: SessionBarProps) {
+function Tools(props: ToolsProps) {
+  const { desktop, used } = props;
   const { display } = used;
   const [asked, setAsked] = useState<Combination>();
-  const cannotType = isViewOnly || used.link.kind !== 'connected';
-  const send = (keys: Combination) => {
+  const [open, setOpen] = useState<string>();
+  const press = (keys: Combination) => {
     display?.keyboard.press(keys);
     display?.focus();
   };
-  const items: BarMenuItem[] = COMBINATIONS.map((keys) => ({
-    key: nameOf(keys),
-    label: nameOf(keys),
-    isDanger: HARSH.includes(keys),
-    onSelect: () => (HARSH.includes(keys) ? setAsked(keys) : send(keys)),
-  }));
+  const tools = toolsOf(props, press, setAsked);
+  const hasPower = desktop !== undefined && desktop.rights.includes('power');
+  const menu = (key: string) => ({
+    isOpen: open === key,
+    // Another one may have been opened by what was chosen in this one.
+    onOpen: (isOpen: boolean) => setOpen((now) => (isOpen ? key : now === key ? undefined : now)),
+  });
+  const power = { key: POWER, label: words.power, onSelect: () => openLater(POWER) };
+  // After the click that chose it, which would close it again.
+  const openLater = (key: string) => void setTimeout(() => setOpen(key));
+  const named = (tool: Tool): BarMenuItem => ({
+    key: tool.key,
+    label: tool.label,
+    icon: tool.icon,
+    isDisabled: tool.isDisabled === true || (tool.kind === 'menu' && tool.items.length === 0),
+    ...(tool.kind === 'button' && tool.isPressed === true ? { description: words.isOn } : {}),
+    onSelect: () => (tool.kind === 'menu' ? openLater(tool.key) : tool.onUse(false)),
+  });
   return (
     <>
-      <BarButton
-        label={nameOf(CTRL_ALT_DEL)}
-        isDisabled={cannotType}
-        // A click is meant. A key may have been meant for the desktop.
-        onClick={(event) => (event.detail === 0 ? setAsked(CTRL_ALT_DEL) : send(CTRL_ALT_DEL))}
+      {tools.map((tool) =>
+        tool.kind === 'menu' ? (
+          <BarMenu {...tool} key={tool.key} {...menu(tool.key)} />
+        ) : (
+          <BarButton {...tool} key={tool.key} onClick={(event) => tool.onUse(0 < event.detail)} />
+        ),
+      )}
+      {hasPower && <PowerMenu desktop={desktop} {...menu(POWER)} />}
+      <BarMenu
+        label={words.allTools}
+        icon={<ThIcon />}
+        items={[...tools.map(named), ...(hasPower ? [power] : [])]}
+        {...menu(ALL)}
       />
-      <BarMenu label={words.specialKeys} icon={<EllipsisHIcon />} items={cannotType ? [] : items} isLeadOut />
       <HarshKeys
         keys={asked}
         onAnswer={(isWanted) => {
@@ -146,112 +116,6 @@ function KeyTools({ used, isViewOnly }: SessionBarProps) {
       />
     </>
   );
-}
-
-/** How the screen is shown here. */
-function ViewTools(props: SessionBarProps) {
-  const { used } = props;
-  return (
-    <>
-      <BarMenu label={words.fit} icon={<ExpandArrowsAltIcon />} hasWord items={fitItems(props)} />
-      <BarButton
-        label={words.fullScreen}
-        icon={props.isFullScreen ? <CompressIcon /> : <ExpandIcon />}
-        isPressed={props.isFullScreen}
-        hasWord
-        onClick={() => props.onFullScreen?.()}
-      />
-      {used.isClipped && (
-        <BarButton
-          label={words.moveView}
-          icon={<HandPaperIcon />}
-          isPressed={props.isDragging}
-          onClick={() => props.onDragging(!props.isDragging)}
-        />
-      )}
-    </>
-  );
-}
-
-/** What is beside the screen. */
-function SideTools(props: SessionBarProps) {
-  const { desktop, panel, onPanel } = props;
-  return (
-    <>
-      {props.hasClipboard && (
-        <BarButton
-          label={words.clipboard}
-          icon={<PasteIcon />}
-          isPressed={panel === 'clipboard'}
-          onClick={() => onPanel(panel === 'clipboard' ? undefined : 'clipboard')}
-        />
-      )}
-      {(desktop?.views.includes('serial') ?? false) && (
-        <BarButton
-          label={words.serial}
-          icon={<TerminalIcon />}
-          isPressed={props.isSerialOpen}
-          hasWord
-          onClick={() => props.onSerial(!props.isSerialOpen)}
-        />
-      )}
-      <BarButton
-        label={words.onScreenKeys}
-        icon={<KeyboardIcon />}
-        isDisabled={props.isViewOnly}
-        isPressed={props.areKeysOpen}
-        onClick={() => props.onKeys(!props.areKeysOpen)}
-      />
-      {props.used.hasScancodes && <BarMenu label={words.keyboard} icon={<LanguageIcon />} items={layoutItems(props)} />}
-      <BarButton label={words.screenshot} icon={<CameraIcon />} onClick={props.onPicture} />
-      <BarMenu label={words.quality} icon={<TachometerAltIcon />} items={qualityItems(props)} />
-      <BarButton
-        label={words.people}
-        icon={<UsersIcon />}
-        count={props.others}
-        isPressed={panel === 'people'}
-        onClick={() => onPanel(panel === 'people' ? undefined : 'people')}
-      />
-      {props.onViewOnly !== undefined && (
-        <BarButton
-          label={words.onlyLook}
-          icon={<EyeIcon />}
-          isPressed={props.isViewOnly}
-          onClick={() => props.onViewOnly?.(!props.isViewOnly)}
-        />
-      )}
-      {desktop !== undefined && desktop.rights.includes('power') && <PowerMenu desktop={desktop} />}
-    </>
-  );
-}
-
-function layoutItems({ keyboard, onKeyboard }: SessionBarProps): readonly BarMenuItem[] {
-  return KEYBOARDS.map((choice) => ({
-    key: choice,
-    ...text.session.keyboards[choice],
-    isChosen: choice === keyboard,
-    onSelect: () => onKeyboard(choice),
-  }));
-}
-
-function fitItems({ fit, onFit }: SessionBarProps): readonly BarMenuItem[] {
-  return FITS.map((choice) => ({
-    key: choice,
-    ...text.session.fits[choice],
-    isChosen: choice === fit,
-    onSelect: () => onFit(choice),
-  }));
-}
-
-const QUALITIES: readonly QualityChoice[] = ['auto', 'sharp', 'balanced', 'fast'];
-
-function qualityItems({ quality, onQuality }: SessionBarProps): readonly BarMenuItem[] {
-  return QUALITIES.map((choice) => ({
-    key: choice,
-    ...text.session.qualities[choice],
-    isChosen: choice === quality,
-    onSelect: () => onQuality(choice),
-  }));
 }
 
 /** Arrow keys move along the bar, as in every toolbar (ARIA Authoring Practices, "Toolbar"). */

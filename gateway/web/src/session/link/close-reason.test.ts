@@ -14,5 +14,7 @@ test('a plain network loss (1006) comes back by itself', () => {
 
 test('access that was taken away cannot be asked for again from the page', () => {
   expect(afterClose(SESSION_CLOSE.REVOKED)).toMatchObject({ kind: 'ended', canReopen: false });
+  const signedOut = { kind: 'ended', why: 'You signed out, here or in another window.', canReopen: false };
+  expect(afterClose(SESSION_CLOSE.SIGNED_OUT)).toEqual(signedOut);
   expect(afterClose(SESSION_CLOSE.IDLE)).toMatchObject({ kind: 'ended', canReopen: true });
 });

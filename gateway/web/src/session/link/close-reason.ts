@@ -19,14 +19,13 @@ export function afterClose(code: number): AfterClose {
   const name = NAMES.get(code);
   const why = name === undefined ? text.session.link.lost : WHY[name];
   if (shouldReconnect(code)) return { kind: 'retry', why };
-  return { kind: 'ended', why, canReopen: code !== SESSION_CLOSE.REVOKED };
+  return { kind: 'ended', why, canReopen: code !== SESSION_CLOSE.REVOKED && code !== SESSION_CLOSE.SIGNED_OUT };
 }
 
 /** What the gateway's event says is more exact than a close code; where it says no more, the code's words stay. */
 const ENDS: Partial<Readonly<Record<SessionEnd, string>>> = {
   operator: text.session.ended.operator,
   owner: text.session.ended.owner,
-  'signed-out': text.session.ended.signedOut,
   'too-long': text.session.ended.tooLong,
 };
 

@@ -4,21 +4,11 @@
  * left; for a new one again when that session is gone meanwhile.
  */
 
-import type { Me } from '../../../../api/auth.ts';
 import type { DesktopView } from '../../../../api/desktop.ts';
 import { ApiError } from '../../../../api/errors.ts';
-import {
-  askToJoin,
-  createJoinTicket,
-  endSession,
-  getJoin,
-  listSessions,
-  resumeSession,
-  type Session,
-} from '../../../../api/session.ts';
+import { askToJoin, createJoinTicket, endSession, getJoin, resumeSession } from '../../../../api/session.ts';
 import { createTicket, type SessionMode, type Ticket } from '../../../../api/ticket.ts';
-import { client, describeError, ME_KEY } from '../../api/client.ts';
-import { queryClient } from '../../api/query-client.ts';
+import { client, describeError } from '../../api/client.ts';
 import { text } from '../../text/text.ts';
 import type { AfterClose } from './close-reason.ts';
 
@@ -65,29 +55,9 @@ export function ticketSource(target: SessionTarget): TicketSource {
   };
 }
 
-async function open(target: SessionTarget & { kind: 'desktop' }, signal: AbortSignal): Promise<Ticket> {
-  const { desktopId, view, mode } = target;
-  const fresh = () => client.call(createTicket, { params: { desktopId }, body: { kind: view, mode }, signal });
-  const left = await leftSession(target, signal);
-  return left === undefined ? fresh() : resumeOr(left.id, fresh, signal);
-}
-
-/** The newest session that this person left on the desktop. A list that cannot be had is no reason not to open. */
-async function leftSession(
-  target: SessionTarget & { kind: 'desktop' },
-  signal: AbortSignal,
-): Promise<Session | undefined> {
-  const me = queryClient.getQueryData<Me>(ME_KEY);
-  const query = { desktopId: target.desktopId, ...(me === undefined ? {} : { userId: me.id }), limit: 50 };
-  const list = await client.call(listSessions, { query, signal }).catch(() => undefined);
-  return list?.items.find(
-    (each) =>
-      each.userId === me?.id &&
-      each.state === 'parked' &&
-      each.kind === target.view &&
-      each.mode === target.mode &&
-      each.joinedId === null,
-  );
+/** One's own session where it was left, or is open on another device; else a new one. */
+function open({ desktopId, view, mode }: SessionTarget & { kind: 'desktop' }, signal: AbortSignal): Promise<Ticket> {
+  return client.call(createTicket, { params: { desktopId }, body: { kind: view, mode, takeUp: true }, signal });
 }
 
 async function resumeOr(sessionId: string, fresh: () => Promise<Ticket>, signal: AbortSignal): Promise<Ticket> {

@@ -1,4 +1,4 @@
-/** A panel over the right side of the screen. Escape closes it. */
+/** A panel beside the screen, which makes room for it. Escape closes it. */
 import { Button } from '@patternfly/react-core';
 import { TimesIcon } from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import type { ReactNode } from 'react';

@@ -42,9 +42,9 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
   const people = (list.data?.items ?? []).filter(isHere);
   const mine = people.find((each) => each.id === sessionId);
   const controllers = people.filter((each) => each.mode === 'control');
-  // As the gateway decides (sessions/control.ts): owners and operators take; a guest only hands on what it holds.
+  // As the gateway decides (sessions/control.ts): owners and operators do; a guest only gives back to who let it in.
   const decides = mine?.joinedId === null || isOperator;
-  const hasIt = mine?.isDriving === true && controllers.some((each) => !each.isDriving);
+  const mayGiveTo = (to: Participant) => mine?.isDriving === true && (decides || mine.joinedId === to.id);
   const isMineAlone = mine?.isDriving === true && controllers.every((each) => each === mine || !each.isDriving);
   return (
     <Panel title={words.title} onClose={onClose}>
@@ -55,10 +55,10 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
           <ListItem key={person.id} className="oriel-people__one">
             <span className="oriel-people__name">
               {person.userName}
-              {person.id === sessionId ? words.thisWindow : ''}
+              {person.id === sessionId ? words.thisWindow : mine?.userId === person.userId ? words.elsewhere : ''}
             </span>
             <ControlLabel person={person} />
-            {mine?.isDriving === true && person.id !== sessionId && person.mode === 'control' && !person.isDriving && (
+            {mayGiveTo(person) && person.id !== sessionId && person.mode === 'control' && !person.isDriving && (
               <Button
                 variant="link"
                 size="sm"
@@ -88,7 +88,7 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
               {words.take}
             </Button>
           )}
-          {(decides || hasIt) && controllers.some((each) => !each.isDriving) && (
+          {decides && controllers.some((each) => !each.isDriving) && (
             <Button variant="secondary" size="sm" onClick={() => control.mutate({ action: 'share' })}>
               {words.share}
             </Button>

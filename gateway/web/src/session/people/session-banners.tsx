@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 import { answerJoin, type Join } from '../../../../api/session.ts';
 import { client } from '../../api/client.ts';
 import { serverNow } from '../../api/server-clock.ts';
+import { useMe } from '../../api/use-me.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
 import { text } from '../../text/text.ts';
 import type { Arrival } from './session-news.ts';
@@ -18,6 +19,7 @@ interface SessionBannersProps {
 }
 
 export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps) {
+  const { me } = useMe();
   const { messages, warning, asked, arrived, dropMessage, dropJoin, dropArrival } = news;
   return (
     <div className="oriel-banners" aria-live="assertive">
@@ -33,7 +35,7 @@ export function SessionBanners({ news, sessionId, onStay }: SessionBannersProps)
           component="p"
           key={at}
           variant="info"
-          title={words.messageFrom(from)}
+          title={from === me?.name ? words.yourMessage : words.messageFrom(from)}
           actionClose={<AlertActionCloseButton title={words.close} onClose={() => dropMessage(at)} />}
         >
           {text}

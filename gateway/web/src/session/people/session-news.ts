@@ -30,8 +30,13 @@ export const NO_NEWS: SessionNews = {
 };
 const MAX_SHOWN = 5;
 
-/** `sessionId` is the page's own. */
-export function withEvent(now: SessionNews, event: SessionEvent, sessionId: string): SessionNews {
+/** The page's own session, and whose it is. */
+export interface Self {
+  readonly sessionId: string;
+  readonly userId: string | undefined;
+}
+
+export function withEvent(now: SessionNews, event: SessionEvent, self: Self): SessionNews {
   switch (event.type) {
     case 'session.message':
       return { ...now, messages: [...now.messages.slice(1 - MAX_SHOWN), event] };
@@ -47,7 +52,7 @@ export function withEvent(now: SessionNews, event: SessionEvent, sessionId: stri
     case 'session.join-answered':
       return { ...now, asked: now.asked.filter((each) => each.id !== event.join.id) };
     case 'session.participants':
-      return withPeople(now, event.items, sessionId);
+      return withPeople(now, event.items, self);
     case 'session.clipboard-refused':
       return { ...now, refusal: event };
     case 'session.ended':
@@ -55,12 +60,12 @@ export function withEvent(now: SessionNews, event: SessionEvent, sessionId: stri
   }
 }
 
-export function withPeople(now: SessionNews, items: readonly Participant[], sessionId: string): SessionNews {
+export function withPeople(now: SessionNews, items: readonly Participant[], { sessionId, userId }: Self): SessionNews {
   const people = items.filter(isHere);
   const isIn = (all: readonly Participant[], one: Participant) => all.some((each) => each.id === one.id);
   const wasHere = now.people.length === 0;
-  const mine = people.find((each) => each.id === sessionId)?.userId;
-  // One's own other windows are no news.
+  // One's own other windows are no news, also while one's own session is not among those who are here.
+  const mine = userId ?? people.find((each) => each.id === sessionId)?.userId;
   const fresh = people
     .filter((each) => each.userId !== mine && each.id !== sessionId && !isIn(now.people, each))
     .map((each) => ({ ...each, wasHere }));

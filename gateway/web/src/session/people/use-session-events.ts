@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { listParticipants, SESSION_TOPICS, SessionEvent } from '../../../../api/session.ts';
 import { client } from '../../api/client.ts';
 import { listenLive } from '../../api/live.ts';
+import { useMe } from '../../api/use-me.ts';
 import { NO_NEWS, type SessionNews, withEvent, withPeople } from './session-news.ts';
 
 export interface UsedSessionEvents extends SessionNews {
@@ -14,6 +15,7 @@ export interface UsedSessionEvents extends SessionNews {
 /** `isConnected`: who is here is asked for once then, for the stream of events may have begun too late to tell. */
 export function useSessionEvents(sessionId: string | undefined, isConnected: boolean): UsedSessionEvents {
   const [news, setNews] = useState<SessionNews>(NO_NEWS);
+  const userId = useMe().me?.id;
   useEffect(() => {
     setNews(NO_NEWS);
     if (sessionId === undefined) return undefined;
@@ -23,18 +25,18 @@ export function useSessionEvents(sessionId: string | undefined, isConnected: boo
         type: kind.includes('.') ? kind : `session.${kind}`,
         ...(data as object | undefined),
       });
-      if (parsed.success) setNews((now) => withEvent(now, parsed.data, sessionId));
+      if (parsed.success) setNews((now) => withEvent(now, parsed.data, { sessionId, userId }));
     });
-  }, [sessionId]);
+  }, [sessionId, userId]);
   useEffect(() => {
     if (sessionId === undefined || !isConnected) return undefined;
     const abort = new AbortController();
     client.call(listParticipants, { params: { sessionId }, signal: abort.signal }).then(
-      ({ items }) => setNews((now) => withPeople(now, items, sessionId)),
+      ({ items }) => setNews((now) => withPeople(now, items, { sessionId, userId })),
       () => undefined, // The next event tells.
     );
     return () => abort.abort();
-  }, [sessionId, isConnected]);
+  }, [sessionId, userId, isConnected]);
   const dropMessage = useCallback(
     (at: string) => setNews((now) => ({ ...now, messages: now.messages.filter((each) => each.at !== at) })),
     [],

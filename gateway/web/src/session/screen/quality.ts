@@ -9,7 +9,8 @@ export interface Picture {
 }
 
 /** What the user picks: a fixed picture, or `auto`. */
-export type QualityChoice = 'auto' | 'sharp' | 'balanced' | 'fast';
+export const QUALITIES = ['auto', 'sharp', 'balanced', 'fast'] as const;
+export type QualityChoice = (typeof QUALITIES)[number];
 
 export const PICTURES: Readonly<Record<Exclude<QualityChoice, 'auto'>, Picture>> = {
   sharp: { quality: 9, compression: 2 },

@@ -21,6 +21,8 @@ const bar = {
   people: 'Who is here',
   onlyLook: 'Only look',
   power: 'Power',
+  allTools: 'All tools',
+  isOn: 'On',
   keyboard: 'Keyboard of the desktop',
   chosen: ' (chosen)',
 };
@@ -126,6 +128,7 @@ const closed = {
   POLICY: 'The session did something that its policy refuses.',
   TICKET: 'The admission to the session had expired.',
   REVOKED: 'Your access to this desktop was taken away.',
+  SIGNED_OUT: 'You signed out, here or in another window.',
   IDLE: 'The session ended because nothing was typed or moved for a long time.',
   ENDED: 'An operator or a time limit ended the session.',
   MOVED: 'You opened this session somewhere else.',
@@ -139,7 +142,6 @@ const closed = {
 const ended = {
   operator: 'An operator ended this session.',
   owner: 'You ended this session.',
-  signedOut: 'You signed out, here or in another window.',
   tooLong: 'The session has reached its time limit.',
 };
 
@@ -281,6 +283,7 @@ const people = {
   controlFailed: 'Control did not change',
   closeFailed: 'It could not be closed there',
   thisWindow: ' (this window)',
+  elsewhere: ' (also you, elsewhere)',
   give: 'Give control',
   closeThere: 'Close it there',
   askToType: 'Ask to type',
@@ -297,6 +300,7 @@ const people = {
 
 const banners = {
   messageFrom: (user: string) => `Message from ${user}`,
+  yourMessage: 'Your message',
   close: 'Close',
   isWatching: (user: string) => `${user} is watching`,
   isHereToo: (user: string) => `${user} is here too`,

@@ -24,6 +24,8 @@ export const sessions = {
     connecting: 'Connecting',
     live: 'Live',
     away: 'Away',
+    /** `when`: "in 4 min." */
+    keptUntil: (when: string) => `Away, ends ${when}`,
     ended: 'Ended',
     serialConsole: 'serial console',
     addressNotKnown: 'address not known',
