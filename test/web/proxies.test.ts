@@ -98,7 +98,7 @@ beforeAll(async () => {
     },
   );
   const origins = NAMES.map((name) => `https://${hostOf(name)}`);
-  const tls = { enabled: true, certFile: undefined, keyFile: undefined };
+  const tls = { isOn: true, certFile: undefined, keyFile: undefined };
   const made = await openCertificate({ tls, origins, dataFolder: folder }, Date.now());
   for (const [name, text] of [
     ['cert.pem', made.cert],
