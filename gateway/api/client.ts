@@ -30,6 +30,8 @@ export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 export interface ClientOptions {
   readonly fetch: Fetch;
   readonly token?: string;
+  /** Reads a reply; JSON.parse where not given. */
+  readonly read?: (json: string) => unknown;
   /** Called for each 401 that is not about a sign-in in progress, so that a page can go to the sign-in. */
   readonly onSignedOut?: () => void;
 }
@@ -74,6 +76,7 @@ export interface Client {
 /** `baseUrl` is an origin such as `https://oriel.example:8443`, or '' in a page served by the gateway itself. */
 export function createClient(baseUrl: string, options: ClientOptions): Client {
   const url: Client['url'] = (route, input = {}) => baseUrl + routeUrl(route, input.params, input.query);
+  const read = options.read ?? ((json: string): unknown => JSON.parse(json));
   const send: Client['send'] = async (route, input) => {
     const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
     if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`;
@@ -88,19 +91,19 @@ export function createClient(baseUrl: string, options: ClientOptions): Client {
     const response = await options.fetch(url(route, input), init);
     const text = await response.text();
     if (!response.ok) {
-      const error = new ApiError(problemOf(response.status, text));
+      const error = new ApiError(problemOf(response.status, text, read));
       if (error.code === 'NOT_SIGNED_IN') options.onSignedOut?.();
       throw error;
     }
-    const body = route.reply === undefined ? undefined : route.reply.parse(JSON.parse(text));
+    const body = route.reply === undefined ? undefined : route.reply.parse(read(text));
     return { body: body as never, etag: response.headers.get('etag') ?? undefined, status: response.status };
   };
   return { send, url, call: async (route, input) => (await send(route, input)).body };
 }
 
-function problemOf(status: number, text: string): Problem {
+function problemOf(status: number, text: string, read: (json: string) => unknown): Problem {
   try {
-    return ProblemDocument.parse(JSON.parse(text));
+    return ProblemDocument.parse(read(text));
   } catch {
     const code = status === 401 ? 'NOT_SIGNED_IN' : 'UNAVAILABLE';
     return {

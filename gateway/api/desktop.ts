@@ -64,5 +64,5 @@ export const getThumbnail = route({
   errors: ['CONFLICT', 'NOT_SUPPORTED'],
 });
 
-/** Live events (events.ts): kind `changed`, data the Desktop without its rights, which are the listener's own; `removed`. */
+/** Live events (events.ts): kind `changed`, data the Desktop without its rights and picture, which are the listener's own; `removed`. */
 export const DESKTOP_TOPIC = 'desktop';

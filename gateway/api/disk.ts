@@ -1,6 +1,7 @@
 /** The library: images and templates, and the disks and snapshots of VMs. The files themselves are the disk service's. */
 import { z } from 'zod';
 import { namedPageQuery, pageOf } from './page.ts';
+import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 import { Task } from './task.ts';
 
@@ -13,11 +14,7 @@ export const DISK_LIMITS = { nameChars: 64, minBytes: 1 << 20, maxBytes: 2040 * 
 export const DiskKind = z.enum(['image', 'template', 'disk', 'snapshot']);
 export type DiskKind = z.infer<typeof DiskKind>;
 
-export const DiskName = z
-  .string()
-  .min(1)
-  .max(DISK_LIMITS.nameChars)
-  .regex(/^[^\p{Cc}/\\]+$/u, 'must not hold control characters or slashes');
+export const DiskName = plainText(DISK_LIMITS.nameChars).regex(/^[^/\\]+$/, 'must not hold slashes');
 
 export const Disk = z.object({
   /** Of the first storage its own id there, of another `<storage>:<id>`. */

@@ -1,6 +1,7 @@
 /** Hosts: what runs VMs, behind a driver. */
 import { z } from 'zod';
 import { namedPageQuery, pageOf } from './page.ts';
+import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 
 export const HostKind = z.enum(['qemu', 'fake']);
@@ -15,11 +16,7 @@ export const AcceleratorName = z.enum(['kvm', 'tcg', 'native']);
 export const Accelerator = z.object({ name: AcceleratorName, reason: z.string() });
 export type Accelerator = z.infer<typeof Accelerator>;
 
-export const HostName = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
+export const HostName = plainText(64);
 
 export const Host = z.object({
   id: z.string(),

@@ -58,8 +58,8 @@ export interface Route<
    * five minutes ago is told PROOF_NEEDED.
    */
   readonly fresh?: boolean;
-  /** How often one person may do it to the same object; more is refused with TOO_MANY. */
-  readonly rate?: { readonly times: number; readonly perMs: number };
+  /** How often one person may do it to the same object, or (`of: 'person'`) to all; more is refused with TOO_MANY. */
+  readonly rate?: { readonly times: number; readonly perMs: number; readonly of?: 'person' };
   /** A line in the audit log. By default every method but GET. */
   readonly audited?: boolean;
   /** Error codes beyond the ones that every route can give. */

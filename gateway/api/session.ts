@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { DesktopView } from './desktop.ts';
 import { pageOf, pageQuery } from './page.ts';
+import { plainLines } from './plain-text.ts';
 import { route } from './route.ts';
 import { Clipboard } from './session-rules.ts';
 import { SessionMode, Ticket } from './ticket.ts';
@@ -177,8 +178,8 @@ export const sendMessage = route({
   summary: 'Shows a text in the page of a session; for operators and for people on the same desktop',
   access: { right: 'view', on: 'session', by: 'sessionId', owner: true },
   params: SessionParams,
-  body: z.object({ text: z.string().trim().min(1).max(SESSION_LIMITS.messageChars) }),
-  rate: { times: 10, perMs: 10_000 },
+  body: z.object({ text: plainLines(SESSION_LIMITS.messageChars).trim().min(1) }),
+  rate: { times: 10, perMs: 10_000, of: 'person' },
   errors: ['GONE'],
 });
 
@@ -193,7 +194,7 @@ export const askToJoin = route({
   body: z.object({ mode: SessionMode.default('view') }),
   reply: Join,
   status: 201,
-  rate: { times: 10, perMs: 10_000 },
+  rate: { times: 10, perMs: 10_000, of: 'person' },
   errors: ['GONE', 'TOO_MANY', 'CONFLICT'],
 });
 export const getJoin = route({

@@ -1,6 +1,7 @@
 /** Storages: each a folder of disks that one disk service owns. The first is the data folder's. */
 import { z } from 'zod';
 import { namedPageQuery, pageOf } from './page.ts';
+import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 
 export const STORAGE_LIMITS = { storages: 32, sweptAtOnce: 1000 } as const;
@@ -8,11 +9,7 @@ export const STORAGE_LIMITS = { storages: 32, sweptAtOnce: 1000 } as const;
 export const StorageState = z.enum(['connecting', 'connected', 'unreachable']);
 export type StorageState = z.infer<typeof StorageState>;
 
-const StorageName = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
+const StorageName = plainText(64);
 
 export const Storage = z.object({
   id: z.string(),

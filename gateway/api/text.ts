@@ -36,6 +36,20 @@ export function shown(text: string): string {
   return text.replaceAll(EVERY_DECEPTIVE, '\uFFFD');
 }
 
+/**
+ * Reads JSON for a page: what is in its strings is shown as it is, names that were stored before such signs were refused
+ * among it. Line breaks and tabs stay.
+ */
+export function readShown(json: string): unknown {
+  // What JSON escapes (`\r`, `\u001b`) only its values tell.
+  if (!DECEPTIVE.test(json) && !json.includes('\\')) return JSON.parse(json);
+  return JSON.parse(json, (_, value: unknown) =>
+    typeof value === 'string' && DECEPTIVE.test(value)
+      ? value.replaceAll(EVERY_DECEPTIVE, (sign) => (sign === '\n' || sign === '\t' ? sign : '\uFFFD'))
+      : value,
+  );
+}
+
 /** JSON (or a JSON line) that shows nothing unforeseen where it is printed: the same values, with such signs as `\u202e`. */
 export function printableJson(json: string): string {
   // Line breaks and indentation between values are JSON's own; inside strings it has escaped them already.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DISK_LIMITS } from './disk.ts';
 import { AcceleratorName } from './host.ts';
 import { namedPageQuery, pageOf } from './page.ts';
+import { plainLines, plainText } from './plain-text.ts';
 import { route } from './route.ts';
 import { SessionRules } from './session-rules.ts';
 
@@ -50,11 +51,7 @@ export type VmState = z.infer<typeof VmState>;
 export const ON_STATES: readonly VmState[] = ['running', 'paused', 'blocked'];
 export const isOn = ({ state }: { readonly state: VmState }): boolean => ON_STATES.includes(state);
 
-export const VmName = z
-  .string()
-  .min(1)
-  .max(VM_LIMITS.nameChars)
-  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
+export const VmName = plainText(VM_LIMITS.nameChars);
 
 export const DiskBus = z.enum(['virtio-blk', 'virtio-scsi', 'ide']);
 export type DiskBus = z.infer<typeof DiskBus>;
@@ -141,7 +138,7 @@ export type VmSource = z.infer<typeof VmSource>;
 
 export const VmCreate = z.object({
   name: VmName,
-  description: z.string().max(VM_LIMITS.descriptionChars).default(''),
+  description: plainLines(VM_LIMITS.descriptionChars).default(''),
   /** Where there is one host only, it may be left out. */
   hostId: z.string().max(64).optional(),
   source: VmSource,
@@ -156,7 +153,7 @@ export type VmCreate = z.infer<typeof VmCreate>;
 /** What is left out stays. Hardware and disks of a running VM: only what the host can change while it runs. */
 export const VmEdit = z.object({
   name: VmName.optional(),
-  description: z.string().max(VM_LIMITS.descriptionChars).optional(),
+  description: plainLines(VM_LIMITS.descriptionChars).optional(),
   hardware: VmHardware.optional(),
   disks: z.array(VmDisk).max(VM_LIMITS.disks).optional(),
   cdImageId: z.string().max(128).nullable().optional(),

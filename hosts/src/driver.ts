@@ -323,7 +323,7 @@ export interface ExecResult {
 }
 
 export interface ScreenFacet {
-  /** At most one capture runs per VM, and a picture younger than `maxAgeMs` is given again. */
+  /** At most one capture of a size runs per VM, and a picture younger than `maxAgeMs` is given again. */
   shot(id: VmId, options?: ShotOptions): Promise<Screenshot>;
   /** Presses each chord in turn, as QEMU key codes: `[['ctrl', 'alt', 'delete']]`. */
   keys(id: VmId, chords: readonly (readonly string[])[], options?: CallOptions): Promise<void>;
@@ -333,6 +333,8 @@ export interface ScreenFacet {
 
 export interface ShotOptions extends CallOptions {
   readonly maxAgeMs?: number;
+  /** A wider screen is made smaller, in proportion. Pixels. */
+  readonly maxWidth?: number;
 }
 
 export interface Screenshot {

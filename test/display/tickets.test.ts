@@ -146,6 +146,18 @@ test('S4: no ticket in a log, an error or the audit log, whoever uses it how; S2
   expect(answers.filter((text) => text.includes(again.ticket))).toEqual([]);
 });
 
+// Seen to fail with the line of a refused ticket written as those of sessions are: a stranger wrote as many as they liked.
+test('S55: any number of junk tickets is thirty lines in the audit log, and a count', async () => {
+  const { gateway } = await start();
+  const admin = await gateway.person('root', 'admin');
+  for (let round = 0; round < 4; round += 1) {
+    const sockets = Array.from({ length: 20 }, () => new BrowserSocket(gateway.origin, {}, 'A'.repeat(43)));
+    await Promise.all(sockets.map(({ closed }) => closed));
+  }
+  const { items } = await admin.client.call(listAudit, { query: { limit: 200, action: 'ticket.redeem' } });
+  expect(items).toHaveLength(30);
+});
+
 // Seen to fail without the cap per user in sessions.ts (each cap has its line).
 test('S5: caps per user, desktop and address; one more is 429, or close code 4429, and in the audit log', async () => {
   const started = await start({}, { caps: { perUser: 2, perDesktop: 3, perAddress: 2, inAll: 100 } });

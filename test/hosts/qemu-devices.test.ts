@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { deviceId, type HostDriver, type QemuOptions, type VmSpecInput, vmId, vmSpec } from '@oriel/hosts';
 import { waitUntil } from '@oriel/hosts/contract';
+import { PNG } from 'pngjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { guestSays, type NbdServer, processesWith, Scratch } from './harness.ts';
 
@@ -120,6 +121,19 @@ describe('screen', () => {
     const shots = await Promise.all(Array.from({ length: 20 }, async () => driver.screen?.shot(id)));
     expect(new Set(shots.map((shot) => shot?.takenAt)).size).toBe(1);
     expect(await driver.screen?.shot(id, { maxAgeMs: 60_000 })).toBe(shots[0]);
+  });
+
+  // Seen to fail with the picture cut off at that width, and with rows of the wrong length.
+  test('a small shot is the whole screen, made smaller', async () => {
+    await start({});
+    await guestSays(driver, id, 'oriel-toy boot 1');
+    const [whole, small] = [await driver.screen?.shot(id), await driver.screen?.shot(id, { maxWidth: 90 })];
+    const pictures = [whole, small].map((shot) => PNG.sync.read(Buffer.from(shot?.png ?? [])));
+    const [first, second] = pictures as [PNG, PNG];
+    expect([second.width, second.height]).toEqual([90, Math.round((first.height * 90) / first.width)]);
+    const means = pictures.map(({ data }) => data.reduce((sum, value) => sum + value, 0) / data.length);
+    expect(Math.abs((means[0] ?? 0) - (means[1] ?? 0))).toBeLessThan(2);
+    expect(await driver.screen?.shot(id, { maxWidth: 9_999, maxAgeMs: 0 })).toMatchObject({ width: first.width });
   });
 
   test('a password for the TCP display works once', async () => {

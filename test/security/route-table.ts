@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Right, ROLE_RIGHTS, type Role } from '../../gateway/api/rights.ts';
-import type { Route } from '../../gateway/api/route.ts';
+import type { ObjectKind, Route } from '../../gateway/api/route.ts';
 
 const API = fileURLToPath(new URL('../../gateway/api', import.meta.url));
 
@@ -32,8 +32,8 @@ export interface Caller {
   readonly scopes?: readonly Right[];
   /** Rights by assignment, per desktop. */
   readonly desktops?: Readonly<Record<string, readonly Right[]>>;
-  /** Ids of what is theirs. */
-  readonly owns?: ReadonlySet<string>;
+  /** Kinds of what stands in paths that are theirs. */
+  readonly owns?: readonly ObjectKind[];
 }
 
 /** What must come of it: `open` (whatever the handler says then), or refused in one of two ways. */
@@ -52,12 +52,7 @@ const holds = (rights: readonly Right[], right: Right): boolean =>
   rights.some((held) => held === right || (IMPLIED[held] ?? []).includes(right));
 
 /** `desktopId` is the desktop that the object named in the path belongs to, where it does. */
-export function expected(
-  route: Route,
-  caller: Caller,
-  objectId: string | undefined,
-  desktopId: string | undefined,
-): Outcome {
+export function expected(route: Route, caller: Caller, desktopId: string | undefined): Outcome {
   const { access } = route;
   if (access === 'public') return 'open';
   if (caller.roles === undefined) return 'sign in';
@@ -68,6 +63,6 @@ export function expected(
   if (byRole && isInScope) return 'open';
   if (!('on' in access)) return 'refused';
   if (desktopId !== undefined && isInScope && holds(caller.desktops?.[desktopId] ?? [], access.right)) return 'open';
-  if (access.owner === true && objectId !== undefined && caller.owns?.has(objectId) === true) return 'open';
+  if (access.owner === true && caller.owns?.includes(access.on) === true) return 'open';
   return 'refused';
 }

@@ -83,7 +83,7 @@ export function sessionFeature(deps: SessionFeatureDeps): SessionFeature {
     workers,
     routes: sessionRoutes({ roll, admission, sessions, steerings, joins, store, announcer, now }),
     lookups: { session: sessionLookup(roll, store) },
-    upgrades: [sessionSocket({ sessions, desktops, protocols, audit })],
+    upgrades: [sessionSocket({ sessions, desktops, protocols })],
     start: () => sessions.takeUp(),
     close: async () => {
       stopRevoking();

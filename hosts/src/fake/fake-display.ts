@@ -2,7 +2,7 @@
  * What a fake VM shows: a small grey screen over RFB 3.8 (RFC 6143) and a serial console that echoes. In memory, no socket.
  */
 import { Duplex } from 'node:stream';
-import { deflateSync } from 'node:zlib';
+import { encodePng } from '../picture.ts';
 
 export const FAKE_SCREEN = { width: 64, height: 48, grey: 0x80 } as const;
 
@@ -111,38 +111,8 @@ function greyUpdate(): Uint8Array {
   return update;
 }
 
-/** The same screen as a PNG. PNG specification, section 5. */
+/** The same screen as a PNG. */
 export function fakePng(): Uint8Array {
   const { width, height, grey } = FAKE_SCREEN;
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 0, 0, 0, 0], 8); // 8-bit grey
-  const rows = Buffer.alloc((width + 1) * height, grey);
-  for (let row = 0; row < height; row++) rows[row * (width + 1)] = 0;
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function chunk(type: string, data: Uint8Array): Uint8Array {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const out = Buffer.alloc(12 + data.byteLength);
-  out.writeUInt32BE(data.byteLength, 0);
-  body.copy(out, 4);
-  out.writeUInt32BE(crc32(body), 8 + data.byteLength);
-  return out;
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return (crc ^ 0xffffffff) >>> 0;
+  return encodePng({ width, height, channels: 1, pixels: new Uint8Array(width * height).fill(grey) });
 }

@@ -11,18 +11,13 @@ import { encodeClose } from '../../../relay/stream/frame.ts';
 import { acceptResponse, answerUpgrade, refuseResponse } from '../../../relay/stream/handshake.ts';
 import { sayLast, WsChannel } from '../../../relay/stream/ws-channel.ts';
 import type { UpgradeHandler, UpgradeRequest } from '../../platform/api/bind.ts';
-import type { AuditLines } from '../sessions/audit-lines.ts';
 import { type EnterDeps, enter } from '../sessions/enter.ts';
 
-export interface SessionSocketDeps extends EnterDeps {
-  readonly audit: AuditLines;
-}
-
-export function sessionSocket(deps: SessionSocketDeps): UpgradeHandler {
+export function sessionSocket(deps: EnterDeps): UpgradeHandler {
   return { path: SESSION_SOCKET_PATH, handle: (request) => handle(deps, request) };
 }
 
-function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
+function handle(deps: EnterDeps, request: UpgradeRequest): void {
   const socket = request.socket as Socket;
   const answer = answerUpgrade({
     method: request.incoming.method,
@@ -53,13 +48,6 @@ function handle(deps: SessionSocketDeps, request: UpgradeRequest): void {
     },
   );
   if (entered.kind === 'in') return;
-  deps.audit.write({
-    actor: { id: principal?.userId ?? null, name: principal?.name ?? '-', via: 'ticket' },
-    action: 'ticket.redeem',
-    outcome: 'refused',
-    address,
-    requestId: request.requestId,
-    detail: { why: entered.why },
-  });
+  request.refused('ticket.redeem', { why: entered.why });
   sayLast(socket, encodeClose(entered.code, entered.reason));
 }

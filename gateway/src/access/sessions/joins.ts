@@ -2,7 +2,7 @@
 import { type Join, type JoinState, SESSION_LIMITS } from '../../../api/session.ts';
 import type { SessionMode, Ticket } from '../../../api/ticket.ts';
 import { GatewayError } from '../../errors.ts';
-import { can, type Principal } from '../../platform/rights/rights.ts';
+import { can, isOwn, type Principal } from '../../platform/rights/rights.ts';
 import { newId } from '../../platform/secrets/secrets.ts';
 import { iso } from '../../platform/store/time.ts';
 import type { Admission } from './admission.ts';
@@ -70,7 +70,7 @@ export class Joins {
   get(principal: Principal, sessionId: string, id: string): Join {
     const wish = this.#require(sessionId, id);
     const owner = this.#deps.roll.get(sessionId)?.facts.userId;
-    if (wish.userId !== principal.userId && owner !== principal.userId) throw notFound(id);
+    if (wish.userId !== principal.userId && !isOwn(principal, { ownerId: owner })) throw notFound(id);
     return toApi(wish);
   }
 

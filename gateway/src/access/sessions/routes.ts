@@ -17,7 +17,7 @@ import {
 import { createTicket } from '../../../api/ticket.ts';
 import { GatewayError } from '../../errors.ts';
 import { type BoundRoute, bind, type ObjectLookup } from '../../platform/api/bind.ts';
-import { can, type Principal } from '../../platform/rights/rights.ts';
+import { can, isOwn, type Principal } from '../../platform/rights/rights.ts';
 import { parseTimeCursor, type TimePlace, timeCursor } from '../../platform/store/time.ts';
 import type { Admission } from './admission.ts';
 import type { Announcer } from './announcer.ts';
@@ -64,7 +64,9 @@ function ticketRoutes({ admission, joins }: SessionRoutesDeps): BoundRoute[] {
 function listRoutes({ roll, sessions, store }: SessionRoutesDeps): BoundRoute[] {
   return [
     bind(listSessions, async ({ query, principal }) => {
-      const userId = can(principal, 'watch') ? query.userId : principal.userId;
+      const seesAll = can(principal, 'watch');
+      if (!seesAll && !isOwn(principal, { ownerId: principal.userId })) return { items: [] };
+      const userId = seesAll ? query.userId : principal.userId;
       const filter = { desktopId: query.desktopId, userId };
       const before = parseTimeCursor(query.cursor);
       const found =
@@ -121,7 +123,7 @@ function companyRoutes({ roll, steerings, joins, announcer, now }: SessionRoutes
 /** Operators, and whoever is on the same desktop. Anybody else does not learn that there is such a session. */
 function mayTalkTo(roll: Roll, id: string, principal: Principal): Session {
   const session = roll.require(id);
-  const isThere = roll.on(session.facts.desktopId).some(({ facts }) => facts.userId === principal.userId);
+  const isThere = roll.on(session.facts.desktopId).some(({ facts }) => isOwn(principal, { ownerId: facts.userId }));
   if (!isThere && !can(principal, 'watch')) throw new GatewayError('NOT_FOUND', `there is no session ${id}`);
   return session;
 }

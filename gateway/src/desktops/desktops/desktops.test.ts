@@ -144,6 +144,29 @@ describe('thumbnails', () => {
     fake.enter = enter;
   });
 
+  // Seen to fail with one number of captures for all: who looked at four screens that hang kept the others from theirs.
+  test('S56: who looks at many screens holds up nobody else, and a screen that is wanted twice is taken once', async () => {
+    const hung = await Promise.all(['h1', 'h2', 'h3', 'h4', 'h5'].map((name) => running(name)));
+    const { id } = await running('mine');
+    await gateway.assign(ada.userId, id, 'view');
+    let letGo = (): void => undefined;
+    const until = new Promise<void>((resolve) => (letGo = resolve));
+    const taken: string[] = [];
+    const enter = fake.enter.bind(fake);
+    fake.enter = async (call, vm, signal) => {
+      if (call === 'shot') taken.push(vm ?? '');
+      if (call === 'shot' && vm !== id) await until;
+      await enter(call, vm, signal);
+    };
+    const waiting = [...hung, { id }].map((vm) => thumbnail(admin, vm.id));
+    expect((await thumbnail(ada, id)).status).toBe(200);
+    expect(taken.filter((vm) => vm === id)).toHaveLength(1);
+    letGo();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+    expect(taken.filter((vm) => vm === id)).toHaveLength(1);
+    fake.enter = enter;
+  });
+
   // Seen to fail with the right `see` on the route: who makes backups watched the screens.
   test('S44: who may only see that it is there is shown no picture', async () => {
     const { id } = await running('mine');

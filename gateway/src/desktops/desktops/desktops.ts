@@ -7,7 +7,7 @@ import type { ObjectLookup } from '../../platform/api/bind.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import { type Principal, rightsOn } from '../../platform/rights/rights.ts';
 import type { DesktopStore } from './desktop-store.ts';
-import type { StoredDesktop, TargetFacts, Targets } from './target.ts';
+import type { PictureAsked, StoredDesktop, TargetFacts, Targets } from './target.ts';
 
 export interface DesktopsOptions {
   readonly store: DesktopStore;
@@ -26,7 +26,7 @@ export class Desktops {
       target.subscribe((id, facts) => {
         if (facts === undefined) return hub.publish(DESKTOP_TOPIC, { kind: 'removed', id }, { desktopId: id });
         // An event tells of what everybody who may see it may know; pictures and rights are asked for.
-        const data = desktopOf({ id, kind: 'vm', vmId: id }, facts, []);
+        const data = { ...desktopOf({ id, kind: 'vm', vmId: id }, facts, []), thumbnailUrl: null };
         hub.publish(DESKTOP_TOPIC, { kind: 'changed', id, data }, { desktopId: id });
       }),
     );
@@ -74,9 +74,9 @@ export class Desktops {
   }
 
   /** As Target.picture; CONFLICT where it does not run. */
-  async picture(id: string, options: { readonly maxAgeMs: number; readonly signal: AbortSignal }): Promise<Uint8Array> {
+  async picture(id: string, asked: PictureAsked): Promise<Uint8Array> {
     const desktop = await this.#require(id);
-    return await this.#options.targets[desktop.kind].picture(desktop, options);
+    return await this.#options.targets[desktop.kind].picture(desktop, asked);
   }
 
   async #require(id: string): Promise<StoredDesktop> {

@@ -10,13 +10,13 @@ export function desktopRoutes(desktops: Desktops, thumbnails: Thumbnails): Bound
   return [
     bind(listDesktops, async ({ query, principal }) => pageByName(await desktops.list(principal), query)),
     bind(getDesktop, async ({ params, principal }) => await desktops.get(principal, params.desktopId)),
-    bindRaw(getThumbnail, async ({ params, incoming }, response) => {
+    bindRaw(getThumbnail, async ({ params, principal, incoming }, response) => {
       const facts = await desktops.describe(params.desktopId);
       if (facts?.isOn !== true) {
         const is = facts === undefined ? 'the desktop has gone' : `desktop ${facts.name} is ${facts.state}`;
         throw new GatewayError('CONFLICT', `${is}: it has no screen now`);
       }
-      const { png, etag } = await thumbnails.of(params.desktopId);
+      const { png, etag } = await thumbnails.of(params.desktopId, principal.userId);
       const head = { etag: `"${etag}"`, 'cache-control': 'private, no-cache' };
       if (incoming.headers['if-none-match'] === head.etag) {
         response.writeHead(304, head).end();

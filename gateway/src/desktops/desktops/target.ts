@@ -17,6 +17,13 @@ export interface TargetFacts
   readonly isOn: boolean;
 }
 
+/** A PNG of a screen: at most so old, and (in pixels) so wide. */
+export interface PictureAsked {
+  readonly maxAgeMs: number;
+  readonly maxWidth: number;
+  readonly signal: AbortSignal;
+}
+
 export interface Target {
   /** Undefined: it has gone. */
   describe(desktop: StoredDesktop): Promise<TargetFacts | undefined>;
@@ -24,11 +31,8 @@ export interface Target {
   describeAll(desktops: readonly StoredDesktop[]): Promise<ReadonlyMap<string, TargetFacts>>;
   /** A way to it, good for a few seconds. Throws CONFLICT where it does not run. */
   dial(desktop: StoredDesktop, view: DesktopView): Promise<DisplayEndpoint>;
-  /** A PNG of its screen, at most `maxAgeMs` old. Throws NOT_SUPPORTED where there is none to be had. */
-  picture(
-    desktop: StoredDesktop,
-    options: { readonly maxAgeMs: number; readonly signal: AbortSignal },
-  ): Promise<Uint8Array>;
+  /** Throws NOT_SUPPORTED where there is none to be had. */
+  picture(desktop: StoredDesktop, asked: PictureAsked): Promise<Uint8Array>;
   /** Tells of what has changed, or (without facts) gone. Gives what ends it. */
   subscribe(listener: (desktopId: string, facts: TargetFacts | undefined) => void): () => void;
 }

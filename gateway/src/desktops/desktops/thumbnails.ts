@@ -1,12 +1,19 @@
 /**
  * Small pictures of screens. BOUNDED: one capture per desktop at a time and at most one every few seconds however many
- * people look; so many captures at once in all; so many pictures kept.
+ * people look; so many captures at once in all, and of one person; so many pictures kept.
  */
 import { createHash } from 'node:crypto';
-import { GatewayError } from '../../errors.ts';
+import { FairQueue } from '../../platform/process/fair-queue.ts';
 import type { Desktops } from './desktops.ts';
 
-export const THUMBNAILS = { maxAgeMs: 2_000, capturesAtOnce: 4, kept: 500, waitMs: 5_000 } as const;
+/** `maxWidth`: pixels; a card is 300 wide, and many screens have two for one of a page. */
+export const THUMBNAILS = {
+  maxAgeMs: 2_000,
+  maxWidth: 480,
+  captures: { atOnce: 4, atOnceEach: 2, waiting: 200 },
+  kept: 500,
+  waitMs: 5_000,
+} as const;
 
 export interface Thumbnail {
   readonly png: Uint8Array;
@@ -20,25 +27,31 @@ export class Thumbnails {
   /** In order of use: the first is the one used longest ago. */
   readonly #kept = new Map<string, Thumbnail>();
   readonly #capturing = new Map<string, Promise<Thumbnail>>();
+  readonly #queue = new FairQueue(THUMBNAILS.captures, 'too many screens are being captured');
 
   constructor(desktops: Pick<Desktops, 'picture'>, now: () => number) {
     this.#desktops = desktops;
     this.#now = now;
   }
 
-  async of(desktopId: string): Promise<Thumbnail> {
+  /** For this person: who looks at many screens waits for themselves. Errors: TOO_MANY. */
+  async of(desktopId: string, userId: string): Promise<Thumbnail> {
+    return await (this.#known(desktopId) ??
+      // Looked for again when its turn comes: somebody else may have it by then.
+      this.#queue.run(userId, async () => await (this.#known(desktopId) ?? this.#begin(desktopId))));
+  }
+
+  /** One that is young enough, or that is being taken. */
+  #known(desktopId: string): Thumbnail | Promise<Thumbnail> | undefined {
     const kept = this.#kept.get(desktopId);
-    if (kept !== undefined && this.#now() - kept.takenAt < THUMBNAILS.maxAgeMs) return kept;
-    const capturing = this.#capturing.get(desktopId);
-    if (capturing !== undefined) return await capturing;
-    if (THUMBNAILS.capturesAtOnce <= this.#capturing.size) {
-      // An older picture now is better than a newer one later.
-      if (kept !== undefined) return kept;
-      throw new GatewayError('TOO_MANY', 'too many screens are being captured', { retryAfterSeconds: 1 });
-    }
+    const isYoung = kept !== undefined && this.#now() - kept.takenAt < THUMBNAILS.maxAgeMs;
+    return isYoung ? kept : this.#capturing.get(desktopId);
+  }
+
+  #begin(desktopId: string): Promise<Thumbnail> {
     const capture = this.#capture(desktopId).finally(() => this.#capturing.delete(desktopId));
     this.#capturing.set(desktopId, capture);
-    return await capture;
+    return capture;
   }
 
   forget(desktopId: string): void {
@@ -47,7 +60,8 @@ export class Thumbnails {
 
   async #capture(desktopId: string): Promise<Thumbnail> {
     const signal = AbortSignal.timeout(THUMBNAILS.waitMs);
-    const png = await this.#desktops.picture(desktopId, { maxAgeMs: THUMBNAILS.maxAgeMs, signal });
+    const { maxAgeMs, maxWidth } = THUMBNAILS;
+    const png = await this.#desktops.picture(desktopId, { maxAgeMs, maxWidth, signal });
     const etag = createHash('sha256').update(png).digest('base64url').slice(0, 22);
     const thumbnail = { png, etag, takenAt: this.#now() };
     this.#kept.delete(desktopId);

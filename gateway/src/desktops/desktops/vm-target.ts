@@ -25,11 +25,11 @@ export function vmTarget(vms: Vms, hosts: Hosts): Target {
       const kind = view === 'display' ? 'rfb' : 'serial';
       return await hosts.requireDriver(vm.hostId).display(vm.id as VmId, { kind });
     },
-    picture: async (desktop, options) => {
+    picture: async (desktop, asked) => {
       const vm = await vmOf(desktop);
       const { screen } = hosts.requireDriver(vm.hostId);
       if (screen === undefined) throw new GatewayError('NOT_SUPPORTED', 'this host cannot take pictures of screens');
-      return (await screen.shot(vm.id as VmId, options)).png;
+      return (await screen.shot(vm.id as VmId, asked)).png;
     },
     // Its desktop has the id of the VM.
     subscribe: (listener) => vms.subscribe((id, vm) => listener(id, vm && factsOf(vm))),

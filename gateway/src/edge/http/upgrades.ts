@@ -4,9 +4,11 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { sayLast } from '../../../relay/stream/ws-channel.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
+import type { AuditEntry } from '../../identity/audit/audit-log.ts';
 import type { Refusals } from '../../identity/audit/refusals.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
 import type { UpgradeHandler } from '../../platform/api/bind.ts';
+import type { Principal } from '../../platform/rights/rights.ts';
 import {
   authenticate,
   type EdgeRules,
@@ -16,6 +18,7 @@ import {
   refuseManyHeaders,
 } from '../api/exchange.ts';
 import { problemOf } from '../api/problem.ts';
+import { actorOf } from '../api/route-handler.ts';
 
 export interface UpgradeDeps {
   readonly auth: Auth;
@@ -40,19 +43,14 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
         },
         'upgrade.refused',
       );
-      const actor = { id: null, name: '-', via: '-' };
-      void deps.refusals
-        .write({
-          actor,
-          action: 'socket.open',
-          target: pathOf(incoming),
-          outcome: 'refused',
-          code: error.code,
-          address: exchange.address,
-          requestId: exchange.requestId,
-        })
-        .catch((cause: unknown) => exchange.log.error({ err: cause }, 'audit.failed'));
+      count({ action: 'socket.open', target: pathOf(incoming), code: error.code });
       endWith(socket, error, exchange.requestId);
+    };
+    const count = (what: Pick<AuditEntry, 'action' | 'target' | 'code' | 'detail'>, by?: Principal): void => {
+      const { address, requestId, log } = exchange;
+      deps.refusals
+        .write({ ...what, actor: actorOf(by), outcome: 'refused', address, requestId })
+        .catch((cause: unknown) => log.error({ err: cause }, 'audit.failed'));
     };
     void (async () => {
       try {
@@ -76,6 +74,7 @@ export function onUpgrade(deps: UpgradeDeps): (incoming: IncomingMessage, socket
           requestId,
           log,
           refuse,
+          refused: (action, detail) => count({ action, detail }, principal),
         });
       } catch (error) {
         refuse(error);

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { listenPrivately, MachineError, makePrivateFolder } from '@oriel/machine';
 import { z } from 'zod';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
+import { plainText } from '../../../api/plain-text.ts';
 import { RIGHTS, Right } from '../../../api/rights.ts';
 import { asGatewayError, GatewayError, StartError } from '../../errors.ts';
 import { LINK_LIMITS, linkUrl } from '../../identity/credentials/one-time-links.ts';
@@ -37,7 +38,7 @@ const adminRequest = z.discriminatedUnion('verb', [
   z.object({
     verb: z.literal('token.create'),
     user: userName,
-    name: z.string().min(1).max(AUTH_LIMITS.nameChars),
+    name: plainText(AUTH_LIMITS.nameChars),
     scopes: z.array(Right).min(1),
     expiresInDays: z.int().min(1).max(AUTH_LIMITS.tokenMaxDays),
   }),

@@ -12,8 +12,10 @@ export interface RefusalLimits {
   /** Lines of all networks together. */
   readonly linesOfStrangers: number;
   readonly windowMs: number;
-  /** Causes that are told apart at once; beyond, networks are counted as one. */
-  readonly causes: number;
+  /** Networks that are told apart at once; beyond, they are counted as one. Accounts are always told apart. */
+  readonly networks: number;
+  /** Networks that have a line of their own about what was only counted: those that caused most. */
+  readonly networksNamed: number;
   /** Kinds of refusal that the line about one cause names. */
   readonly kinds: number;
 }
@@ -21,7 +23,8 @@ const LIMITS: RefusalLimits = {
   linesPerCause: 30,
   linesOfStrangers: 300,
   windowMs: 3_600_000,
-  causes: 10_000,
+  networks: 10_000,
+  networksNamed: 50,
   kinds: 20,
 };
 /** What counting stops before a line is due: somebody who watches the log sees it within so long. */
@@ -36,14 +39,16 @@ interface Count {
   readonly kinds: Map<string, number>;
 }
 
-const STRANGERS = 'strangers';
+const ALL_OTHERS = 'others';
 
 export class Refusals {
   readonly #write: (entry: AuditEntry) => Promise<void>;
   readonly #failed: (cause: unknown) => void;
   readonly #now: () => number;
   readonly #limits: RefusalLimits;
-  readonly #counts = new Map<string, Count>();
+  /** By account. BOUNDED by how many there are; no stranger can take the place of one. */
+  readonly #accounts = new Map<string, Count>();
+  readonly #networks = new Map<string, Count>();
   readonly #timer: NodeJS.Timeout;
   #strangers = { since: 0, written: 0 };
 
@@ -63,22 +68,30 @@ export class Refusals {
 
   async write(entry: AuditEntry): Promise<void> {
     const { id } = entry.actor;
-    const count = this.#countOf(id === null ? `network ${networkOf(entry.address ?? '-')}` : `account ${id}`, entry);
+    const count = id === null ? this.#countOfNetwork(entry) : this.#countIn(this.#accounts, id, entry);
     if (this.#mayWrite(count, id === null)) {
       count.written += 1;
       await this.#write(entry);
       return;
     }
-    const kind = `${entry.action} ${entry.code ?? entry.outcome}`;
-    const named = count.kinds.has(kind) || count.kinds.size < this.#limits.kinds ? kind : 'others';
-    count.kinds.set(named, (count.kinds.get(named) ?? 0) + 1);
+    this.#add(count, `${entry.action} ${entry.code ?? entry.outcome}`, 1);
   }
 
-  #countOf(cause: string, entry: AuditEntry): Count {
-    const key = this.#counts.has(cause) || this.#counts.size < this.#limits.causes ? cause : STRANGERS;
-    const count = this.#counts.get(key) ?? { entry, since: this.#now(), written: 0, kinds: new Map<string, number>() };
-    this.#counts.set(key, count);
+  #countOfNetwork(entry: AuditEntry): Count {
+    const network = networkOf(entry.address ?? '-');
+    const isKnown = this.#networks.has(network) || this.#networks.size < this.#limits.networks;
+    return this.#countIn(this.#networks, isKnown ? network : ALL_OTHERS, entry);
+  }
+
+  #countIn(counts: Map<string, Count>, key: string, entry: AuditEntry): Count {
+    const count = counts.get(key) ?? { entry, since: this.#now(), written: 0, kinds: new Map<string, number>() };
+    counts.set(key, count);
     return count;
+  }
+
+  #add({ kinds }: Count, kind: string, times: number): void {
+    const named = kinds.has(kind) || kinds.size < this.#limits.kinds ? kind : 'others';
+    kinds.set(named, (kinds.get(named) ?? 0) + times);
   }
 
   #mayWrite({ written }: Count, isStranger: boolean): boolean {
@@ -93,12 +106,29 @@ export class Refusals {
 
   /** Writes what was only counted for causes whose hour is over, or for all. */
   async #endWindows(isAll = false): Promise<void> {
+    const over = this.#overIn(this.#accounts, isAll);
+    const networks = this.#overIn(this.#networks, isAll).toSorted((a, b) => timesOf(b) - timesOf(a));
+    over.push(...networks.slice(0, this.#limits.networksNamed));
+    for (const count of over) await this.#write(summaryOf(count)).catch(this.#failed);
+    // A line for each of ten thousand networks would push out as much as their refusals.
+    const rest = networks.slice(this.#limits.networksNamed);
+    if (rest.length !== 0) await this.#write(this.#summaryOfMany(rest)).catch(this.#failed);
+  }
+
+  /** Takes those out whose hour is over; gives those of which something was only counted. */
+  #overIn(counts: Map<string, Count>, isAll: boolean): Count[] {
     const now = this.#now();
-    for (const [key, count] of this.#counts) {
-      if (!isAll && now < count.since + this.#limits.windowMs) continue;
-      this.#counts.delete(key);
-      if (count.kinds.size !== 0) await this.#write(summaryOf(count)).catch(this.#failed);
-    }
+    const over = [...counts].filter(([, { since }]) => isAll || since + this.#limits.windowMs <= now);
+    for (const [key] of over) counts.delete(key);
+    return over.map(([, count]) => count).filter(({ kinds }) => kinds.size !== 0);
+  }
+
+  #summaryOfMany(counts: readonly Count[]): AuditEntry {
+    const [first] = counts as [Count];
+    const all: Count = { ...first, entry: { ...first.entry, address: null }, kinds: new Map() };
+    for (const { kinds } of counts) for (const [kind, times] of kinds) this.#add(all, kind, times);
+    const summary = summaryOf(all);
+    return { ...summary, detail: { ...summary.detail, networks: counts.length } };
   }
 
   /** Writes what was only counted, and begins anew. */
@@ -112,7 +142,12 @@ export class Refusals {
   }
 }
 
-function summaryOf({ entry, kinds }: Count): AuditEntry {
-  const times = [...kinds.values()].reduce((sum, count) => sum + count, 0);
-  return { ...entry, target: null, requestId: null, detail: { times, kinds: Object.fromEntries(kinds) } };
+function timesOf({ kinds }: Count): number {
+  return [...kinds.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** The first of them stands for all, with how often each kind was counted. */
+function summaryOf(count: Count): AuditEntry {
+  const detail = { times: timesOf(count), kinds: Object.fromEntries(count.kinds) };
+  return { ...count.entry, target: null, requestId: null, detail };
 }

@@ -101,6 +101,8 @@ export interface UpgradeRequest {
   readonly log: Logger;
   /** Answers with a status and a problem document and closes the socket. */
   readonly refuse: (error: unknown) => void;
+  /** For a refusal after the upgrade was answered: its line in the audit log, or one more in the count of who caused it. */
+  readonly refused: (action: string, detail: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Something that takes WebSocket upgrades below a path: `/ws/display` takes `/ws/display` and `/ws/display/…`. */

@@ -130,10 +130,14 @@ export function canSee(principal: Principal, facts: ObjectFacts): boolean {
   return isOwn(principal, facts) || can(principal, 'see', facts);
 }
 
-/** Whether it counts that the object is the principal's own. */
+/**
+ * Whether it counts that the object is the principal's own. Of what asks its owner for no right of its own (a session, a
+ * sign-in) a token counts as the owner only with the scope `open`: one for backups takes no part in sessions.
+ */
 export function isOwn(principal: Principal, facts: ObjectFacts): boolean {
   if (facts.ownerId === undefined || facts.ownerId !== principal.userId) return false;
-  return facts.ownerNeeds === undefined || can(principal, facts.ownerNeeds, facts);
+  if (facts.ownerNeeds !== undefined) return can(principal, facts.ownerNeeds, facts);
+  return principal.via.kind !== 'token' || withImplied(principal.via.scopes).has('open');
 }
 
 export interface AssignmentFact {

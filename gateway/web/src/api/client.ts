@@ -1,6 +1,7 @@
 /** The one API client of the page. The session cookie goes along by itself; a 401 anywhere sends the page to sign-in. */
 import { createClient, type Fetch } from '../../../api/client.ts';
 import { ApiError } from '../../../api/errors.ts';
+import { readShown } from '../../../api/text.ts';
 import { text } from '../text/text.ts';
 import { nameIn, withNames } from './names.ts';
 import { queryClient } from './query-client.ts';
@@ -17,6 +18,8 @@ export const client = createClient('', {
     noteServerDate(answer.headers.get('date'), performance.now() - from);
     return (await isProofNeeded(answer)) && (await prove()) ? window.fetch(url, init as RequestInit) : answer;
   }) satisfies Fetch,
+  // Names are of other people, guests and directories, and some are older than what the API takes today.
+  read: readShown,
   onSignedOut: () => {
     // The shell watches this query: no user means the sign-in page, which keeps the address to come back to.
     queryClient.setQueryData(ME_KEY, null);

@@ -3,6 +3,7 @@
  * long the gateway says `reset` and everything shown is fetched again.
  */
 import { ApiEvent, eventStream } from '../../../api/events.ts';
+import { readShown } from '../../../api/text.ts';
 import { client } from './client.ts';
 import { LIVE_BEAT, type LiveWish } from './live-readers.ts';
 import { type LiveNews, LiveStream } from './live-stream.ts';
@@ -108,7 +109,7 @@ function handle(data: string): void {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return readShown(text);
   } catch {
     return undefined;
   }

@@ -1,9 +1,10 @@
 /**
- * Screenshots and keys. BOUNDED: one capture at a time per VM, and a young picture is given again instead of a new one.
+ * Screenshots and keys. BOUNDED: one capture of a size at a time per VM, and a young picture is given again instead of a new one.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import type { CallOptions, Screenshot, ShotOptions } from '../../driver.ts';
 import { HostError, toHostError } from '../../errors.ts';
+import { decodePpm, encodePng, shrunk } from '../../picture.ts';
 import { dialUnix, signalOf } from '../qmp/client.ts';
 import type { QemuVm } from '../vm/vm.ts';
 import { RESIZE_LIMITS, requestSize } from './rfb-resize.ts';
@@ -11,44 +12,69 @@ import { RESIZE_LIMITS, requestSize } from './rfb-resize.ts';
 export const SCREEN_LIMITS = {
   maxAgeMs: 1_000,
   minAgeMs: 100,
-  pngBytes: 33_554_432,
+  /** Of a picture as QEMU writes it: 3840 by 2160 pixels are 24 MiB. */
+  fileBytes: 33_554_432,
+  /** Widths that are remembered for each VM. */
+  sizes: 4,
   chords: 64,
   keysPerChord: 8,
 } as const;
 
+/** Pictures of one VM, by the width that was asked for. */
+type Latest = Map<number | undefined, Promise<Screenshot>>;
+
 export class Screens {
-  readonly #latest = new WeakMap<QemuVm, Promise<Screenshot>>();
+  readonly #latest = new WeakMap<QemuVm, Latest>();
 
   async shot(vm: QemuVm, options: ShotOptions = {}): Promise<Screenshot> {
+    const { maxWidth } = options;
     const maxAgeMs = Math.max(SCREEN_LIMITS.minAgeMs, options.maxAgeMs ?? SCREEN_LIMITS.maxAgeMs);
-    const latest = this.#latest.get(vm);
+    const ofVm: Latest = this.#latest.get(vm) ?? new Map<number | undefined, Promise<Screenshot>>();
+    this.#latest.set(vm, ofVm);
+    const latest = ofVm.get(maxWidth);
     if (latest !== undefined) {
       const known = await latest.catch(() => undefined);
       if (known !== undefined && vm.host.now() - known.takenAt < maxAgeMs) return known;
       // Somebody else may have begun a new one while we looked.
-      const newer = this.#latest.get(vm);
+      const newer = ofVm.get(maxWidth);
       if (newer !== undefined && newer !== latest) return newer;
     }
-    const capture = takeShot(vm);
-    this.#latest.set(vm, capture);
+    const capture = maxWidth === undefined ? takeShot(vm) : takeSmallShot(vm, maxWidth);
+    ofVm.set(maxWidth, capture);
+    if (SCREEN_LIMITS.sizes < ofVm.size) ofVm.delete(ofVm.keys().next().value);
     return capture;
   }
 }
 
 async function takeShot(vm: QemuVm): Promise<Screenshot> {
+  const { takenAt, bytes } = await dump(vm, vm.paths.shot, 'png');
+  return { png: bytes, ...sizeOfPng(bytes), takenAt };
+}
+
+/** From plain pixels: QEMU would pack a whole screen, in its main loop, for us to unpack it. */
+async function takeSmallShot(vm: QemuVm, maxWidth: number): Promise<Screenshot> {
+  const { takenAt, bytes } = await dump(vm, vm.paths.smallShot, 'ppm');
+  const small = shrunk(decodePpm(bytes), maxWidth);
+  return { png: encodePng(small), width: small.width, height: small.height, takenAt };
+}
+
+async function dump(
+  vm: QemuVm,
+  filename: string,
+  format: 'png' | 'ppm',
+): Promise<{ readonly takenAt: number; readonly bytes: Uint8Array }> {
   const qmp = vm.connection('see');
   if (vm.process?.spec.video === 'none') throw new HostError('SCREEN_UNAVAILABLE', `${vm.id} has no screen`);
   const takenAt = vm.host.now();
   try {
-    await qmp.execute('screendump', { filename: vm.paths.shot, format: 'png' }, { timeoutMs: vm.host.timing.shotMs });
-    const png = await readFile(vm.paths.shot);
-    if (SCREEN_LIMITS.pngBytes < png.byteLength)
-      throw new HostError('SCREEN_UNAVAILABLE', `a picture of ${png.byteLength} bytes`);
-    return { png, ...sizeOfPng(png), takenAt };
+    await qmp.execute('screendump', { filename, format }, { timeoutMs: vm.host.timing.shotMs });
+    const { size } = await stat(filename);
+    if (SCREEN_LIMITS.fileBytes < size) throw new HostError('SCREEN_UNAVAILABLE', `a picture of ${size} bytes`);
+    return { takenAt, bytes: await readFile(filename) };
   } catch (error) {
     throw toHostError(error, 'SCREEN_UNAVAILABLE', `cannot see the screen of ${vm.id}`);
   } finally {
-    await rm(vm.paths.shot, { force: true });
+    await rm(filename, { force: true });
   }
 }
 

@@ -25,6 +25,7 @@ export interface VmPaths {
   readonly hostLog: string;
   readonly serialLog: string;
   readonly shot: string;
+  readonly smallShot: string;
   readonly definition: string;
   readonly savedMemory: string;
   readonly firmwareVariables: string;
@@ -52,6 +53,7 @@ export function vmPaths(runDir: string, stateDir: string, id: VmId): VmPaths {
     hostLog: join(run, 'qemu.log'),
     serialLog: join(run, 'serial.log'),
     shot: join(run, 'shot.png'),
+    smallShot: join(run, 'shot.ppm'),
     definition: join(state, 'vm.json'),
     savedMemory: join(state, 'saved.mem'),
     firmwareVariables: join(state, 'vars.fd'),
