@@ -129,7 +129,7 @@ describe('screen', () => {
     await guestSays(driver, id, 'oriel-toy boot 1');
     const [whole, small] = [await driver.screen?.shot(id), await driver.screen?.shot(id, { maxWidth: 90 })];
     const pictures = [whole, small].map((shot) => PNG.sync.read(Buffer.from(shot?.png ?? [])));
-    const [first, second] = pictures as [PNG, PNG];
+    const [first, second] = pictures as unknown as [PNG, PNG];
     expect([second.width, second.height]).toEqual([90, Math.round((first.height * 90) / first.width)]);
     const means = pictures.map(({ data }) => data.reduce((sum, value) => sum + value, 0) / data.length);
     expect(Math.abs((means[0] ?? 0) - (means[1] ?? 0))).toBeLessThan(2);
