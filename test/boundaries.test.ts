@@ -77,7 +77,17 @@ const HOUSES: readonly House[] = [
   {
     at: 'hosts/src/',
     ranks: [
-      ['errors.ts', 'guest-image.ts', 'ids.ts', 'spec.ts', 'spec-diff.ts', 'driver.ts', 'event-log.ts', 'task-book.ts'],
+      [
+        'errors.ts',
+        'guest-image.ts',
+        'ids.ts',
+        'spec.ts',
+        'spec-diff.ts',
+        'driver.ts',
+        'event-log.ts',
+        'task-book.ts',
+        'picture.ts',
+      ],
       ['qemu/qmp', 'qemu/process', 'fake'],
       ['qemu/agent'],
       ['qemu/vm'],
