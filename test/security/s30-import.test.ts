@@ -33,7 +33,7 @@ describe('S30 an import', () => {
     const outside = path.join(folder, 'outside.txt');
     writeFileSync(outside, 'precious', { mode: 0o640 });
     symlinkSync(outside, imports('link.vhd'));
-    await createImage(imports('base.vhd'), { sizeBytes: 1 << 20 });
+    const { uuid } = await createImage(imports('base.vhd'), { sizeBytes: 1 << 20 });
     await createChild(imports('x.vhd'), { parent: imports('base.vhd') });
     const image = imports(which === 'leaf' ? 'x.vhd' : 'base.vhd');
     await writeJournal(
@@ -41,8 +41,8 @@ describe('S30 an import', () => {
       {
         kind: 'steps',
         steps: [
-          { do: 'mode', file: imports('link.vhd'), isWritable: true },
-          { do: 'mode', file: imports('link.vhd'), isWritable: false },
+          { do: 'mode', file: imports('link.vhd'), uuid, isWritable: true },
+          { do: 'mode', file: imports('link.vhd'), uuid, isWritable: false },
         ],
       },
       fileSystem,

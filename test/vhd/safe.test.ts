@@ -1,6 +1,6 @@
 /** Content is never changed, lost or guessed without a word: clones nobody sees, files cut short, merges cut off. */
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { type Shell, shellIn } from './shell.ts';
@@ -83,16 +83,18 @@ test('what a cut file lost is said by its repair, by the same dry run, by every 
 });
 
 /**
- * Until the copy of a merge runs. Before it, a journal of the same name guards the new identity of the target for a moment.
- * A copy of 96 MiB takes less than a turn of the event loop under load, so nothing else is done meanwhile.
+ * Until the copy of a merge runs: what prepared it lies beside the child no more. A copy of 96 MiB takes less than a turn of
+ * the event loop under load, so nothing else is done meanwhile.
  */
-function waitForCopy(journal: string): void {
+function waitForCopy(shell: Shell): void {
+  const journalOf = (name: string): string => join(shell.folder, `.oriel-${name}.journal`);
   for (const end = Date.now() + 20_000; Date.now() < end; ) {
     try {
-      if (readFileSync(journal, 'utf8').includes('"plan":')) return;
+      const isBegun = readFileSync(journalOf('base.vhd'), 'utf8').includes('"plan":');
+      if (isBegun && !existsSync(journalOf('c.vhd'))) return;
     } catch {} // Not there yet.
   }
-  throw new Error(`no merge in ${journal}`);
+  throw new Error('no copy');
 }
 
 describe('a merge that was cut off', () => {
@@ -102,7 +104,7 @@ describe('a merge that was cut off', () => {
       until [ -s up ]; do sleep 0.05; done
       qemu-img convert -n -f raw -O raw r.raw nbd+unix:///?socket=$PWD/nbd; kill $server; wait; rm up`);
     const child = shell.start('vhd', 'merge', 'c.vhd');
-    waitForCopy(join(shell.folder, '.oriel-base.vhd.journal'));
+    waitForCopy(shell);
     child.kill('SIGKILL');
     await once(child, 'exit');
     return shell.run('sha256sum < r.raw').out.slice(0, 64);
@@ -121,6 +123,17 @@ describe('a merge that was cut off', () => {
       expect(shell.run(`oriel vhd ${line}`).err).toMatch(
         /--continue finishes it and removes .*c\.vhd, --abort.*\(IN_PROGRESS\)/,
       );
+    // A repair takes nothing away: what it will not do, its dry run says too, and a check what to do.
+    for (const how of ['--repair', '--repair --dry-run'])
+      expect(shell.run(`oriel vhd check base.vhd ${how}`)).toMatchObject({
+        status: 1,
+        err: expect.stringMatching(/--continue finishes it and removes .*c\.vhd, --abort.*\(IN_PROGRESS\)/),
+      });
+    expect(shell.run('oriel vhd check base.vhd')).toMatchObject({
+      status: 2,
+      out: expect.stringMatching(/INTERRUPTED .*--continue finishes it and removes .*c\.vhd/),
+    });
+    expect(readdirSync(shell.folder).toSorted()).toEqual(names);
     expect(shell.run('oriel vhd merge c.vhd --continue --dry-run').out).toContain('c.vhd would be gone');
     expect(shell.run('oriel vhd merge c.vhd --abort').out).toContain('read as before');
     expect(shell.run('oriel vhd hash c.vhd').out).toContain(hash);

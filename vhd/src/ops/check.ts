@@ -11,7 +11,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { type Finding, note, warning } from '../image/finding.ts';
 import type { Image } from '../image/image.ts';
 import type { Storage } from '../storage/storage.ts';
-import { seenThroughJournals } from './finish.ts';
+import { describeMerge, pendingMerge, seenThroughJournals } from './finish.ts';
 import { hasJournal } from './journal.ts';
 
 /** How thoroughly to look. */
@@ -112,10 +112,7 @@ async function checkOne(
   options: CheckOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  if (hasJournal(name, storage)) {
-    const text = 'an operation was cut off: what is shown is how the image reads; a repair finishes it';
-    findings.push(warning('INTERRUPTED', name, text, { isRepairable: true }));
-  }
+  if (hasJournal(name, storage)) findings.push(interrupted(name, storage, options));
   const file = seen.open(name, 'read');
   try {
     const format = nativeFormatOf(file);
@@ -134,6 +131,21 @@ async function checkOne(
     await file.close();
   }
   return findings.slice(0, MAX_FINDINGS);
+}
+
+/** A merge is finished or given up by who asks for that, anything else by a repair. */
+function interrupted(name: string, storage: Storage, options: CheckOptions): Finding {
+  const seen = 'what is shown is how the image reads';
+  try {
+    const merge = pendingMerge(name, { ...options, storage });
+    if (merge !== undefined)
+      return warning('INTERRUPTED', name, `${describeMerge(merge)}; ${seen}`, { isRepairable: false });
+  } catch (error) {
+    if (!isVhdError(error, 'JOURNAL')) throw error; // It is a finding of its own.
+  }
+  return warning('INTERRUPTED', name, `an operation was cut off: ${seen}; a repair finishes it`, {
+    isRepairable: true,
+  });
 }
 
 function unique(findings: readonly Finding[]): readonly Finding[] {

@@ -8,7 +8,10 @@ import { VhdError } from '../errors.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { type Fault, FaultyStorage } from '../testing/faulty-storage.ts';
 import { DEEP_TIMEOUT_MS, Random, TEST_DEPTH } from '../testing/random.ts';
-import { makeKnownChain } from './testing/chains.ts';
+import { abortMerge, describeMerge, findPendingMerge, finishPending } from './finish.ts';
+import { mergeImage } from './merge.ts';
+import { resizeImage } from './resize.ts';
+import { makeKnownChain, readAll } from './testing/chains.ts';
 import { SIZE_BYTES, scenarios } from './testing/scenarios.ts';
 
 const MOST_CALLS = Math.round(45 * TEST_DEPTH);
@@ -48,4 +51,49 @@ describe('a storage that fails under an operation', () => {
       });
     }
   }
+});
+
+describe('a merge that is killed anywhere', () => {
+  const GROWN_BYTES = SIZE_BYTES + (1 << 20);
+  /** What is told of from every image that a person may name. */
+  function toldFrom(storage: MemoryStorage, names: readonly string[]): ReturnType<typeof findPendingMerge> {
+    const there = names.filter((name) => storage.stat(name) !== undefined);
+    const told = there.map((name) => findPendingMerge(name, { storage }));
+    const words = told.map((merge) => (merge === undefined ? '' : describeMerge(merge)));
+    expect(new Set(words).size).toBe(1);
+    return told[0];
+  }
+
+  test('is told of from above and from below, can be gone on with, and given up until links change', async () => {
+    const prepared = new MemoryStorage();
+    const chain = await makeKnownChain(prepared, new Random(77), { links: 2, sizeBytes: SIZE_BYTES });
+    const [parent = '', leaf = ''] = chain.names;
+    await resizeImage(leaf, { storage: prepared, sizeBytes: GROWN_BYTES });
+    const content = Buffer.concat([chain.content], GROWN_BYTES);
+    const counting = new FaultyStorage(copyOf(prepared));
+    await mergeImage(leaf, { storage: counting });
+    const seen = { begun: 0, aborted: 0 };
+    for (let at = 0; at < counting.calls; at++) {
+      const storage = copyOf(prepared);
+      await mergeImage(leaf, { storage: new FaultyStorage(storage, at, 'KILLED') }).catch(() => undefined);
+      const merge = toldFrom(storage, chain.names);
+      const isBegun = [...storage.nodes.keys()].some((name) => name.endsWith('.journal'));
+      expect({ at, isTold: merge !== undefined }).toEqual({ at, isTold: isBegun });
+      if (merge === undefined) continue;
+      seen.begun++;
+      if (merge.canAbort) {
+        seen.aborted++;
+        const given = copyOf(storage);
+        await abortMerge(parent, { storage: given });
+        expect(findPendingMerge(leaf, { storage: given })).toBeUndefined();
+        await finishPending(leaf, { storage: given }); // A change of the size of the parent, which does no harm.
+        expect((await readAll(leaf, given)).equals(content)).toBe(true);
+      }
+      await finishPending(merge.at, { storage });
+      expect({ at, left: storage.stat(leaf) }).toEqual({ at, left: undefined });
+      expect((await readAll(parent, storage)).equals(content)).toBe(true);
+    }
+    expect(seen.begun).toBeGreaterThan(counting.calls / 2);
+    expect(seen.aborted).toBeGreaterThan(10);
+  });
 });

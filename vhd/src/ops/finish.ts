@@ -9,9 +9,9 @@ import { seal } from '../image/seal.ts';
 import { DISK_LIMITS } from '../limits.ts';
 import { OverlayStorage } from '../storage/overlay-storage.ts';
 import type { Storage } from '../storage/storage.ts';
-import { doSteps, hasJournal, readJournal, removeJournal } from './journal.ts';
+import { doSteps, findPreparing, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
-import { finishMerge } from './merge.ts';
+import { finishMerge, finishPrepared } from './merge.ts';
 
 /** Where to look for journals. */
 export interface FinishOptions extends OperationOptions {
@@ -49,7 +49,8 @@ export async function finishButMerges(name: string, options: FinishOptions = {})
 
 /** A merge that was cut off: what it takes away, and whether it can still be given up. */
 export interface PendingMerge {
-  /** The image with the journal: the target. */
+  /** The image with the journal: the target, or before the copy has begun the lowest link that is folded. */
+  readonly at: string;
   readonly target: string;
   /** What is folded into it, from the top, and goes. */
   readonly folded: readonly string[];
@@ -57,21 +58,25 @@ export interface PendingMerge {
   readonly canAbort: boolean;
 }
 
-/** The merge that waits on an image, or on one below it. Errors: JOURNAL. */
+/** The merge that waits on an image, on one below it, or to be begun from above into the image. Errors: JOURNAL. */
 export function findPendingMerge(name: string, options: FinishOptions = {}): PendingMerge | undefined {
   for (const link of linksOf(name, options)) {
     const merge = pendingMerge(link, options);
     if (merge !== undefined) return merge;
   }
-  return undefined;
+  const merge = findPreparing(name, storageOf(options), options.policy);
+  return merge === undefined ? undefined : pendingMerge(merge, options);
 }
 
-function pendingMerge(image: string, options: FinishOptions): PendingMerge | undefined {
+/** The merge that the journal of an image tells of. Errors: JOURNAL. */
+export function pendingMerge(image: string, options: FinishOptions): PendingMerge | undefined {
   const journal = readJournal(image, storageOf(options), options.policy);
-  if (journal?.kind === 'merge')
-    return { target: image, folded: journal.plan.links.map(({ file }) => file), canAbort: true };
-  const removed = (journal?.steps ?? []).flatMap((step) => (step.do === 'remove' ? [step.file] : []));
-  return removed.length === 0 ? undefined : { target: image, folded: removed, canAbort: false };
+  const plan = journal?.kind === 'merge' ? journal.plan : journal?.prepares;
+  if (plan !== undefined)
+    return { at: image, target: plan.target, folded: plan.links.map(({ file }) => file), canAbort: true };
+  const steps = journal?.kind === 'steps' ? journal.steps : [];
+  const removed = steps.flatMap((step) => (step.do === 'remove' ? [step.file] : []));
+  return removed.length === 0 ? undefined : { at: image, target: image, folded: removed, canAbort: false };
 }
 
 /** What was cut off, and what can be done, in a sentence. */
@@ -92,8 +97,14 @@ export async function abortMerge(name: string, options: FinishOptions = {}): Pro
   if (merge === undefined) throw new VhdError('NOT_FOUND', `no merge waits on ${name} or below it`);
   if (!merge.canAbort) throw new VhdError('IN_PROGRESS', describeMerge(merge));
   await withLocks([merge.target], storage, async () => {
+    // One that was cut off while it began has two journals: of what prepared it, and its own.
+    for (let next: PendingMerge | undefined = merge; next?.target === merge.target; ) {
+      const journal = readJournal(next.at, storage, options.policy);
+      if (journal?.kind === 'steps') await doSteps(journal.steps, storage); // What ties the two images belongs together.
+      await removeJournal(next.at, storage);
+      next = findPendingMerge(name, options);
+    }
     seal(merge.target, storage);
-    await removeJournal(merge.target, storage);
   });
   return merge;
 }
@@ -134,7 +145,11 @@ async function finishOne(image: string, options: FinishOptions): Promise<void> {
       await finishMerge(journal.plan, options);
       return;
     case 'steps': {
-      const { steps } = journal;
+      const { steps, prepares } = journal;
+      if (prepares !== undefined) {
+        await finishPrepared({ steps, prepares }, options);
+        return;
+      }
       await withLocks([image], storage, () => doSteps(steps, storage));
       await removeJournal(image, storage);
     }

@@ -1,17 +1,19 @@
 /**
  * Journals of operations that change images in place. What will be written is written to a small file beside the image
  * first, and synced; then it is done, and done again after a cut, as often as needed: every step can be repeated. A
- * journal holds a checksum, names files in the folders that the caller may use only, and touches an image only when
- * its identity is the expected one, so that a planted journal can do no more than who planted it.
+ * journal holds a checksum. What it names is taken for the file that the name leads to, which has to lie in the folders
+ * that the caller may use, and every step touches that file only when it is the image of the identity that the step
+ * tells: a planted journal can do no more than who planted it.
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { VhdError } from '../errors.ts';
+import { isVhdError, VhdError } from '../errors.ts';
+import { contentOf } from '../formats/content.ts';
 import { identityOf } from '../formats/open.ts';
 import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { Part } from '../image/patch.ts';
 import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
-import { journalName } from '../storage/journal-name.ts';
+import { journalName, journalsIn } from '../storage/journal-name.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 
@@ -34,16 +36,20 @@ export type JournalStep =
     }
   /** Removes an image, where it still is the one with that identity. */
   | { readonly do: 'remove'; readonly file: string; readonly uuid: string }
-  /** Gives the image `file` the second name `snapshot`, and its own name to the image `child`, whose identity is `uuid`. */
+  /**
+   * Gives the image `file`, whose identity is `before`, the second name `snapshot`, and its own name to the image `child`,
+   * whose identity is `uuid`.
+   */
   | {
       readonly do: 'swap';
       readonly file: string;
+      readonly before: string;
       readonly snapshot: string;
       readonly child: string;
       readonly uuid: string;
     }
-  /** Seals an image or makes it writable. */
-  | { readonly do: 'mode'; readonly file: string; readonly isWritable: boolean };
+  /** Seals an image or makes it writable, where it still is the one with that identity. */
+  | { readonly do: 'mode'; readonly file: string; readonly uuid: string; readonly isWritable: boolean };
 
 /** The step that writes bytes. */
 export type PatchStep = JournalStep & { readonly do: 'patch' };
@@ -56,9 +62,9 @@ export interface MergePlan {
   readonly links: readonly { readonly file: string; readonly uuid: string }[];
 }
 
-/** What a journal says is under way. */
+/** What a journal says is under way. `prepares`: once the steps are done, that merge begins. */
 export type Journal =
-  | { readonly kind: 'steps'; readonly steps: readonly JournalStep[] }
+  | { readonly kind: 'steps'; readonly steps: readonly JournalStep[]; readonly prepares?: MergePlan }
   | { readonly kind: 'merge'; readonly plan: MergePlan };
 
 /** True where an operation on the image was cut off. */
@@ -68,11 +74,10 @@ export function hasJournal(image: string, storage: Storage): boolean {
 
 /** Writes the journal of an image, in place of one that is there. Errors: NO_SPACE, IO. */
 export async function writeJournal(image: string, journal: Journal, storage: Storage): Promise<void> {
-  const body = JSON.stringify(toJson(journal, journalFolder(image, storage)));
+  const name = journalName(image, storage);
+  const body = JSON.stringify(toJson(journal, storage.resolve(folderOf(name))));
   const bytes = Buffer.from(`${body}\n${sumOf(body)}\n`);
-  await writeNewFile(journalName(image, storage), { storage, isReplacing: true }, (file) =>
-    file.write(bytes, 0, bytes.byteLength, 0),
-  );
+  await writeNewFile(name, { storage, isReplacing: true }, (file) => file.write(bytes, 0, bytes.byteLength, 0));
 }
 
 /** Removes the journal of an image: the operation is through. */
@@ -84,7 +89,29 @@ export async function removeJournal(image: string, storage: Storage): Promise<vo
 
 /** Reads the journal of an image; `undefined` where there is none. Errors: JOURNAL. */
 export function readJournal(image: string, storage: Storage, policy: ChainPolicy = {}): Journal | undefined {
-  const name = journalName(image, storage);
+  return readJournalFile(journalName(image, storage), storage, policy);
+}
+
+/**
+ * The image beside which a journal lies that prepares a merge into `target`. It may be tied to `target` already or not yet,
+ * so it is not found by that. Journals that cannot be used are passed over.
+ */
+export function findPreparing(target: string, storage: Storage, policy: ChainPolicy = {}): string | undefined {
+  const real = realPath(path.resolve(target), storage);
+  for (const folder of [folderOf(real), ...(policy.folders ?? [])]) {
+    for (const name of journalsIn(folder, storage)) {
+      try {
+        const journal = readJournalFile(name, storage, policy);
+        if (journal?.kind === 'steps' && journal.prepares?.target === real) return journal.prepares.links.at(-1)?.file;
+      } catch (error) {
+        if (!isVhdError(error, 'JOURNAL')) throw error;
+      }
+    }
+  }
+  return undefined;
+}
+
+function readJournalFile(name: string, storage: Storage, policy: ChainPolicy): Journal | undefined {
   const stat = storage.stat(name);
   if (stat === undefined) return undefined;
   if (MAX_JOURNAL_BYTES < stat.sizeBytes)
@@ -95,11 +122,9 @@ export function readJournal(image: string, storage: Storage, policy: ChainPolicy
       .toString()
       .split('\n');
     if (sum !== sumOf(body)) throw new VhdError('JOURNAL', `${name} is damaged: its checksum does not match`);
-    const folder = journalFolder(image, storage);
-    const journal = fromJson(JSON.parse(body), folder);
-    for (const used of filesOf(journal))
-      assertAllowed(used, [folder, ...(policy.folders ?? []).map((one) => path.resolve(one))], name);
-    return journal;
+    const folder = storage.resolve(folderOf(name));
+    const places = [folder, ...(policy.folders ?? []).map((one) => realPath(path.resolve(one), storage))];
+    return fromJson(JSON.parse(body), (used) => allowedFile(path.resolve(folder, used), places, name, storage));
   } finally {
     void file.close();
   }
@@ -124,14 +149,14 @@ export async function doSteps(steps: readonly JournalStep[], storage: Storage): 
         else await patch(step, storage);
         break;
       case 'remove':
-        if (identityOf(step.file, storage) === step.uuid) storage.remove(step.file);
+        if (isImage(step.file, step.uuid, storage)) storage.remove(step.file);
         await storage.syncFolder(folderOf(step.file));
         break;
       case 'swap':
         await swap(step, storage);
         break;
       case 'mode':
-        if (storage.stat(step.file) !== undefined) storage.setWritable(step.file, step.isWritable);
+        if (isImage(step.file, step.uuid, storage)) storage.setWritable(step.file, step.isWritable);
         break;
     }
   }
@@ -139,8 +164,14 @@ export async function doSteps(steps: readonly JournalStep[], storage: Storage): 
 
 /** A patch of an image, and where the image is sealed the step that seals it again, whenever the patch is done. */
 export function patchSteps(patch: PatchStep, storage: Storage): readonly JournalStep[] {
-  const { file } = patch;
-  return storage.stat(file)?.isWritable === false ? [patch, { do: 'mode', file, isWritable: false }] : [patch];
+  const { file, uuid, becomes = uuid } = patch;
+  if (storage.stat(file)?.isWritable !== false) return [patch];
+  return [patch, { do: 'mode', file, uuid: becomes, isWritable: false }];
+}
+
+/** True where a file is the image that a step or a plan means. Errors: IO, READ_ONLY. */
+export function isImage(file: string, uuid: string, storage: Storage): boolean {
+  return storage.stat(file)?.kind === 'file' && identityOf(file, storage) === uuid;
 }
 
 /** BOUNDED: patches are headers, footers and tables; the largest table has 16 MiB, a third more in base64. */
@@ -149,16 +180,19 @@ const MAX_JOURNAL_BYTES: number = 32 << 20;
 async function guardedPatch(step: PatchStep, storage: Storage): Promise<void> {
   const { isGuarded: _, ...own } = step;
   const before = readJournal(step.file, storage);
-  if (before?.kind === 'merge') throw new VhdError('IN_PROGRESS', `a merge into ${step.file} has to be finished first`);
+  if (before?.kind === 'merge') {
+    if (isImage(step.file, step.becomes ?? '', storage)) return; // It was done before that merge began.
+    throw new VhdError('IN_PROGRESS', `a merge into ${step.file} has to be finished first`);
+  }
   if (before !== undefined) await doSteps(before.steps, storage); // Of this very patch, or of an older one.
   await runSteps(step.file, [own], storage);
 }
 
 async function patch(step: PatchStep, storage: Storage): Promise<void> {
   const uuid = identityOf(step.file, storage);
-  // An image whose only footer this very patch has torn has no identity: the journal is what heals it.
-  if (uuid !== undefined && uuid !== step.uuid && uuid !== step.becomes)
-    throw new VhdError('JOURNAL', `${step.file} is not the image of the journal`);
+  // An image whose only footer this very patch has torn tells no identity, but still what it is: the journal heals it.
+  const isIt = uuid === undefined ? contentOf(step.file, storage) === 'vhd' : [step.uuid, step.becomes].includes(uuid);
+  if (!isIt) throw new VhdError('JOURNAL', `${step.file} is not the image of the journal`);
   const wasWritable = storage.stat(step.file)?.isWritable ?? true;
   if (!wasWritable) storage.setWritable(step.file, true);
   const file = storage.open(step.file, 'write');
@@ -173,8 +207,13 @@ async function patch(step: PatchStep, storage: Storage): Promise<void> {
 }
 
 /** The old name always leads to the image or to its child: a link first, then a rename over it. */
-async function swap({ file, snapshot, child, uuid }: JournalStep & { do: 'swap' }, storage: Storage): Promise<void> {
-  if (identityOf(child, storage) === uuid) {
+async function swap(step: JournalStep & { do: 'swap' }, storage: Storage): Promise<void> {
+  const { file, before, snapshot, child, uuid } = step;
+  if (isImage(child, uuid, storage)) {
+    // Where a storage has no second names, the old one is gone once the new one is there.
+    const there = [file, snapshot].filter((name) => storage.stat(name) !== undefined);
+    if (there.length === 0 || !there.every((name) => isImage(name, before, storage)))
+      throw new VhdError('JOURNAL', `${file} or ${snapshot} is not the image of the journal`);
     if (storage.stat(snapshot) === undefined) storage.link(file, snapshot);
     await storage.syncFolder(folderOf(file));
     storage.rename(child, file);
@@ -186,19 +225,23 @@ async function writeAll(file: RandomAccessFile, parts: readonly Part[]): Promise
   for (const { bytes, offset } of parts) await file.write(bytes, 0, bytes.byteLength, offset);
 }
 
-function filesOf(journal: Journal): readonly string[] {
-  if (journal.kind === 'steps')
-    return journal.steps.flatMap((step) => (step.do === 'swap' ? [step.file, step.snapshot, step.child] : [step.file]));
-  return [journal.plan.target, ...journal.plan.links.map((link) => link.file)];
+/** What a name in a journal leads to. Errors: JOURNAL where that lies elsewhere than in `folders`. */
+function allowedFile(file: string, folders: readonly string[], journal: string, storage: Storage): string {
+  const real = realPath(file, storage);
+  if (folders.some((folder) => real.startsWith(folder.endsWith('/') ? folder : `${folder}/`))) return real;
+  const leads = real === file ? '' : `, which leads to ${real}`;
+  throw new VhdError('JOURNAL', `${journal} names ${file}${leads}, outside of the folders that may be changed`);
 }
 
-function assertAllowed(file: string, folders: readonly string[], journal: string): void {
-  const isWithin = folders.some((folder) => file.startsWith(folder.endsWith('/') ? folder : `${folder}/`));
-  if (!isWithin) throw new VhdError('JOURNAL', `${journal} names ${file}, outside of the folders that may be changed`);
-}
-
-function journalFolder(image: string, storage: Storage): string {
-  return storage.resolve(folderOf(journalName(image, storage)));
+/** With links resolved, as far as the path is there. */
+function realPath(name: string, storage: Storage): string {
+  try {
+    return storage.resolve(name);
+  } catch (error) {
+    const folder = path.dirname(name);
+    if (!isVhdError(error, 'NOT_FOUND') || folder === name) throw error;
+    return path.join(realPath(folder, storage), path.basename(name));
+  }
 }
 
 function sumOf(body: string): string {
@@ -211,6 +254,7 @@ interface JsonStep {
   readonly file: string;
   readonly uuid?: string;
   readonly becomes?: string;
+  readonly before?: string;
   readonly snapshot?: string;
   readonly child?: string;
   readonly parts?: readonly { readonly offset: number; readonly bytes: string }[];
@@ -221,22 +265,13 @@ interface JsonStep {
 interface JsonJournal {
   readonly version: 1;
   readonly steps?: readonly JsonStep[];
+  readonly prepares?: MergePlan;
   readonly plan?: MergePlan;
 }
 
 function toJson(journal: Journal, folder: string): JsonJournal {
   const relative = (file: string): string => path.relative(folder, path.resolve(file));
-  if (journal.kind === 'merge') {
-    const { target, links, targetUuid } = journal.plan;
-    return {
-      version: 1,
-      plan: {
-        target: relative(target),
-        targetUuid,
-        links: links.map((link) => ({ ...link, file: relative(link.file) })),
-      },
-    };
-  }
+  if (journal.kind === 'merge') return { version: 1, plan: withFiles(journal.plan, relative) };
   const steps = journal.steps.map((step): JsonStep => {
     if (step.do === 'swap') {
       return { ...step, file: relative(step.file), snapshot: relative(step.snapshot), child: relative(step.child) };
@@ -245,43 +280,41 @@ function toJson(journal: Journal, folder: string): JsonJournal {
     const parts = step.parts.map(({ offset, bytes }) => ({ offset, bytes: Buffer.from(bytes).toString('base64') }));
     return { ...step, file: relative(step.file), parts };
   });
-  return { version: 1, steps };
+  return { version: 1, steps, ...preparing(journal.prepares, relative) };
 }
 
-function fromJson(json: JsonJournal, folder: string): Journal {
+/** A plan with other names for its files. */
+function withFiles({ target, targetUuid, links }: MergePlan, name: (file: string) => string): MergePlan {
+  return { target: name(target), targetUuid, links: links.map(({ file, uuid }) => ({ file: name(file), uuid })) };
+}
+
+function preparing(plan: MergePlan | undefined, name: (file: string) => string): { readonly prepares?: MergePlan } {
+  return plan === undefined ? {} : { prepares: withFiles(plan, name) };
+}
+
+/** `fileOf` says which file a name in it is. */
+function fromJson(json: JsonJournal, fileOf: (name: string) => string): Journal {
   if (json.version !== 1)
     throw new VhdError('JOURNAL', `journal of version ${String(json.version)}, this program knows 1`);
-  const absolute = (file: string): string => path.resolve(folder, file);
-  if (json.plan !== undefined) {
-    const { target, links, targetUuid } = json.plan;
-    const plan = {
-      target: absolute(target),
-      targetUuid,
-      links: links.map((link) => ({ ...link, file: absolute(link.file) })),
-    };
-    return { kind: 'merge', plan };
-  }
+  if (json.plan !== undefined) return { kind: 'merge', plan: withFiles(json.plan, fileOf) };
   const steps = (json.steps ?? []).map((step): JournalStep => {
-    const file = absolute(step.file);
+    const file = fileOf(step.file);
+    const uuid = step.uuid ?? '';
     switch (step.do) {
       case 'mode':
-        return { do: 'mode', file, isWritable: step.isWritable ?? false };
-      case 'swap':
-        return {
-          do: 'swap',
-          file,
-          snapshot: absolute(step.snapshot ?? ''),
-          child: absolute(step.child ?? ''),
-          uuid: step.uuid ?? '',
-        };
+        return { do: 'mode', file, uuid, isWritable: step.isWritable ?? false };
+      case 'swap': {
+        const { before = '', snapshot = '', child = '' } = step;
+        return { do: 'swap', file, before, snapshot: fileOf(snapshot), child: fileOf(child), uuid };
+      }
       case 'remove':
-        return { do: 'remove', file, uuid: step.uuid ?? '' };
+        return { do: 'remove', file, uuid };
       case 'patch': {
         const parts = (step.parts ?? []).map(({ offset, bytes }) => ({ offset, bytes: Buffer.from(bytes, 'base64') }));
         return {
           do: 'patch',
           file,
-          uuid: step.uuid ?? '',
+          uuid,
           parts,
           ...(step.becomes === undefined ? {} : { becomes: step.becomes }),
           ...(step.sizeBytes === undefined ? {} : { sizeBytes: step.sizeBytes }),
@@ -290,5 +323,5 @@ function fromJson(json: JsonJournal, folder: string): Journal {
       }
     }
   });
-  return { kind: 'steps', steps };
+  return { kind: 'steps', steps, ...preparing(json.prepares, fileOf) };
 }

@@ -2,7 +2,8 @@
  * Folds links of a chain down into an ancestor, in place. What is copied is copied over content that the folded links
  * hide, so at every moment the chain above reads the same, and after a cut the copy can simply be done again: the
  * journal beside the target says that it has to be. Only when all of it is on stable storage are the children above
- * re-linked and the folded files removed, by steps that are in the journal before the first is done.
+ * re-linked and the folded files removed, by steps that are in the journal before the first is done. From the first
+ * moment on some journal says what is to be merged, so that a merge that was cut off at any point can be gone on with.
  *
  * SEALED-STAYS: this is the journaled commit, the one thing that may write to an image that has a child. It refuses
  * where anything but the folded links depends on an image that would change or go.
@@ -26,8 +27,10 @@ import { identityStep } from './identify.ts';
 import {
   doSteps,
   hasJournal,
+  isImage,
   type JournalStep,
   type MergePlan,
+  readJournal,
   removeJournal,
   runSteps,
   writeJournal,
@@ -62,19 +65,22 @@ export interface MergeResult {
 export async function mergeImage(name: string, options: MergeOptions = {}): Promise<MergeResult> {
   const storage = storageOf(options);
   const plan = planMerge(name, options, storage);
-  return withLocks(lockedBy(plan, storage), storage, async () => {
-    await growTarget(name, plan, options, storage);
-    const renewed = await renewTarget(plan, storage);
-    await writeJournal(plan.target, { kind: 'merge', plan: renewed }, storage);
-    return await fold(renewed, options, storage).catch((error: unknown) => {
-      throw withAdvice(error, plan, storage);
-    });
-  });
+  return withLocks(lockedBy(plan, storage), storage, () => carryOut(plan, options, storage));
+}
+
+async function carryOut(plan: MergePlan, options: MergeOptions, storage: Storage): Promise<MergeResult> {
+  try {
+    return await fold(await prepare(plan, options, storage), options, storage);
+  } catch (error) {
+    throw withAdvice(error, plan, storage);
+  }
 }
 
 /** Who stops a merge, or runs out of space, learns what stands now and how it goes on. */
-function withAdvice(error: unknown, { target, links }: MergePlan, storage: Storage): unknown {
-  if (!isVhdError(error) || !hasJournal(target, storage)) return error;
+function withAdvice(error: unknown, plan: MergePlan, storage: Storage): unknown {
+  const { target, links } = plan;
+  const isBegun = hasJournal(target, storage) || hasJournal(lowestOf(plan), storage);
+  if (!isVhdError(error) || !isBegun) return error;
   const advice = `${links[0]?.file ?? target} reads as before; oriel vhd merge ${target} --continue goes on, --abort gives up`;
   return new VhdError(error.code, `${error.message}; ${advice}`, { cause: error.cause ?? error });
 }
@@ -82,7 +88,46 @@ function withAdvice(error: unknown, { target, links }: MergePlan, storage: Stora
 /** Does what a merge journal says, from the start: also how a merge that was cut off is finished. Errors: as `mergeImage`. */
 export async function finishMerge(plan: MergePlan, options: MergeOptions): Promise<MergeResult> {
   const storage = storageOf(options);
-  return withLocks(lockedBy(plan, storage), storage, () => fold(plan, options, storage));
+  return withLocks(lockedBy(plan, storage), storage, async () => {
+    refuseOtherImages(plan, storage);
+    const lowest = lowestOf(plan);
+    const before = readJournal(lowest, storage, options.policy);
+    // What prepared this merge is done: else there were no journal of the merge itself.
+    if (before?.kind === 'steps' && before.prepares?.target === plan.target) await removeJournal(lowest, storage);
+    return fold(plan, options, storage);
+  });
+}
+
+/**
+ * Goes on with a merge that was cut off before its copy. The steps of `journal`, which lies beside the lowest folded link,
+ * may have been done. Errors: as `mergeImage`, JOURNAL.
+ */
+export async function finishPrepared(
+  { steps, prepares: plan }: PreparingJournal,
+  options: MergeOptions,
+): Promise<MergeResult> {
+  const storage = storageOf(options);
+  return withLocks(lockedBy(plan, storage), storage, async () => {
+    const own = readJournal(plan.target, storage, options.policy); // Of a change of its size, where that was cut off.
+    if (own?.kind === 'steps') await runSteps(plan.target, own.steps, storage);
+    await doSteps(steps, storage);
+    refuseOtherImages(plan, storage);
+    if (steps.length === 0) return carryOut(plan, options, storage);
+    await begin(plan, storage);
+    return fold(plan, options, storage);
+  });
+}
+
+/** A journal of what has to be done before the copy of a merge. */
+export interface PreparingJournal {
+  readonly steps: readonly JournalStep[];
+  readonly prepares: MergePlan;
+}
+
+/** A plan may have been written by anybody, and files may have been put in place of others. Errors: JOURNAL. */
+function refuseOtherImages({ target, targetUuid, links }: MergePlan, storage: Storage): void {
+  for (const { file, uuid } of [{ file: target, uuid: targetUuid }, ...links])
+    if (!isImage(file, uuid, storage)) throw new VhdError('JOURNAL', `${file} is not the image of the journal`);
 }
 
 /** The target, and the topmost link where somebody could write to it. */
@@ -97,7 +142,7 @@ async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): P
   await copyDown(plan, options, storage);
   const steps: JournalStep[] = children.flatMap((child) => guardedRelink(child, plan, storage));
   for (const { file, uuid } of plan.links) steps.push({ do: 'remove', file, uuid });
-  if (0 < children.length) steps.push({ do: 'mode', file: plan.target, isWritable: false });
+  if (0 < children.length) steps.push({ do: 'mode', file: plan.target, uuid: plan.targetUuid, isWritable: false });
   // From here on there is no way back: the journal of the copy becomes the journal of the steps, atomically.
   await writeJournal(plan.target, { kind: 'steps', steps }, storage);
   await doSteps(steps, storage);
@@ -106,18 +151,40 @@ async function fold(plan: MergePlan, options: MergeOptions, storage: Storage): P
 }
 
 /**
- * From the first copied byte on the target is no longer what clones of it were made from. Those that are seen are refused;
- * for those that are not, the target gets another identity: they then fail to open, with a message that names both, and do
- * not read otherwise without a word. The journal lies beside the link that is tied to it: who comes from above finds it.
+ * Makes the target ready for the copy. From the first copied byte on it is no longer what clones of it were made from. Those
+ * that are seen are refused; for those that are not, the target gets another identity: they then fail to open, with a
+ * message that names both, and do not read otherwise without a word. The journal lies beside the link that is tied to the
+ * target: who comes from above finds it. Gives the plan with that identity, once its own journal lies beside the target.
  */
-async function renewTarget(plan: MergePlan, storage: Storage): Promise<MergePlan> {
-  const lowest = plan.links.at(-1);
-  if (lowest === undefined) return plan;
-  const step = identityStep(plan.target, randomUUID(), storage);
-  const renewed = { ...plan, targetUuid: step.becomes };
-  const steps = [{ ...step, isGuarded: true }, ...relinkSteps(lowest.file, plan.target, step.becomes, storage)];
-  await runSteps(lowest.file, steps, storage);
+async function prepare(plan: MergePlan, options: MergeOptions, storage: Storage): Promise<MergePlan> {
+  const lowest = lowestOf(plan);
+  await writeJournal(lowest, { kind: 'steps', steps: [], prepares: plan }, storage);
+  let steps: readonly JournalStep[];
+  let renewed: MergePlan;
+  try {
+    await growTarget(plan, options, storage);
+    const renewal = identityStep(plan.target, randomUUID(), storage);
+    renewed = { ...plan, targetUuid: renewal.becomes };
+    steps = [{ ...renewal, isGuarded: true }, ...relinkSteps(lowest, plan.target, renewal.becomes, storage)];
+    await writeJournal(lowest, { kind: 'steps', steps, prepares: renewed }, storage);
+  } catch (error) {
+    if (!hasJournal(plan.target, storage)) await removeJournal(lowest, storage); // Nothing was begun.
+    throw error;
+  }
+  await doSteps(steps, storage);
+  await begin(renewed, storage);
   return renewed;
+}
+
+/** Hands the merge on from the journal of what prepares it to its own. */
+async function begin(plan: MergePlan, storage: Storage): Promise<void> {
+  await writeJournal(plan.target, { kind: 'merge', plan }, storage);
+  await removeJournal(lowestOf(plan), storage);
+}
+
+/** The folded link that is a child of the target. */
+function lowestOf({ links, target }: MergePlan): string {
+  return links.at(-1)?.file ?? target;
 }
 
 function guardedRelink(child: string, plan: MergePlan, storage: Storage): readonly JournalStep[] {
@@ -143,8 +210,8 @@ export function planMerge(name: string, options: MergeOptions, storage: Storage)
 }
 
 /** A child that is larger than the target brings its size along. It takes effect before the copy and does no harm without it. */
-async function growTarget(name: string, plan: MergePlan, options: MergeOptions, storage: Storage): Promise<void> {
-  const size = sizeOf(name, storage);
+async function growTarget(plan: MergePlan, options: MergeOptions, storage: Storage): Promise<void> {
+  const size = sizeOf(plan.links[0]?.file ?? plan.target, storage);
   const targetSize = sizeOf(plan.target, storage);
   if (size === targetSize) return;
   const { into: _, ...rest } = options;

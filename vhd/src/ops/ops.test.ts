@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openChain } from '../chain/open.ts';
 import type { NativeFormat } from '../formats/format.ts';
-import { journalName } from '../storage/journal-name.ts';
 import { MemoryStorage } from '../storage/memory-storage.ts';
 import { Random, TEST_DEPTH } from '../testing/random.ts';
 import { GIB, MIB } from '../units.ts';
@@ -15,7 +14,6 @@ import { diffDisks } from './diff.ts';
 import { finishPending } from './finish.ts';
 import { hashDisk } from './hash.ts';
 import { chainInfo, imageInfo } from './info.ts';
-import { writeJournal } from './journal.ts';
 import { type MapEntry, mapDisk } from './map.ts';
 import { mergeImage } from './merge.ts';
 import { rebaseImage } from './rebase.ts';
@@ -237,39 +235,6 @@ describe('merge', () => {
     await expect(compactImage(base, { storage })).rejects.toMatchObject({ code: 'SEALED' });
     await expect(resizeImage(base, { storage, sizeBytes: GIB })).rejects.toMatchObject({ code: 'SEALED' });
     await expect(rebaseImage(middle, { storage, parent: base })).rejects.toMatchObject({ code: 'SEALED' });
-  });
-});
-
-describe('journals', () => {
-  test('a journal with a wrong checksum is JOURNAL', async () => {
-    const storage = new MemoryStorage();
-    await createImage('/d/a.vhd', { storage, sizeBytes: MIB });
-    const text = Buffer.from('{"version":1,"steps":[]}\n0000\n');
-    storage.open(journalName('/d/a.vhd', storage), 'create').writeSync(text, 0, text.length, 0);
-    await expect(finishPending('/d/a.vhd', { storage })).rejects.toMatchObject({ code: 'JOURNAL' });
-  });
-  test('a journal that names a file outside is JOURNAL, and the file stays', async () => {
-    const storage = new MemoryStorage();
-    await createImage('/d/a.vhd', { storage, sizeBytes: MIB });
-    const victim = await createImage('/etc/victim.vhd', { storage, sizeBytes: MIB });
-    await writeJournal(
-      '/d/a.vhd',
-      { kind: 'steps', steps: [{ do: 'remove', file: '/etc/victim.vhd', uuid: victim.uuid }] },
-      storage,
-    );
-    await expect(finishPending('/d/a.vhd', { storage })).rejects.toMatchObject({ code: 'JOURNAL' });
-    expect(storage.stat('/etc/victim.vhd')).toBeDefined();
-  });
-  test('a journal of another image does nothing to this one', async () => {
-    const storage = new MemoryStorage();
-    await createImage('/d/a.vhd', { storage, sizeBytes: MIB });
-    const parts = [{ offset: 0, bytes: new Uint8Array(512) }];
-    await writeJournal(
-      '/d/a.vhd',
-      { kind: 'steps', steps: [{ do: 'patch', file: '/d/a.vhd', uuid: 'other', parts }] },
-      storage,
-    );
-    await expect(finishPending('/d/a.vhd', { storage })).rejects.toMatchObject({ code: 'JOURNAL' });
   });
 });
 

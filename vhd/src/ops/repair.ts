@@ -15,7 +15,7 @@ import { writeNewFile } from '../storage/new-file.ts';
 import { OverlayStorage } from '../storage/overlay-storage.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { type CheckOptions, checkImage } from './check.ts';
-import { findPendingMerge, finishPending } from './finish.ts';
+import { finishButMerges } from './finish.ts';
 import { type PatchStep, patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 
@@ -37,7 +37,7 @@ export interface RepairResult {
   readonly lost: readonly Range[];
 }
 
-/** Mends an image, or a chain. Errors: NOT_FOUND, LOCKED, JOURNAL, NO_SPACE, IO. */
+/** Mends an image, or a chain. Errors: NOT_FOUND, LOCKED, JOURNAL, IN_PROGRESS (a merge waits), NO_SPACE, IO. */
 export async function repairImage(name: string, options: RepairOptions = {}): Promise<RepairResult> {
   const storage = storageOf(options);
   const found = await checkImage(name, options);
@@ -45,17 +45,13 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
   if (options.isDryRun === true) {
     // The same work on files in memory: what it says is what a run would say.
     const { isDryRun: _, ...rest } = options;
-    const merge = findPendingMerge(name, options);
-    if (merge?.canAbort === true)
-      return { mended: mendable, left: found.filter((finding) => !finding.isRepairable), backups: [], lost: [] };
     return { ...(await repairImage(name, { ...rest, storage: new OverlayStorage(storage) })), backups: [] };
   }
-  await finishPending(name, options);
+  await finishButMerges(name, options); // A merge takes images away: who wants that says so.
   const lost: Range[] = [];
   const backups: string[] = [];
   for (const image of new Set(mendable.map((finding) => finding.path))) {
     const codes = new Set<string>(mendable.filter((finding) => finding.path === image).map((finding) => finding.code));
-    if (storage.stat(image) === undefined) continue; // Finishing what was interrupted has removed it.
     const step = patchFor(image, codes, options, storage);
     if (step !== undefined) {
       lost.push(...step.lost);
@@ -64,7 +60,7 @@ export async function repairImage(name: string, options: RepairOptions = {}): Pr
     }
     if (codes.has('PARENT_UNSEALED')) seal(image, storage);
   }
-  const left = storage.stat(name) === undefined ? [] : await checkImage(name, options);
+  const left = await checkImage(name, options);
   return { mended: mendable.filter((one) => !left.some((other) => isSame(one, other))), left, backups, lost };
 }
 

@@ -10,6 +10,7 @@ import { type OperationOptions, storageOf } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
 import type { NewFile } from '../formats/format.ts';
 import { identityOf, openImage } from '../formats/open.ts';
+import { NIL_IDENTITY } from '../image/identity.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { shortName, temporaryName } from '../storage/temporary.ts';
@@ -52,6 +53,7 @@ export async function snapshotImage(name: string, options: SnapshotOptions = {})
 
 async function snapshotLocked(name: string, snapshot: string, now: Date, storage: Storage): Promise<SnapshotResult> {
   refuseChildren(name, storage);
+  const before = identityOf(name, storage) ?? NIL_IDENTITY;
   const child = temporaryName(name);
   const leafUuid = randomUUID();
   await writeNewFile(child, { storage }, (file) =>
@@ -61,8 +63,8 @@ async function snapshotLocked(name: string, snapshot: string, now: Date, storage
     await runSteps(
       name,
       [
-        { do: 'swap', file: name, snapshot, child, uuid: leafUuid },
-        { do: 'mode', file: snapshot, isWritable: false },
+        { do: 'swap', file: name, before, snapshot, child, uuid: leafUuid },
+        { do: 'mode', file: snapshot, uuid: before, isWritable: false },
       ],
       storage,
     );

@@ -13,6 +13,18 @@ export function journalName(image: string, storage: Storage): string {
   return path.join(folderOf(name), `.oriel-${shortName(path.basename(name))}.journal`);
 }
 
+/** The journals that lie in a folder; none where it cannot be listed. */
+export function journalsIn(folder: string, storage: Storage): readonly string[] {
+  try {
+    return storage
+      .list(folder)
+      .filter((name) => name.startsWith('.oriel-') && name.endsWith('.journal'))
+      .map((name) => path.join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
 /** Errors: IN_PROGRESS where an operation on the image was cut off, or is under way. */
 export function refuseInterrupted(image: string, storage: Storage): void {
   if (storage.stat(journalName(image, storage)) === undefined) return;

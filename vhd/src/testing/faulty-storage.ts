@@ -1,11 +1,14 @@
-/** A storage that fails once, at a call of a given number, the way a disk or a full file system does. */
+/**
+ * A storage that fails once, at a call of a given number, the way a disk or a full file system does; or from that call on, as
+ * it is for a process that is killed there.
+ */
 import type { RandomAccessFile } from '../storage/file.ts';
 import { fileError } from '../storage/file.ts';
 import type { ImageLock, LockOptions } from '../storage/lock.ts';
 import type { FileStat, OpenMode, Storage } from '../storage/storage.ts';
 
-/** What goes wrong. `ENOSPC` only hits calls that take space; a write stores a part before it fails. */
-export type Fault = 'EIO' | 'ENOSPC';
+/** What goes wrong. `ENOSPC` only hits calls that take space; a write stores a part before it fails. `KILLED`: nothing works any more. */
+export type Fault = 'EIO' | 'ENOSPC' | 'KILLED';
 
 type Call = 'read' | 'write' | 'truncate' | 'sync' | 'open' | 'name';
 
@@ -33,8 +36,9 @@ export class FaultyStorage implements Storage {
   /** Counts a call; true when it is the one that fails. */
   isHit(call: Call, what: string): boolean {
     if (this.#fault === 'ENOSPC' && (call === 'read' || call === 'sync' || call === 'open')) return false;
-    if (this.calls++ !== this.#at) return false;
-    this.failed = `${call} ${what}`;
+    const number = this.calls++;
+    if (this.#fault === 'KILLED' ? number < this.#at : number !== this.#at) return false;
+    this.failed ??= `${call} ${what}`;
     return true;
   }
 

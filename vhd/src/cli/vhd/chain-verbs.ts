@@ -74,18 +74,22 @@ type MergeFlags = CommonFlags & {
 async function endMerge({ options, print }: Run, file: string, flags: MergeFlags): Promise<void> {
   if (flags.continue === true && flags.abort === true) throw new VhdError('USAGE', 'either --continue or --abort');
   const merge = findPendingMerge(file, options);
-  if (merge === undefined) throw new VhdError('NOT_FOUND', `no merge waits on ${file} or below it`);
-  const { target, folded } = merge;
+  if (merge === undefined)
+    throw new VhdError('NOT_FOUND', `no merge waits on ${file} or below it: none was begun, or it was ended`);
+  const { at, target, folded } = merge;
   const names = folded.join(', ');
   const would = flags.dryRun === true ? 'would be' : 'is';
   if (flags.abort === true) {
     if (flags.dryRun !== true) await abortMerge(file, options);
     print({ aborted: merge }, () => [
       `the merge of ${names} into ${target} ${would} given up`,
-      `${names} and what depends on it read as before; ${target} stays sealed, with the identity that the merge gave it`,
+      `${names} and what depends on it read as before; ${target} stays sealed, with the identity that it has by now`,
     ]);
   } else {
-    if (flags.dryRun !== true) await finishPending(file, options);
+    if (flags.dryRun !== true) {
+      await finishPending(at, options);
+      await finishPending(file, options);
+    }
     print({ finished: merge }, () => [
       `the merge that was cut off ${would} finished: ${target} has the content`,
       ...folded.map((name) => `${name} ${would} gone`),

@@ -98,7 +98,7 @@ export const scenarios: readonly Scenario[] = [
       const parent = names.at(-2) ?? '';
       // Whoever opens the leaf while it is there reads the same, finished or not.
       if (storage.stat(leaf) !== undefined) await readsBefore(storage, leaf, content);
-      await finishPending(parent, { storage });
+      for (const name of [parent, leaf]) await finishPending(name, { storage });
       await readsAs(storage, storage.stat(leaf) === undefined ? parent : leaf, content);
     },
   },
@@ -121,7 +121,7 @@ export const scenarios: readonly Scenario[] = [
     run: (storage, { leaf }) => mergeImage(leaf, { storage }),
     check: async (storage, { leaf, names, content }) => {
       const parent = names.at(-2) ?? '';
-      await finishPending(parent, { storage });
+      for (const one of [parent, leaf]) await finishPending(one, { storage });
       const name = storage.stat(leaf) === undefined ? parent : leaf;
       await readsAs(storage, name, grown(content, SIZE_BYTES + 2 * BLOCK_BYTES));
     },
