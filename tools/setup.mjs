@@ -3,10 +3,12 @@
 //   node tools/setup.mjs start|test|bench
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packages } from './packages.mjs';
 
+const { isFresh } = createRequire(import.meta.url)('../gateway/bin/bundle.cjs');
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OLDEST_NODE = [20, 19];
 
@@ -97,6 +99,12 @@ function build() {
     ['-b', 'machine', 'vhd', 'hosts', 'gateway/api', 'gateway/relay', 'gateway'],
     'the build failed: the compiler says where, above',
   );
+  if (!isFresh())
+    run(
+      process.execPath,
+      [join(ROOT, 'tools/bundle.mjs')],
+      'the bundle of the oriel command cannot be made, see above',
+    );
   const page = join(ROOT, 'gateway/dist/web/index.html');
   const sources = ['gateway/web', 'gateway/api', 'package-lock.json'].map((path) => newestChange(join(ROOT, path)));
   if (existsSync(page) && Math.max(...sources) < statSync(page).mtimeMs) return;

@@ -1,9 +1,13 @@
 /** How `oriel vhd` ends when it is stopped, or when nobody takes what it says: in order, and never as if all were well. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
 import { shellIn } from './shell.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Waits until a copy in the folder has got somewhere. */
 async function copyBegun(folder: string): Promise<void> {
@@ -28,6 +32,23 @@ test.for(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)(
       err: `oriel: stopped by ${signal} (CANCELLED)\n`,
       left: [],
     });
+  },
+);
+
+test.for(['SIGTERM', 'SIGKILL'] as const)(
+  'a server that npx has started ends when npx is ended by %s, and lets go of its image',
+  async (signal) => {
+    const shell = shellIn();
+    shell.run('oriel vhd create a.vhd --size 1M');
+    const [image, socket] = ['a.vhd', 'nbd'].map((name) => join(shell.folder, name));
+    const args = ['--no', '--', 'oriel', 'vhd', 'serve', image ?? '', '--socket', socket ?? ''];
+    const npx = spawn('npx', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void npx.kill('SIGKILL'));
+    await once(npx.stdout, 'data');
+    const { pid } = JSON.parse(readFileSync(`${image}.lock`, 'utf8')) as { readonly pid: number };
+    npx.kill(signal);
+    const isThere = (): boolean => existsSync(`${image}.lock`) || existsSync(`/proc/${pid}`);
+    await expect.poll(isThere, { timeout: 20_000, interval: 50 }).toBe(false);
   },
 );
 

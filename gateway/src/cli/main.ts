@@ -6,10 +6,12 @@ import { printableJson } from '../../api/text.ts';
 import { GatewayError, StartError } from '../errors.ts';
 import type { Access, Cli } from './base/context.ts';
 import { CliError, EXIT, exitStatusOf } from './base/exit.ts';
+import { endWithNpm } from './base/npm.ts';
 import { shownLines } from './base/output.ts';
 import { program } from './program.ts';
 
 export async function main(argv: readonly string[]): Promise<number> {
+  endWithNpm(process.env);
   const settled = watchOutput();
   const cli: Cli = {
     terminal: {
@@ -54,7 +56,7 @@ async function localAccess(env: Cli['env']): Promise<Access | undefined> {
   const { parseConfig } = await import('../config.ts');
   const { dataFolder } = parseConfig(env);
   if (!existsSync(dataFolder)) return undefined;
-  const { askAdmin } = await import('../edge/local/admin-socket.ts');
+  const { askAdmin } = await import('../edge/local/admin-client.ts');
   try {
     return await askAdmin(dataFolder, { verb: 'access' });
   } catch (error) {

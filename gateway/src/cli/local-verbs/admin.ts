@@ -6,7 +6,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { RIGHTS, type Right } from '../../../api/rights.ts';
 import { parseConfig } from '../../config.ts';
-import { askAdmin } from '../../edge/local/admin-socket.ts';
+import { askAdmin } from '../../edge/local/admin-client.ts';
 import { GatewayError } from '../../errors.ts';
 import { AuditLog, GATEWAY_ACTOR } from '../../identity/audit/audit-log.ts';
 import { restoreStore } from '../../platform/store/backup.ts';

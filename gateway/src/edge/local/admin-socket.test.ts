@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { getMe } from '../../../api/auth.ts';
 import { createClient } from '../../../api/client.ts';
 import { fetchAs, startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { adminSocketPath, askAdmin, serveAdmin } from './admin-socket.ts';
+import { adminSocketPath, askAdmin } from './admin-client.ts';
+import { serveAdmin } from './admin-socket.ts';
 
 let gateway: TestGateway;
 let admin: { close(): Promise<void> };

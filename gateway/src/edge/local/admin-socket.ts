@@ -2,7 +2,7 @@
  * The admin's way in on the machine itself: a unix socket that only the gateway's own account can open. It works whatever
  * state passwords are in. One JSON line in, one JSON line out.
  */
-import { createConnection, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { listenPrivately, MachineError, makePrivateFolder } from '@oriel/machine';
 import { z } from 'zod';
@@ -15,22 +15,9 @@ import type { Account } from '../../identity/people/accounts.ts';
 import type { Auth } from '../../identity/sign-in/auth.ts';
 import { backupStore } from '../../platform/store/backup.ts';
 import { iso } from '../../platform/store/time.ts';
+import { type AdminReply, type AdminRequest, adminSocketPath, ownSocketPath, readLine } from './admin-client.ts';
 
 const userName = z.string().max(AUTH_LIMITS.nameChars);
-
-/** What can be asked on the socket. */
-export type AdminRequest =
-  | { readonly verb: 'link'; readonly user?: string | undefined }
-  | {
-      readonly verb: 'token.create';
-      readonly user: string;
-      readonly name: string;
-      readonly scopes: Right[];
-      readonly expiresInDays: number;
-    }
-  | { readonly verb: 'unlock'; readonly user?: string | undefined }
-  | { readonly verb: 'backup'; readonly file: string }
-  | { readonly verb: 'access' };
 
 const adminRequest = z.discriminatedUnion('verb', [
   /** A one-time sign-in link, for the first admin where no user is named. */
@@ -49,35 +36,8 @@ const adminRequest = z.discriminatedUnion('verb', [
   z.object({ verb: z.literal('access') }),
 ]);
 
-export interface AdminReply {
-  readonly link: { readonly user: string; readonly url: string; readonly expiresAt: string };
-  readonly 'token.create': { readonly id: string; readonly token: string; readonly expiresAt: string };
-  readonly unlock: { readonly unlocked: string };
-  readonly backup: { readonly file: string; readonly rows: number };
-  readonly access: {
-    readonly url: string;
-    readonly token: string;
-    readonly ca?: string;
-    /** The API's own unix socket. */
-    readonly socketPath: string;
-  };
-}
-
-const LIMITS = { lineBytes: 16_384, timeoutMs: 10_000, backupMs: 600_000, accessDays: 1 } as const;
+const LIMITS = { timeoutMs: 10_000, backupMs: 600_000, accessDays: 1 } as const;
 const LOCAL = { id: null, name: 'local account', via: 'local' } as const;
-
-/** Where the socket is. */
-export function adminSocketPath(dataFolder: string): string {
-  return path.join(dataFolder, 'run', 'admin.sock');
-}
-
-/**
- * Where the API is for the account of the gateway on this machine: no name, certificate or proxy stands between the command
- * line and the gateway there.
- */
-export function ownSocketPath(dataFolder: string): string {
-  return path.join(dataFolder, 'run', 'api.sock');
-}
 
 export interface AdminServerOptions {
   readonly auth: Auth;
@@ -183,41 +143,4 @@ function write(
 ): Promise<void> {
   const target = 'user' in request ? (request.user ?? null) : null;
   return auth.audit.write({ actor: LOCAL, action: `admin.${request.verb}`, target, outcome, code });
-}
-
-async function readLine(socket: Socket): Promise<string> {
-  let text = '';
-  for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    text += chunk.toString('utf8');
-    if (LIMITS.lineBytes < text.length) throw new GatewayError('TOO_LARGE', 'the request is too long');
-    const end = text.indexOf('\n');
-    if (end !== -1) return text.slice(0, end);
-  }
-  throw new GatewayError('BAD_REQUEST', 'the request has no end');
-}
-
-/** Asks the gateway of a data folder. UNAVAILABLE: none runs there (or not under this account). */
-export async function askAdmin<V extends AdminRequest['verb']>(
-  dataFolder: string,
-  request: Extract<AdminRequest, { verb: V }>,
-): Promise<AdminReply[V]> {
-  const socket = createConnection(adminSocketPath(dataFolder));
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', (cause) =>
-        reject(new GatewayError('UNAVAILABLE', `no gateway answers in ${dataFolder}`, { cause })),
-      );
-    });
-    socket.write(`${JSON.stringify(request)}\n`);
-    const answer = JSON.parse(await readLine(socket)) as {
-      reply?: AdminReply[V];
-      error?: { code: GatewayError['code']; message: string };
-    };
-    if (answer.error !== undefined) throw new GatewayError(answer.error.code, answer.error.message);
-    if (answer.reply === undefined) throw new GatewayError('UNAVAILABLE', 'the gateway gave no answer');
-    return answer.reply;
-  } finally {
-    socket.destroy();
-  }
 }
