@@ -16,15 +16,18 @@ const ENTRY = join(ROOT, 'gateway/dist/src/cli/main.js');
 const MANIFEST = join(BUNDLE, 'bundle.json');
 
 /** What is in it. Verbs that start servers, threads or other programs of ours are not: those find their files by place. */
-const VERBS = [
-  ...['vhd', 'vm', 'desktop', 'host', 'storage', 'image', 'template', 'disk', 'task', 'session'],
-  ...['user', 'group', 'assign', 'policy', 'audit', 'login', 'logout', 'profile'],
-];
+const VERBS =
+  'vhd vm desktop host storage image template disk task session user group assign policy audit login logout profile'.split(
+    ' ',
+  );
 /** Loaded by other verbs alone, so never from here. */
 const ELSEWHERE = /\/cli\/local-verbs\/|\/cli\/completion\.js$|\/vhd\/dist\/cli\/disks\.js$/;
 /** What says that something was built or installed since: the compiler's notes, and npm's. */
 const MADE_FROM = [
-  ...['machine', 'vhd', 'gateway/dist', 'gateway/dist/api'].map((folder) => `${folder}/tsconfig.tsbuildinfo`),
+  'machine/tsconfig.tsbuildinfo',
+  'vhd/tsconfig.tsbuildinfo',
+  'gateway/dist/tsconfig.tsbuildinfo',
+  'gateway/dist/api/tsconfig.tsbuildinfo',
   'node_modules/.package-lock.json',
   'tools/bundle.mjs',
 ];

@@ -3,19 +3,19 @@
 // tools/bundle.mjs makes them from the build. They are used while nothing was built since; everything works without them.
 const { readFileSync, statSync } = require('node:fs');
 const { createRequire } = require('node:module');
-const { join } = require('node:path');
+const path = require('node:path');
 const { Script } = require('node:vm');
 
-const BUNDLE = join(__dirname, '../dist/bundle');
+const BUNDLE = path.join(__dirname, '../dist/bundle');
 const PARAMETERS = 'exports, require, module, __filename, __dirname';
 
 /** True where there is a bundle that is not older than what it was made from, and has the verb where one is given. */
 function isFresh(verb) {
   try {
-    const file = join(BUNDLE, 'bundle.json');
+    const file = path.join(BUNDLE, 'bundle.json');
     const { verbs, madeFrom } = JSON.parse(readFileSync(file, 'utf8'));
     const madeAt = statSync(file).mtimeMs;
-    const isOlder = (name) => (statSync(join(BUNDLE, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) <= madeAt;
+    const isOlder = (name) => (statSync(path.join(BUNDLE, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) <= madeAt;
     return (verb === undefined || verbs.includes(verb)) && madeFrom.every(isOlder);
   } catch {
     return false;
@@ -32,14 +32,14 @@ function cacheOf(file) {
 
 /** What the bundle's entry exports. `seen` is told of each file that is loaded, now or later, and of its script. */
 function loadBundle(seen = () => undefined) {
-  const requireOther = createRequire(join(BUNDLE, 'main.js'));
+  const requireOther = createRequire(path.join(BUNDLE, 'main.js'));
   const modules = new Map();
   const load = (name) => {
     const before = modules.get(name);
     if (before !== undefined) return before.exports;
     const module = { exports: {} };
     modules.set(name, module);
-    const filename = join(BUNDLE, name);
+    const filename = path.join(BUNDLE, name);
     const cachedData = cacheOf(filename);
     // A cache of another version of Node is refused, and the source compiled.
     const code = `(function (${PARAMETERS}) {${readFileSync(filename, 'utf8')}\n})`;

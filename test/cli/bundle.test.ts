@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const { isFresh } = createRequire(import.meta.url)('../../gateway/bin/bundle.cjs') as { isFresh(): boolean };
+const { isFresh } = createRequire(import.meta.url)('../../gateway/bin/bundle.cjs') as {
+  readonly isFresh: () => boolean;
+};
 const BUILT = `import(${JSON.stringify(join(ROOT, 'gateway/dist/src/cli/main.js'))}).then(async ({ main }) => {
   process.exitCode = await main([process.execPath, 'oriel', ...process.argv.slice(1)]);
 })`;

@@ -43,16 +43,14 @@ describe('journals', () => {
     const parts = [{ offset: 0, bytes: new Uint8Array(512) }];
     const links = [{ file: '/d/a.vhd', uuid: own.uuid }];
     const names = { before: own.uuid, snapshot: '/d/s.vhd', child: '/d/a.vhd' };
-    const journals: readonly (Journal & { readonly code?: string })[] = [
-      ...['/d/b.vhd', '/d/notes'].flatMap((file): (Journal & { readonly code?: string })[] => [
-        { kind: 'steps', steps: [{ do: 'patch', file, uuid: own.uuid, parts }], code: 'JOURNAL' },
-        { kind: 'steps', steps: [{ do: 'mode', file, uuid: own.uuid, isWritable: false }] },
-        { kind: 'steps', steps: [{ do: 'remove', file, uuid: own.uuid }] },
-        { kind: 'steps', steps: [{ do: 'swap', file, ...names, uuid: own.uuid }], code: 'JOURNAL' },
-        { kind: 'merge', plan: { target: file, targetUuid: own.uuid, links }, code: 'JOURNAL' },
-        { kind: 'steps', steps: [], prepares: { target: file, targetUuid: own.uuid, links }, code: 'JOURNAL' },
-      ]),
-    ];
+    const journals = ['/d/b.vhd', '/d/notes'].flatMap((file): (Journal & { readonly code?: string })[] => [
+      { kind: 'steps', steps: [{ do: 'patch', file, uuid: own.uuid, parts }], code: 'JOURNAL' },
+      { kind: 'steps', steps: [{ do: 'mode', file, uuid: own.uuid, isWritable: false }] },
+      { kind: 'steps', steps: [{ do: 'remove', file, uuid: own.uuid }] },
+      { kind: 'steps', steps: [{ do: 'swap', file, ...names, uuid: own.uuid }], code: 'JOURNAL' },
+      { kind: 'merge', plan: { target: file, targetUuid: own.uuid, links }, code: 'JOURNAL' },
+      { kind: 'steps', steps: [], prepares: { target: file, targetUuid: own.uuid, links }, code: 'JOURNAL' },
+    ]);
     for (const { code, ...journal } of journals) {
       await writeJournal('/d/a.vhd', journal, storage);
       const ended = await finishPending('/d/a.vhd', { storage }).catch((error: VhdError) => error.code);
