@@ -88,6 +88,7 @@ describe('VMs', () => {
     child.kill('SIGTERM');
     const sessions = await json<{ desktopName: string; kind: string; id: string }[]>('session', 'list');
     expect(sessions).toMatchObject([{ desktopName: 'toy', kind: 'serial' }]);
+    await expect.poll(async () => (await run('session', 'list')).out).toMatch(/parked, ends in 4 min/);
     expect(await run('session', 'end', sessions[0]?.id ?? '')).toMatchObject({ status: 0 });
     expect(await json('session', 'list')).toEqual([]);
   });

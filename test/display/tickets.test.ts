@@ -7,6 +7,7 @@ import {
   askToJoin,
   createJoinTicket,
   endSession,
+  getSession,
   listParticipants,
   listSessions,
   resumeSession,
@@ -261,8 +262,14 @@ test('who comes back, from another device too, is in the same session; the first
   const started = await start();
   const { gateway } = started;
   const ann = await live(started, 'ann');
+  const kept = async () =>
+    (await ann.person.client.call(getSession, { params: { sessionId: ann.sessionId } })).keptUntil;
+  expect(await kept()).toBeNull();
   ann.browser.socket.terminate();
   await until('the parked session', () => gateway.feature.sessions.get(ann.sessionId)?.phase.state === 'parked');
+  const leftMs = Date.parse((await kept()) ?? '') - Date.now();
+  expect(leftMs).toBeGreaterThan(DEFAULT_POLICY.graceMs - 10_000);
+  expect(leftMs).toBeLessThanOrEqual(DEFAULT_POLICY.graceMs);
   const again = await ann.person.client.call(resumeSession, { params: { sessionId: ann.sessionId } });
   expect(again.sessionId).toBe(ann.sessionId);
   const second = gateway.socket(ann.person, again.ticket);

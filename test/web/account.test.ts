@@ -3,6 +3,7 @@ import * as OTPAuth from 'otpauth';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getMe } from '../../gateway/api/auth.ts';
+import { withoutCookies } from '../support/browser.ts';
 import { clientOf, invite, openLink, openWeb, type Web } from './support.ts';
 
 const PASSWORD = 'four quiet herons wade';
@@ -128,6 +129,57 @@ test('a token is shown once, works, and works no more when it is revoked', async
   await page.getByRole('button', { name: 'Revoke the token nightly job' }).click();
   await page.getByText('The token is revoked').waitFor();
   expect(await status()).toBe(401);
+});
+
+test('a link that is looked at, or opened where cookies are blocked, is not used up; pressed, it works once', async () => {
+  const link = await invite(web.client, 'eve');
+  const opened = async (): Promise<Page> => {
+    const { page: other } = await elsewhere();
+    await other.goto(link);
+    await other.getByText('It works once').waitFor();
+    return other;
+  };
+  // A scanner of mail opens what it finds in a real browser, and looks.
+  const scanner = await opened();
+  expect(scanner.url()).toBe(`${web.gateway.origin}/sign-in`);
+  await scanner.context().close();
+
+  await withoutCookies(async (context) => {
+    context.setDefaultTimeout(15_000);
+    const blocked = await context.newPage();
+    await blocked.goto(link);
+    await blocked.getByText('Your link is not used up').first().waitFor();
+    await blocked.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await blocked.getByText('Your link is not used up').first().waitFor();
+    // Nor is anybody signed in by a password only to stand at the sign-in again, without a word.
+    await blocked.goto(`${web.gateway.origin}/sign-in`);
+    await typePassword(blocked, PASSWORD);
+    await blocked.getByText('Allow cookies for it').first().waitFor();
+  });
+
+  const hers = await opened();
+  await hers.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await hers.getByText('Nothing is assigned to you so far').waitFor();
+  await hers.context().close();
+  const late = await opened();
+  await late.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await late.getByText('The sign-in link did not work').first().waitFor();
+  // A refusal of single sign-on is said, too, when its provider sends the browser back.
+  await late.goto(`${web.gateway.origin}/sign-in#error=SIGN_IN_FAILED`);
+  await late.reload();
+  await late.getByText('Single sign-on did not work: Sign-in refused.').first().waitFor();
+  await late.context().close();
+});
+
+test('where a code is asked for, the clock is spoken of, and more plainly where it is wrong', async () => {
+  const { context, page: other } = await elsewhere();
+  await typePassword(other, PASSWORD);
+  await other.getByText('let the phone set its clock by itself').waitFor();
+  await context.clock.install({ time: Date.now() - 7 * 60_000 });
+  await other.goto(`${web.gateway.origin}/sign-in`);
+  await typePassword(other, PASSWORD);
+  await other.getByText('this device’s is 7 minutes away from the gateway’s').waitFor();
+  await context.close();
 });
 
 test('after some wrong passwords the page says how long to wait, and a link still lets in', async () => {

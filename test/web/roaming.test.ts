@@ -1,6 +1,7 @@
 /** The same screen on another device, and back on this one: what was left is taken up, and how long that takes is printed. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { linkUser } from '../../gateway/api/people.ts';
 import { listSessions, type Session } from '../../gateway/api/session.ts';
 import { untilSerial } from '../support/live.ts';
 import { demoDesktop, enter, invite, openWeb, screenOf, untilStatus, type Web } from './support.ts';
@@ -78,10 +79,32 @@ test('what was left at the desk is on the phone: the same session, the same scre
   process.stderr.write(`the same screen after ${figures}\n`);
 });
 
+test('a device with a sign-in of its own takes the session up, and the one that had it says so', async () => {
+  await openByClick(desk);
+  await expect.poll(async () => (await sessions()).map(({ state }) => state)).toContain('live');
+  const before = (await sessions()).map(({ id }) => id);
+  const { url } = await web.client.call(linkUser, { params: { userId: (await sessions())[0]?.userId ?? '' } });
+  const tablet = await enter(web, url);
+  await openByClick(tablet);
+  await untilStatus(desk, 'Disconnected');
+  await desk.getByText('You opened this session somewhere else.').first().waitFor();
+  expect((await sessions()).map(({ id }) => id)).toEqual(before);
+  expect(await tablet.getByText(/ann (has joined|is here too)/).count()).toBe(0);
+  // And back: the person presses, nothing flies to and fro by itself.
+  await desk.getByRole('button', { name: 'Open again' }).click();
+  await untilStatus(desk, 'Connected');
+  await untilStatus(tablet, 'Disconnected');
+  expect((await sessions()).map(({ id }) => id)).toEqual(before);
+  await tablet.context().close();
+  await desk.getByRole('link', { name: 'All desktops' }).click();
+});
+
 test('a device that was left on is closed from the one in hand', async () => {
   await openByClick(desk);
   await desk.getByRole('button', { name: 'Who is here' }).click();
-  expect(await phone.getByText('ann has joined').count()).toBe(0); // One's own other window is no news.
+  // One's own other window is no news, on either side.
+  for (const page of [desk, phone]) expect(await page.getByText(/ann (has joined|is here too)/).count()).toBe(0);
+  await desk.getByText('ann (also you, elsewhere)').waitFor();
   await desk.getByRole('button', { name: 'Close it there' }).click();
   await untilStatus(phone, 'Disconnected');
   await untilStatus(desk, 'Connected');

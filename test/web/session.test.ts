@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import type { Page, WebSocket } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { endSession, listSessions, type Session } from '../../gateway/api/session.ts';
-import { createVm, stopVm } from '../../gateway/api/vm.ts';
+import { createVm, deleteVm, stopVm } from '../../gateway/api/vm.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { demoDesktop, enter, invite, openWeb, untilStatus, type Web } from './support.ts';
 
@@ -219,6 +219,47 @@ test('on a phone the on-screen keys and the text field reach the guest', async (
   await page.getByRole('textbox', { name: 'Type to the desktop' }).click();
   await page.keyboard.insertText('thumbs');
   await expect.poll(() => received[1]).toContain('thumbs');
+});
+
+test('a desktop that was deleted is called by its name, one that never was by none; an id says nothing to anybody', async () => {
+  const { id } = await web.client.call(createVm, { body: { name: 'short lived', source: { from: 'none' } } });
+  await page.goto(`${web.gateway.origin}/desktops/${id}`);
+  await page.getByText('short lived is').first().waitFor();
+  await web.client.call(deleteVm, { params: { vmId: id }, query: { disks: 'delete' } });
+  await page
+    .getByText(/There is no desktop short lived\.|short lived is gone/)
+    .first()
+    .waitFor();
+  expect(await page.locator('body').innerText()).not.toContain(id);
+  await page.goto(`${web.gateway.origin}/desktops/${id.replace(/^./, (first) => (first === '0' ? '1' : '0'))}`);
+  await page.getByText('There is no such desktop.').first().waitFor();
+});
+
+test('who signs out in one window is told so in the other, and not that something was taken away', async () => {
+  const theirs = await enter(web, await invite(web.client, 'sue', { desktopId: desktop.id }));
+  await openDesktop(theirs);
+  const other = await theirs.context().newPage();
+  await other.goto(`${web.gateway.origin}/account`);
+  await other.getByRole('button', { name: 'Account of sue' }).click();
+  // What the other says, at any moment from here on.
+  await theirs.evaluate(`{
+    globalThis.said = '';
+    const keep = () => (globalThis.said += document.body.innerText);
+    new MutationObserver(keep).observe(document.body, { subtree: true, childList: true, characterData: true });
+  }`);
+  await other.getByRole('menuitem', { name: 'Sign out' }).click();
+  await expect.poll(() => theirs.evaluate('globalThis.said')).toContain('You signed out, here or in another window.');
+  expect(await theirs.evaluate('globalThis.said')).not.toContain('taken away');
+  await theirs.context().close();
+});
+
+test('a session that was left is said to be kept, and until when', async () => {
+  await openDesktop();
+  await page.goto(`${web.gateway.origin}/console/sessions`);
+  await page
+    .getByText(/^Away, ends in [45] min\./)
+    .first()
+    .waitFor();
 });
 
 test('an operator watches, tells and ends; the user sees each of it', async () => {

@@ -1,9 +1,9 @@
 /** The tools of the session page: what is measured and shown, quality by bandwidth and by hand, full screen, a lost network. */
 import type { Socket } from 'node:net';
 import type { Page } from 'playwright-core';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { fakeVm, rfbServerHandshake, unixEndpoint } from '../display/support.ts';
-import { openStage, type Stage, startXServer } from './stage.ts';
+import { openStage, type Stage, startXServer, type XServer } from './stage.ts';
 import { untilStatus } from './support.ts';
 
 const undo: (() => Promise<unknown>)[] = [];
@@ -125,6 +125,84 @@ test('a desktop takes the size of the window where that is asked for, and is sca
       return width === roomX && height === roomY;
     })
     .toBe(true);
+});
+
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+async function boxOf(page: Page, what: 'canvas' | 'panel'): Promise<Box> {
+  const canvas = page.getByTestId('screen').locator('canvas');
+  const box = await (what === 'canvas'
+    ? canvas
+    : page.getByRole('complementary', { name: 'Who is here' })
+  ).boundingBox();
+  if (box === null) throw new Error(`there is no ${what}`);
+  return box;
+}
+
+describe('the bar and its panels', () => {
+  let x: XServer;
+  let stage: Stage;
+  beforeAll(async () => {
+    x = await startXServer();
+    stage = await openStage(x.endpoint);
+  });
+  afterAll(async () => {
+    await stage?.close();
+    await x?.close();
+  });
+
+  test.for([
+    { it: 'beside it', viewport: { width: 1280, height: 800 } },
+    { it: 'on a phone below it, where no tool is off the edge', viewport: { width: 390, height: 844 } },
+  ])('a panel covers nothing of the desktop, which makes room: $it', async ({ viewport }) => {
+    const page = await stage.open({ viewport });
+    const button = page.getByRole('button', { name: 'Who is here', exact: true });
+    await button.click();
+    const isApart = async (): Promise<boolean> => {
+      const [canvas, panel] = [await boxOf(page, 'canvas'), await boxOf(page, 'panel')];
+      return canvas.x + canvas.width <= panel.x || canvas.y + canvas.height <= panel.y;
+    };
+    await expect.poll(isApart).toBe(true);
+    const panel = await boxOf(page, 'panel');
+    expect(panel.x + panel.width).toBe(viewport.width);
+    for (const tool of await page.getByRole('toolbar').getByRole('button').all()) {
+      const box = await tool.boundingBox();
+      expect(0 <= (box?.x ?? -1) && (box?.x ?? 0) + (box?.width ?? 0) <= viewport.width).toBe(true);
+    }
+    await button.click();
+    await page.getByRole('complementary', { name: 'Who is here' }).waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  test('every tool says its name where the mouse rests on it, and stands in a menu by that name', async () => {
+    const page = await stage.open();
+    const bar = page.getByRole('toolbar');
+    await bar.getByRole('button', { name: 'Keyboard of the desktop' }).waitFor(); // It comes with the connection.
+    const names = await bar.getByRole('button').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
+    await bar.getByRole('button', { name: 'Screenshot' }).hover();
+    await page.getByRole('tooltip').filter({ hasText: 'Screenshot' }).waitFor();
+    const all = bar.getByRole('button', { name: 'All tools' });
+    await all.click();
+    const lines = page.getByRole('menu', { name: 'All tools' }).getByRole('menuitem');
+    expect(await lines.allInnerTexts()).toEqual(names.filter((name) => name !== 'All tools'));
+    // A button does what it does; a menu opens, and the keyboard is in it.
+    await lines.filter({ hasText: 'Who is here' }).click();
+    await page.getByRole('complementary', { name: 'Who is here' }).waitFor();
+    await all.click();
+    expect(await lines.filter({ hasText: 'Who is here' }).innerText()).toContain('On');
+    await lines.filter({ hasText: 'Picture quality' }).click();
+    await page.getByRole('menuitem', { name: /^Automatic/ }).waitFor();
+    await expect.poll(() => page.evaluate('document.activeElement.innerText')).toContain('Automatic');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await bar.getByRole('button', { name: 'Picture quality' }).click();
+    await page.getByRole('menuitem', { name: /^Sharp.*\(chosen\)/ }).waitFor();
+    await page.context().close();
+  });
 });
 
 test('a network that goes and comes back: the page says so and is back without a reload', async () => {

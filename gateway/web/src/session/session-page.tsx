@@ -10,7 +10,7 @@ import { useDesktop } from './use-desktop.ts';
 export function SessionPage() {
   const { desktopId = '' } = useParams();
   const [search] = useSearchParams();
-  const desktop = useDesktop(desktopId);
+  const { desktop, isGone } = useDesktop(desktopId);
   usePageTitle(desktop?.name ?? text.session.page.desktop);
   const wantsView = search.get('mode') === 'view';
   // The ticket is asked for at once; what the desktop is called may come later. Who may only look is told by the list.
@@ -19,5 +19,5 @@ export function SessionPage() {
     () => ({ kind: 'desktop', desktopId, view: 'display', mode: isViewOnly ? 'view' : 'control' }),
     [desktopId, isViewOnly],
   );
-  return <SessionView target={target} desktop={desktop} desktopId={desktopId} />;
+  return <SessionView target={target} desktop={desktop} desktopId={desktopId} isGone={isGone} />;
 }

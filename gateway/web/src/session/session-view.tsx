@@ -2,11 +2,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Desktop } from '../../../api/desktop.ts';
-import { getSession } from '../../../api/session.ts';
+import { getSession, type SessionEnd } from '../../../api/session.ts';
 import { apiQuery } from '../api/query.ts';
 import { useNotices } from '../shell/frame/notices.tsx';
 import { SessionBar } from './bar/session-bar.tsx';
 import { whyEnded } from './link/close-reason.ts';
+import type { LinkState } from './link/link.ts';
 import { LinkNotice } from './link/link-notice.tsx';
 import { LinkStatus } from './link/link-status.tsx';
 import type { SessionTarget } from './link/tickets.ts';
@@ -38,11 +39,13 @@ interface SessionViewProps {
   readonly target: SessionTarget;
   readonly desktop: Desktop | undefined;
   readonly desktopId: string;
+  /** The desktop was there, and is no more. */
+  readonly isGone?: boolean;
 }
 
 const FIT_CHOICES: readonly FitChoice[] = ['scale', 'resize', 'actual'];
 
-export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
+export function SessionView({ target, desktop, desktopId, isGone = false }: SessionViewProps) {
   const screen = useRef<HTMLDivElement>(null);
   const ghost = useRef<HTMLDivElement>(null);
   const [fit, setFit] = useStored<FitChoice>('oriel.fit', FIT_CHOICES, 'scale');
@@ -86,8 +89,8 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
   const sendClipboard = useClipboardSending(display, session?.policy.clipboardBytes);
   useClipboardSync(used, ways, sync === 'on' && hasChannel, sendClipboard);
 
-  const shown = link.kind === 'ended' ? { ...link, why: whyEnded(news.end, link.why) } : link;
   const name = desktop?.name ?? session?.desktopName ?? words.page.desktop;
+  const shown = shownLink(link, news.end, isGone ? words.page.gone(name) : undefined);
   const isOff = hasNoScreen(desktop);
   useEffect(() => display?.hold(isOff), [isOff, display]);
   // It has been started meanwhile, here or elsewhere: no need to wait for the next attempt.
@@ -143,7 +146,7 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
             <div className="oriel-stage" {...leadOut}>
               <div className={`oriel-stage__ghost oriel-fit--${fit}`} ref={ghost} />
               <div className="oriel-stage__screen" ref={screen} data-testid="screen" />
-              {link.kind !== 'ended' && hasStateNotice(desktop, link.kind === 'connected') ? (
+              {shown.kind !== 'ended' && hasStateNotice(desktop, link.kind === 'connected') ? (
                 <StateNotice desktop={desktop} />
               ) : (
                 <LinkNotice
@@ -179,4 +182,10 @@ export function SessionView({ target, desktop, desktopId }: SessionViewProps) {
       <LinkStatus link={shown} name={name} isViewOnly={isLooking} state={desktop?.state} />
     </div>
   );
+}
+
+/** What ended it says more than that it ended; of a desktop that is gone there is nothing to come back to. */
+function shownLink(link: LinkState, end: SessionEnd | undefined, gone: string | undefined): LinkState {
+  if (link.kind === 'ended') return { ...link, why: whyEnded(end, link.why) };
+  return gone === undefined ? link : { kind: 'ended', why: gone, canReopen: false };
 }

@@ -46,6 +46,7 @@ export function BarMenu({ label, icon, items, hasWord = false, isLeadOut = false
       onOpenChange={onOpen}
       onSelect={() => onOpen(false)}
       isScrollable
+      maxMenuHeight="70vh"
       shouldFocusToggleOnSelect
       popperProps={{ position: 'left', preventOverflow: true, appendTo: () => inHeader() }}
       toggle={(ref: Ref<MenuToggleElement>) => (

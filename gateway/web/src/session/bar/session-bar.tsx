@@ -85,7 +85,7 @@ function Tools(props: ToolsProps) {
   const named = (tool: Tool): BarMenuItem => ({
     key: tool.key,
     label: tool.label,
-    icon: tool.icon,
+    icon: tool.icon ?? <span className="oriel-bar__gap" />,
     isDisabled: tool.isDisabled === true || (tool.kind === 'menu' && tool.items.length === 0),
     ...(tool.kind === 'button' && tool.isPressed === true ? { description: words.isOn } : {}),
     onSelect: () => (tool.kind === 'menu' ? openLater(tool.key) : tool.onUse(false)),

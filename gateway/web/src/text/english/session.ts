@@ -228,6 +228,7 @@ const states = {
 const page = {
   desktop: 'Desktop',
   session: 'Session',
+  gone: (desktop: string) => `${desktop} is gone: it was deleted, or is not yours any more.`,
   sessionOf: (user: string, desktop: string) => `${user} on ${desktop}`,
   sessionOn: (desktop: string) => `Session on ${desktop}`,
   noFullScreen: 'This browser has no full screen',
