@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -54,11 +54,15 @@ import {
   writeNote,
 } from './platform/process/data-folder.ts';
 import { openLogFile } from './platform/process/log-file.ts';
+import { Vault } from './platform/secrets/vault.ts';
 import { takeLease } from './platform/store/lease.ts';
 import { openStore } from './platform/store/store.ts';
 import { taskLookup, taskRoutes } from './platform/tasks/routes.ts';
 import { TaskStore } from './platform/tasks/task-store.ts';
 import { Tasks } from './platform/tasks/tasks.ts';
+import { protectionFeature } from './protection/feature.ts';
+import { type Protection, protectionRoutes } from './protection/routes.ts';
+import { workers } from './protection/work/run-worker.ts';
 import { StoredCheckpointDisks } from './storage/library/checkpoint-disks.ts';
 import { Library } from './storage/library/library.ts';
 import { diskRoutes } from './storage/library/routes.ts';
@@ -199,20 +203,41 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     hosts,
     disks: vmDisks,
     tasks,
-    forgets: [(vm) => checkpoints.forget(vm), ({ id }) => auth.assignments.forgetDesktop(id)],
+    forgets: [
+      (vm) => protection.backups.forget(vm),
+      (vm) => checkpoints.forget(vm),
+      ({ id }) => auth.assignments.forgetDesktop(id),
+    ],
     hub: events,
     log,
     now,
   });
   cleanup.add(() => vms.close());
+  const snapshots = new StoredCheckpointDisks(storages, vmDisks);
   const checkpoints: Checkpoints = new Checkpoints({
     store: checkpointStore,
     vmStore,
     vms,
     hosts,
-    disks: new StoredCheckpointDisks(storages, vmDisks),
+    disks: snapshots,
     tasks,
   });
+  const protection: Protection = protectionFeature({
+    db: store.db,
+    vault: new Vault(folder.root),
+    work: workers(here('./protection/work/worker.js')),
+    storages,
+    snapshots,
+    vmStore,
+    vms,
+    hosts,
+    tasks,
+    log,
+    now,
+    exportFolder: folder.exports,
+    gateway: { name: hostname(), version: VERSION },
+  });
+  cleanup.add(() => protection.jobs.close());
   const desktops = new Desktops({
     store: new DesktopStore(store.db),
     targets: { vm: vmTarget(vms, hosts) },
@@ -268,6 +293,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...hostRoutes(hosts),
       ...vmRoutes(vms),
       ...checkpointRoutes(checkpoints),
+      ...protectionRoutes(protection),
       ...desktopRoutes(desktops, thumbnails),
       ...policyRoutes(policies),
       ...diskRoutes(library, work),
@@ -299,6 +325,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   vms.open();
   monitor.start();
   await tasks.resume();
+  protection.jobs.start();
   const demoHost = await makeDemo(demo, hosts, tasks, taskStore);
   if (demoHost !== undefined && given.demo === 'linux') await tasks.start(linuxDemo(linux, vms, demoHost));
   sweeper.start();

@@ -1,4 +1,6 @@
 /** `@oriel/vhd/restore-points`: disks in a repository. Apart from the rest of the package, whose users need none of it. */
+export { isVhdError } from './errors.ts';
+export { connectNbd } from './nbd/client.ts';
 export { FolderStore } from './objects/folder-store.ts';
 export type { ObjectInfo, ObjectStore, PutOptions } from './objects/object-store.ts';
 export { exportPoint } from './restore-points/export.ts';

@@ -28,6 +28,7 @@ const GROUPS: Readonly<Record<string, Load>> = {
   image: async ({ cli }) => (await import('./api-verbs/library.ts')).imageCommand(cli),
   template: async ({ cli }) => (await import('./api-verbs/library.ts')).templateCommand(cli),
   disk: async ({ cli }) => (await import('./api-verbs/library.ts')).diskCommand(cli),
+  backup: async ({ cli }) => (await import('./api-verbs/backup.ts')).backupCommand(cli),
   task: async ({ cli }) => (await import('./api-verbs/task.ts')).taskCommand(cli),
   session: async ({ cli }) => (await import('./api-verbs/session.ts')).sessionCommand(cli),
   user: async ({ cli }) => (await import('./api-verbs/people.ts')).userCommand(cli),

@@ -73,7 +73,10 @@ function lookAtPlace(
   const real = storage.resolve(place.path);
   if (!isWithin(real, allowed)) return { place, why: 'outside', detail: `${place.path} leads to ${real}` };
   const verdict = judge(child, stored, real, storage);
-  return typeof verdict === 'string' ? { place, why: 'mismatch', detail: verdict } : verdict;
+  if (typeof verdict !== 'string') return verdict;
+  // A parent of the same name in another folder: that this is the child itself says nothing about it.
+  if (real === storage.resolve(child.path)) return { place, why: 'not there' };
+  return { place, why: 'mismatch', detail: verdict };
 }
 
 /**

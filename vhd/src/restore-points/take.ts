@@ -59,6 +59,7 @@ export async function takePoint(
   const point = { vmId: input.vm.id, pointId: newPointId(input.createdAt) };
   return withClaim(repository.store, point.pointId, async () => {
     const before = await lastPoint(repository, input.vm.id);
+    if (before !== undefined && isOf(before, input)) return before; // A run that was cut off after its last step.
     const clients: NbdClient[] = [];
     try {
       for (const disk of input.disks) {
@@ -92,6 +93,15 @@ export async function takePoint(
     } finally {
       await Promise.all(clients.map((client) => client.close()));
     }
+  });
+}
+
+/** True where it was made from the same snapshots. */
+function isOf(manifest: Manifest, { disks }: PointToTake): boolean {
+  if (manifest.disks.length !== disks.length) return false;
+  return disks.every(({ diskId, snapshotId }) => {
+    const same = manifest.disks.find((disk) => disk.diskId === diskId);
+    return snapshotId !== null && same?.snapshotId === snapshotId;
   });
 }
 

@@ -130,7 +130,7 @@ export class Vms {
   /** Makes the VM with its first disk, or neither: a plan, which goes on when the gateway is killed. */
   async create(asked: VmCreate, startedBy: string | null = null): Promise<Vm> {
     const { store, disks, tasks } = this.#options;
-    const state = this.planCreation(randomUUID(), this.#placeOn(asked.hostId), asked);
+    const state = this.planCreation(randomUUID(), this.placeOn(asked.hostId), asked);
     await refuseCreation(store, disks, asked, VM_BOUNDS.vms);
     await tasks.run({
       kind: this.#creation,
@@ -260,13 +260,16 @@ export class Vms {
   }
 
   /** The one host there is, or the one that was named. */
-  #placeOn(hostId: string | undefined): string {
+  /** The host that is named; else the one of before where it still takes VMs; else the only one. Errors: UNPROCESSABLE. */
+  placeOn(hostId: string | undefined, before?: string): string {
     const { hosts } = this.#options;
     if (hostId !== undefined) {
       if (!hosts.has(hostId)) throw new GatewayError('UNPROCESSABLE', `no host ${hostId}`);
       return hostId;
     }
-    const [only, ...others] = hosts.list().filter((host) => !host.isInMaintenance);
+    const open = hosts.list().filter((host) => !host.isInMaintenance);
+    if (before !== undefined && open.some(({ id }) => id === before)) return before;
+    const [only, ...others] = open;
     if (only === undefined) throw new GatewayError('UNPROCESSABLE', 'there is no host that takes VMs');
     if (0 < others.length) throw new GatewayError('UNPROCESSABLE', 'there are several hosts: say which in hostId');
     return only.id;

@@ -34,6 +34,8 @@ export interface DataFolder {
   /** Files that admins put there to be imported; disc images for CD drives. */
   readonly imports: string;
   readonly discs: string;
+  /** Restore points that were laid out as files. */
+  readonly exports: string;
   readonly logs: string;
   readonly run: string;
   readonly runDisks: string;
@@ -55,6 +57,7 @@ export function dataFolderAt(root: string): DataFolder {
     vms: path.join(root, 'vms'),
     imports: path.join(root, 'import'),
     discs: path.join(root, 'discs'),
+    exports: path.join(root, 'export'),
     logs: path.join(root, 'logs'),
     run,
     runDisks: path.join(run, 'd'),

@@ -1,6 +1,7 @@
 /** All tables of the store. A feature adds a file to tables/, its interface here, and a migration to migrations/. */
 import type { AuditTables } from './tables/audit.ts';
 import type { AuthTables } from './tables/auth.ts';
+import type { BackupTables } from './tables/backups.ts';
 import type { CheckpointTables } from './tables/checkpoints.ts';
 import type { DesktopTables } from './tables/desktops.ts';
 import type { HostTables } from './tables/hosts.ts';
@@ -18,4 +19,5 @@ export interface Database
     SessionTables,
     DesktopTables,
     StorageTables,
-    CheckpointTables {}
+    CheckpointTables,
+    BackupTables {}

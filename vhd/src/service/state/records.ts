@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { VhdError } from '../../errors.ts';
+import { folderOfPoints } from '../../restore-points/place.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { DiskRates } from '../control/api.ts';
 import { checkId, isId, type Owner } from '../control/ids.ts';
@@ -185,7 +186,8 @@ export class Records {
     const own = [this.diskFolder(record.id), this.imagesFolder];
     const trunk = record.branchOf === null ? undefined : this.#disks.get(record.branchOf.disk);
     if (trunk !== undefined) return [...own, ...this.folders(trunk)];
-    return record.baseFile === null ? own : [...own, dirname(record.baseFile)];
+    if (record.baseFile === null) return own;
+    return [...own, folderOfPoints(record.baseFile) ?? dirname(record.baseFile)];
   }
 
   /** A name for another link of a disk: never one that was used before. */
