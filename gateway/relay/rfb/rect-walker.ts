@@ -3,16 +3,14 @@
  * "Encodings". A value machine: `next` says how many bytes to pass over, or how many it must see to go on.
  */
 import { ConversationError } from '../stream/conversation.ts';
+import { u32At } from './big-endian.ts';
 import { ENCODING, PIXEL_FORMAT, RFB_LIMITS } from './protocol.ts';
 
-export interface Rect {
-  readonly width: number;
-  readonly height: number;
-  readonly encoding: number;
-}
-
-/** The next `skip` bytes are of no interest. The next `need` must be seen: call again with them. Neither: it has ended. */
-export type RectStep = { readonly skip: number } | { readonly need: number } | undefined;
+/**
+ * What comes next, as one number: that many bytes are of no interest; or, where it is negative, that many must be seen: call
+ * again with them. Zero: the rectangle has ended.
+ */
+export type RectStep = number;
 
 type Phase =
   | 'start'
@@ -29,7 +27,9 @@ type Phase =
 export class RectWalker {
   #pixelBytes = 4;
   #tightPixelBytes = 3;
-  #rect: Rect = { width: 0, height: 0, encoding: 0 };
+  #width = 0;
+  #height = 0;
+  #encoding = 0;
   #phase: Phase = 'end';
   /** Of Tight: what the data would be without compression. */
   #tightRowBits = 0;
@@ -49,47 +49,50 @@ export class RectWalker {
     this.#tightPixelBytes = bits === 32 && isTrueColour && isByteColour ? 3 : this.#pixelBytes;
   }
 
-  begin(rect: Rect): void {
-    this.#rect = rect;
+  /** A rectangle's header has been read. */
+  begin(width: number, height: number, encoding: number): void {
+    this.#width = width;
+    this.#height = height;
+    this.#encoding = encoding;
     this.#phase = 'start';
   }
 
-  /** `seen` are the bytes that the last `need` asked for; empty otherwise. */
-  next(seen: Buffer): RectStep {
+  /** What the last step asked to see is at `at`; where it asked for nothing, nothing is looked at. */
+  next(seen: Uint8Array, at: number): RectStep {
     switch (this.#phase) {
       case 'start':
         return this.#start();
       case 'length':
-        return this.#finish(this.#checked(seen.readUInt32BE(0)) + this.#lengthExtra);
+        return this.#finish(this.#checked(u32At(seen, at)) + this.#lengthExtra);
       case 'tight-control':
-        return this.#tightControl((seen[0] ?? 0) >> 4);
+        return this.#tightControl((seen[at] ?? 0) >> 4);
       case 'tight-filter':
-        return this.#tightFilter(seen[0] ?? 0);
+        return this.#tightFilter(seen[at] ?? 0);
       case 'tight-palette':
-        return this.#tightPalette((seen[0] ?? 0) + 1);
+        return this.#tightPalette((seen[at] ?? 0) + 1);
       case 'tight-data':
         return this.#tightData();
       case 'tight-length':
-        return this.#tightLength(seen[0] ?? 0);
+        return this.#tightLength(seen[at] ?? 0);
       case 'screens': {
-        const screens = seen[0] ?? 0;
+        const screens = seen[at] ?? 0;
         if (RFB_LIMITS.screens < screens) throw fault(`${screens} screens`);
         return this.#finish(3 + 16 * screens);
       }
       case 'cursor-type': {
-        const { width, height } = this.#rect;
-        if (1 < (seen[0] ?? 0)) throw fault(`cursor type ${seen[0]}`);
-        return this.#finish(1 + width * height * (seen[0] === 0 ? 2 * this.#pixelBytes : 4));
+        if (1 < (seen[at] ?? 0)) throw fault(`cursor type ${seen[at]}`);
+        return this.#finish(1 + this.#width * this.#height * (seen[at] === 0 ? 2 * this.#pixelBytes : 4));
       }
       case 'end':
-        return undefined;
+        return 0;
     }
   }
 
   #start(): RectStep {
-    const { width, height, encoding } = this.#rect;
+    const width = this.#width;
+    const height = this.#height;
     const maskBytes = Math.ceil(width / 8) * height;
-    switch (encoding) {
+    switch (this.#encoding) {
       case ENCODING.raw:
         return this.#finish(width * height * this.#pixelBytes);
       case ENCODING.copyRect:
@@ -121,13 +124,13 @@ export class RectWalker {
       case ENCODING.extendedMouseButtons:
         return this.#finish(0);
       default:
-        throw fault(`a rectangle in encoding ${encoding}, which was not asked for`);
+        throw fault(`a rectangle in encoding ${this.#encoding}, which was not asked for`);
     }
   }
 
   #need(phase: Phase, need: number): RectStep {
     this.#phase = phase;
-    return { need };
+    return -need;
   }
 
   #needLength(extra: number): RectStep {
@@ -137,7 +140,7 @@ export class RectWalker {
 
   #finish(skip: number): RectStep {
     this.#phase = 'end';
-    return 0 < skip ? { skip } : undefined;
+    return skip;
   }
 
   #checked(bytes: number): number {
@@ -147,32 +150,32 @@ export class RectWalker {
 
   /** rfbproto, "Tight Encoding": fill, JPEG, PNG, or basic compression with or without a filter. */
   #tightControl(control: number): RectStep {
-    const isPng = this.#rect.encoding === ENCODING.tightPng;
+    const isPng = this.#encoding === ENCODING.tightPng;
     if (control === 0x8) return this.#finish(this.#tightPixelBytes);
     if (control === 0x9 || (control === 0xa && isPng)) return this.#needTightLength();
     if (0x8 < control || isPng) throw fault(`tight control 0x${control.toString(16)}`);
     if ((control & 0x4) !== 0) return this.#need('tight-filter', 1);
-    this.#tightRowBits = this.#rect.width * this.#tightPixelBytes * 8;
+    this.#tightRowBits = this.#width * this.#tightPixelBytes * 8;
     return this.#tightData();
   }
 
   #tightFilter(filter: number): RectStep {
     if (filter === 1) return this.#need('tight-palette', 1);
     if (2 < filter) throw fault(`tight filter ${filter}`);
-    this.#tightRowBits = this.#rect.width * this.#tightPixelBytes * 8;
+    this.#tightRowBits = this.#width * this.#tightPixelBytes * 8;
     return this.#tightData();
   }
 
   /** Two colours take a bit per pixel, more of them a byte. */
   #tightPalette(colours: number): RectStep {
-    this.#tightRowBits = this.#rect.width * (colours <= 2 ? 1 : 8);
+    this.#tightRowBits = this.#width * (colours <= 2 ? 1 : 8);
     this.#phase = 'tight-data';
-    return { skip: colours * this.#tightPixelBytes };
+    return colours * this.#tightPixelBytes;
   }
 
   /** Fewer than twelve bytes are not compressed and have no length in front. */
   #tightData(): RectStep {
-    const bytes = Math.ceil(this.#tightRowBits / 8) * this.#rect.height;
+    const bytes = Math.ceil(this.#tightRowBits / 8) * this.#height;
     return bytes < 12 ? this.#finish(bytes) : this.#needTightLength();
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ClipboardRefusal } from '../../api/session.ts';
 import { ConversationError } from '../stream/conversation.ts';
+import { i32At, u16At, u32At } from './big-endian.ts';
 import {
   type ClipboardVerdict,
   CUT_TEXT,
@@ -165,7 +166,7 @@ export class ViewerMessages {
         return 20;
       case TO_VM.setEncodings: {
         if (has < 4) return 0;
-        const count = bytes.readUInt16BE(at + 2);
+        const count = u16At(bytes, at + 2);
         if (RFB_LIMITS.encodings < count) throw refused(`${count} encodings`);
         return 4 + 4 * count;
       }
@@ -180,7 +181,7 @@ export class ViewerMessages {
         return this.#hasLargeMouse && ((bytes[at + 1] ?? 0) & 0x80) !== 0 ? 7 : 6;
       case TO_VM.cutText: {
         if (has < CUT_TEXT.SIZE) return 0;
-        const length = bytes.readInt32BE(at + CUT_TEXT.length);
+        const length = i32At(bytes, at + CUT_TEXT.length);
         if (0 <= length) return CUT_TEXT.SIZE;
         if (-length < 4 || SKIPPED_BYTES < -length) throw refused(`clipboard of ${-length} bytes`);
         return CUT_TEXT.SIZE + (heldBytes(-length, this.#options.policy) ?? 0);
@@ -213,7 +214,7 @@ export class ViewerMessages {
     if (submessage === QEMU_TO_VM.extendedKey) return 12;
     if (submessage !== QEMU_TO_VM.audio) throw new ConversationError('viewer', `QEMU message ${submessage}`);
     if (has < 4) return 0;
-    const operation = bytes.readUInt16BE(at + 2);
+    const operation = u16At(bytes, at + 2);
     if (2 < operation) throw new ConversationError('viewer', `QEMU audio operation ${operation}`);
     return operation === 2 ? 10 : 4;
   }
@@ -231,7 +232,7 @@ export class ViewerMessages {
         return length;
       case TO_VM.key: {
         events.onInput();
-        const press = { keysym: bytes.readUInt32BE(at + 4), code: 0 };
+        const press = { keysym: u32At(bytes, at + 4), code: 0 };
         return this.#keys.passes(press, bytes[at + 1] !== 0, policy.isDriving()) ? length : DROP;
       }
       case TO_VM.pointer:
@@ -242,15 +243,15 @@ export class ViewerMessages {
         return this.#cutText(bytes, at, length);
       case TO_VM.setDesktopSize:
         if (!policy.isDriving() || !policy.canResize) return DROP;
-        if (sizeFault(bytes.readUInt16BE(at + 2), bytes.readUInt16BE(at + 4)) !== undefined) return DROP;
+        if (sizeFault(u16At(bytes, at + 2), u16At(bytes, at + 4)) !== undefined) return DROP;
         return length;
       case TO_VM.xvp:
         return DROP; // Power is a right of its own, with an API of its own.
       case TO_VM.qemu: {
         if (bytes[at + 1] === QEMU_TO_VM.audio) return length;
         events.onInput();
-        const press = { keysym: bytes.readUInt32BE(at + 4), code: bytes.readUInt32BE(at + 8) };
-        return this.#keys.passes(press, bytes.readUInt16BE(at + 2) !== 0, policy.isDriving()) ? length : DROP;
+        const press = { keysym: u32At(bytes, at + 4), code: u32At(bytes, at + 8) };
+        return this.#keys.passes(press, u16At(bytes, at + 2) !== 0, policy.isDriving()) ? length : DROP;
       }
       default:
         return length;
@@ -270,10 +271,10 @@ export class ViewerMessages {
 
   /** 7.5.2. Takes out what the gateway could not follow, and what policy would have to forge answers to. */
   #setEncodings(bytes: Buffer, at: number): number {
-    const count = bytes.readUInt16BE(at + 2);
+    const count = u16At(bytes, at + 2);
     let kept = 0;
     for (let i = 0; i < count; i += 1) {
-      const encoding = bytes.readInt32BE(at + 4 + 4 * i);
+      const encoding = i32At(bytes, at + 4 + 4 * i);
       if (this.#options.isWalked && !isWalkable(encoding)) continue;
       if (encoding === ENCODING.xvp) continue;
       if (encoding === ENCODING.extendedClipboard && this.#options.policy.clipboard === 'off') continue;
@@ -289,7 +290,7 @@ export class ViewerMessages {
   /** 7.5.6, and "Extended Clipboard". */
   #cutText(bytes: Buffer, at: number, length: number): number {
     const rules = clipboardRules(this.#options.policy);
-    const text = bytes.readInt32BE(at + CUT_TEXT.length);
+    const text = i32At(bytes, at + CUT_TEXT.length);
     if (0 <= text) {
       this.#bodyLeft = text;
       this.#passesBody = this.#passes(judgeText('in', text, rules));

@@ -6,6 +6,7 @@
  */
 import type { ClipboardRefusal } from '../../api/session.ts';
 import { ConversationError } from '../stream/conversation.ts';
+import { i32At, u16At, u32At } from './big-endian.ts';
 import {
   type ClipboardVerdict,
   CUT_TEXT,
@@ -95,17 +96,18 @@ export class VmMessages {
       const taken = Math.min(missing, end - at);
       const isWhole = this.#heldBytes === 0 && taken === this.#need;
       if (!isWhole) this.#keep(whole, at, taken);
-      let seen = isWhole ? whole.subarray(at, at + taken) : this.#held.subarray(0, this.#need);
-      if (!this.#isCutText(seen)) {
+      const seen = isWhole ? whole : this.#held;
+      let place = isWhole ? at : 0;
+      if (!this.#isCutText(seen, place)) {
         if (out !== at) whole.copyWithin(out, at, at + taken);
-        if (isWhole) seen = whole.subarray(out, out + taken); // Where it is now.
+        if (isWhole) place = out; // Where it is now.
         out += taken;
       }
       at += taken;
       if (taken < missing) break; // Not enough bytes yet. Wait for the next chunk.
       this.#heldBytes = 0;
       // What passes of a cut text goes in front of what this chunk still has: here, where there is room for it.
-      const passed = this.#see(seen);
+      const passed = this.#see(seen, place);
       if (passed !== undefined) out = this.#insert(whole, out, at, from, passed);
     }
     return out;
@@ -121,9 +123,9 @@ export class VmMessages {
     this.#heldBytes += taken;
   }
 
-  #isCutText(seen: Buffer): boolean {
+  #isCutText(seen: Buffer, at: number): boolean {
     if (this.#phase === 'cut-text' || this.#phase === 'cut-text-extended') return true;
-    return this.#phase === 'message' && seen[0] === FROM_VM.cutText;
+    return this.#phase === 'message' && seen[at] === FROM_VM.cutText;
   }
 
   /** Puts held bytes back where they were taken from, or in front of the chunk where they came with an earlier one. */
@@ -152,53 +154,52 @@ export class VmMessages {
 
   #skipped(): void {
     this.#isDropping = false;
-    if (this.#phase === 'rect-body') this.#walk(EMPTY);
+    if (this.#phase === 'rect-body') this.#walk(EMPTY, 0);
   }
 
-  /** One thing has been seen. Gives bytes that were held back and now pass. */
-  #see(seen: Buffer): Buffer | undefined {
+  /** One thing is to be seen at `at`, `#need` bytes long. Gives bytes that were held back and now pass. */
+  #see(seen: Buffer, at: number): Buffer | undefined {
     switch (this.#phase) {
       case 'message':
-        return this.#message(seen);
+        return this.#message(seen[at] ?? 0);
       case 'update': {
-        const rects = seen.readUInt16BE(1);
+        const rects = u16At(seen, at + 1);
         this.#isUntilLastRect = rects === RFB_LIMITS.rects;
         this.#rectsLeft = rects;
         return rects === 0 ? this.#expect('message', 1) : this.#expect('rect', 12);
       }
       case 'rect':
-        return this.#rect(seen);
+        return this.#rect(seen, at);
       case 'rect-body':
-        return this.#walk(seen);
+        return this.#walk(seen, at);
       case 'colour-map':
-        return this.#pass(6 * seen.readUInt16BE(3), false, 'message', 1);
+        return this.#pass(6 * u16At(seen, at + 3), false, 'message', 1);
       case 'cut-text':
-        return this.#cutText(seen);
+        return this.#cutText(seen.subarray(at, at + this.#need));
       case 'cut-text-extended':
-        return this.#extendedCutText(seen);
+        return this.#extendedCutText(seen.subarray(at, at + this.#need));
       case 'fence': {
-        const length = seen[7] ?? 0;
+        const length = seen[at + 7] ?? 0;
         if (RFB_LIMITS.fenceBytes < length) throw fault(`fence of ${length} bytes`);
         return this.#pass(length, false, 'message', 1);
       }
       case 'qemu':
-        if (seen[0] !== 1) throw fault(`QEMU message ${seen[0]}`);
+        if (seen[at] !== 1) throw fault(`QEMU message ${seen[at]}`);
         return this.#expect('qemu-audio', 2);
       case 'qemu-audio': {
-        const operation = seen.readUInt16BE(0);
+        const operation = u16At(seen, at);
         if (2 < operation) throw fault(`QEMU audio operation ${operation}`);
         return operation === 2 ? this.#expect('qemu-audio-length', 4) : this.#expect('message', 1);
       }
       case 'qemu-audio-length': {
-        const length = seen.readUInt32BE(0);
+        const length = u32At(seen, at);
         if (RFB_LIMITS.rectBytes < length) throw fault(`audio of ${length} bytes`);
         return this.#pass(length, false, 'message', 1);
       }
     }
   }
 
-  #message(seen: Buffer): undefined {
-    const type = seen[0] ?? 0;
+  #message(type: number): undefined {
     switch (type) {
       case FROM_VM.update:
         return this.#expect('update', 3);
@@ -220,12 +221,12 @@ export class VmMessages {
     }
   }
 
-  #rect(seen: Buffer): undefined {
-    const x = seen.readUInt16BE(0);
-    const y = seen.readUInt16BE(2);
-    const width = seen.readUInt16BE(4);
-    const height = seen.readUInt16BE(6);
-    const encoding = seen.readInt32BE(8);
+  #rect(seen: Buffer, at: number): undefined {
+    const x = u16At(seen, at);
+    const y = u16At(seen, at + 2);
+    const width = u16At(seen, at + 4);
+    const height = u16At(seen, at + 6);
+    const encoding = i32At(seen, at + 8);
     this.#rectsLeft -= 1;
     if (encoding === ENCODING.lastRect) {
       return this.#isUntilLastRect ? this.#expect('message', 1) : this.#nextRect();
@@ -244,14 +245,14 @@ export class VmMessages {
       throw fault(`a cursor of ${width}x${height}`);
     }
     if (encoding === ENCODING.extendedMouseButtons) this.#events.onLargeMouse();
-    this.#walker.begin({ width, height, encoding });
-    return this.#walk(EMPTY);
+    this.#walker.begin(width, height, encoding);
+    return this.#walk(EMPTY, 0);
   }
 
-  #walk(seen: Buffer): undefined {
-    const step = this.#walker.next(seen);
-    if (step === undefined) return this.#nextRect();
-    return 'need' in step ? this.#expect('rect-body', step.need) : this.#pass(step.skip, false, 'rect-body', 0);
+  #walk(seen: Buffer, at: number): undefined {
+    const step = this.#walker.next(seen, at);
+    if (step === 0) return this.#nextRect();
+    return step < 0 ? this.#expect('rect-body', -step) : this.#pass(step, false, 'rect-body', 0);
   }
 
   #nextRect(): undefined {
