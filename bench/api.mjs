@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-import { askAdmin } from '../gateway/dist/src/edge/local/admin-socket.js';
+import { askAdmin } from '../gateway/dist/src/edge/local/admin-client.js';
 
 export const title = 'API: 200 mixed requests a second for a minute, 500 listeners on live events';
 export const packages = [];

@@ -22,13 +22,13 @@ const VERBS =
   );
 /** Loaded by other verbs alone, so never from here. */
 const ELSEWHERE = /\/cli\/local-verbs\/|\/cli\/completion\.js$|\/vhd\/dist\/cli\/disks\.js$/;
-/** What says that something was built or installed since: the compiler's notes, and npm's. */
+/** What says that something was built or installed since: the compiler's notes, and the list of packages. */
 const MADE_FROM = [
   'machine/tsconfig.tsbuildinfo',
   'vhd/tsconfig.tsbuildinfo',
   'gateway/dist/tsconfig.tsbuildinfo',
   'gateway/dist/api/tsconfig.tsbuildinfo',
-  'node_modules/.package-lock.json',
+  'package-lock.json',
   'tools/bundle.mjs',
 ];
 

@@ -174,3 +174,22 @@ test('a result that is too large is refused before the first byte', () => {
   expect(shell.run('oriel vhd export a.raw - --format dynamic | wc -c').out.trim()).toBe('0');
   expect(readdirSync(shell.folder)).toEqual(['a.raw']);
 });
+
+test('room is given back where 4 KiB in every 64 are data: VHD to VHD, compact, and to raw', () => {
+  const shell = shellIn();
+  const raw = Buffer.alloc(32 << 20);
+  for (let at = 20_480; at < raw.length; at += 65_536) raw.fill(1, at, at + 4096);
+  writeFileSync(join(shell.folder, 's.raw'), raw);
+  // Images that hold every zero, as tools without holes write them.
+  expect(
+    shell.run('oriel vhd convert s.raw a.vhd && cp --sparse=never a.vhd full.vhd && cp full.vhd c.vhd'),
+  ).toMatchObject({ status: 0, err: '' });
+  expect(shell.run('oriel vhd convert full.vhd b.vhd && oriel vhd convert full.vhd b.raw').status).toBe(0);
+  expect(shell.run('oriel vhd compact c.vhd').status).toBe(0);
+  const stored = (name: string): number => statSync(join(shell.folder, name)).blocks * 512;
+  expect(stored('full.vhd')).toBeGreaterThan(32 << 20);
+  for (const name of ['a.vhd', 'b.vhd', 'c.vhd', 'b.raw']) {
+    expect({ name, isSmall: stored(name) < 2.5 * (1 << 20) }).toEqual({ name, isSmall: true });
+    expect(shell.run(`cmp <(oriel vhd export ${name} -) s.raw`)).toMatchObject({ status: 0, out: '' });
+  }
+});

@@ -32,6 +32,8 @@ export interface FileSink extends Sink {
 
 /** Pieces in flight: one is written, the next are read or wait; more of them only take turns at the memory. */
 const SLOTS = 4;
+/** Reads that are done at once, and zeros that are not written, would let no signal in: others get a turn this often. */
+const TURN_MS = 50;
 /** BOUNDED: what the buffers of one copy may take together. */
 const SLOTS_BYTES: number = 48 << 20;
 
@@ -62,10 +64,15 @@ export async function inParallel(
   let failure: { readonly cause: unknown } | undefined;
   let isOver = false;
   let doneBytes = 0;
+  let turnAt = performance.now();
   const work = async (): Promise<void> => {
     const bytes = Buffer.allocUnsafeSlow(SLOT_HEAD_BYTES + pieceBytes);
     try {
       while (!isOver) {
+        if (TURN_MS < performance.now() - turnAt) {
+          await new Promise((resolve) => setImmediate(resolve));
+          turnAt = performance.now();
+        }
         throwIfCancelled(options.signal);
         const done = await step(bytes);
         if (done === undefined) isOver = true;

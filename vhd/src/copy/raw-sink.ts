@@ -5,8 +5,8 @@ import { type FileSink, SLOT_HEAD_BYTES, type Slot } from './copy.ts';
 import { FileWriter } from './file-writer.ts';
 import { dataRuns } from './zeros.ts';
 
-/** Small enough that a piece is still in the cache of a core when it is written. */
-const RAW_PIECE_BYTES: number = 512 << 10;
+/** Small enough that a piece is still in the cache when it is written, large enough that few threads have to be woken. */
+const RAW_PIECE_BYTES: number = 1 << 20;
 
 /** Virtual bytes at their own offsets; zeros become holes. */
 export function rawSink(file: RandomAccessFile): FileSink {

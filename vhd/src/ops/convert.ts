@@ -58,6 +58,11 @@ export interface OpenSourceOptions {
   readonly policy?: ChainPolicy;
   /** Is told what the file is, where its name says something else. */
   readonly onNote?: (note: string) => void;
+  /**
+   * For a process that does nothing else: it reads by itself while threads write, and is not woken for each read. Others
+   * would wait for a slow disk with it.
+   */
+  readonly isAlone?: boolean;
 }
 
 /**
@@ -67,10 +72,12 @@ export interface OpenSourceOptions {
 export async function openSource(name: string, options: OpenSourceOptions = {}): Promise<Disk> {
   const storage = storageOf(options);
   const format = options.format ?? sourceFormat(name, options);
-  if (format === 'raw') return openRawDisk(name, storage);
+  const isAlone = options.isAlone === true;
+  if (format === 'raw') return openRawDisk(name, storage, { isAlone });
   if (format !== 'vhd') throw new VhdError('UNSUPPORTED', `${name} is ${nameOfFormat(format)}: convert it first`);
   const seen = await seenThroughJournals(name, { ...chainOptions(options), storage });
-  return openChain(name, { ...chainOptions(options), storage: seen });
+  const limits = isAlone ? { limits: { asyncBytes: Number.POSITIVE_INFINITY } } : {};
+  return openChain(name, { ...chainOptions(options), storage: seen, ...limits });
 }
 
 /**

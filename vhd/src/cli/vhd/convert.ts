@@ -93,7 +93,7 @@ async function convert(
   if (source === '-') return receive(run, target, flags);
   const format = from ?? sourceFormat(source, sourceOptions(run, flags));
   if (isForeign(format)) return fromForeign(run, source, target, format, flags);
-  const disk = await openSource(source, { ...run.options, format });
+  const disk = await openSource(source, { ...run.options, format, isAlone: true });
   try {
     if (isForeign(to)) await toForeign(run, disk, target, to, flags);
     else if (isStream(target)) await send(run, disk, to, target, flags);

@@ -7,13 +7,18 @@ import type { Storage } from '../../storage/storage.ts';
 import { alignDown, alignUp, SECTOR_BYTES } from '../../units.ts';
 
 /**
- * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero.
+ * Opens a raw file for reading. Its size is rounded up to whole sectors; what is behind its end reads as zero. `isAlone`:
+ * reads happen at once and not in the thread pool.
  * Errors: NOT_FOUND, UNSUPPORTED, IO.
  */
-export async function openRawDisk(name: string, storage: Storage): Promise<Disk> {
+export async function openRawDisk(
+  name: string,
+  storage: Storage,
+  { isAlone = false }: { readonly isAlone?: boolean } = {},
+): Promise<Disk> {
   const file = storage.open(name, 'read');
   const isSparse = (storage.stat(name)?.storedBytes ?? 0) < alignDown(file.sizeBytes, STORED_GRAIN_BYTES);
-  return new RawDisk(file, isSparse);
+  return new RawDisk(file, isSparse, isAlone);
 }
 
 /** File systems count what they store in units up to this. */
@@ -26,12 +31,14 @@ class RawDisk implements Disk {
   readonly #file: RandomAccessFile;
   /** False where all of the file is stored, so that nobody needs to be asked. */
   readonly #isSparse: boolean;
+  readonly #isAlone: boolean;
 
-  constructor(file: RandomAccessFile, isSparse: boolean) {
+  constructor(file: RandomAccessFile, isSparse: boolean, isAlone: boolean) {
     this.name = file.path;
     this.sizeBytes = alignUp(file.sizeBytes, SECTOR_BYTES);
     this.#file = file;
     this.#isSparse = isSparse && file.nextStored !== undefined;
+    this.#isAlone = isAlone;
   }
 
   async read(into: Uint8Array, offset: number, start = 0, length: number = into.byteLength - start): Promise<void> {
@@ -40,7 +47,9 @@ class RawDisk implements Disk {
     }
     const stored = Math.max(0, Math.min(length, this.#file.sizeBytes - offset));
     into.fill(0, start + stored, start + length);
-    if (0 < stored) await this.#file.read(into, start, stored, offset);
+    if (stored === 0) return;
+    if (this.#isAlone) this.#file.readSync(into, start, stored, offset);
+    else await this.#file.read(into, start, stored, offset);
   }
 
   async extents(offset: number, length: number, limit: number = Number.MAX_SAFE_INTEGER): Promise<readonly Extent[]> {
