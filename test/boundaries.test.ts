@@ -162,6 +162,7 @@ const HOUSES: readonly House[] = [
         'session/serial',
         'account',
         'console/audit',
+        'console/backups',
         'console/hosts',
         'console/images',
         'console/people',

@@ -260,7 +260,7 @@ export const getRestorePoint = route({
   method: 'get',
   path: '/repositories/{repositoryId}/points/{vmId}/{pointId}',
   summary: 'Shows one restore point',
-  access: 'signed-in',
+  access: backup,
   params: PointParams,
   reply: RestorePoint,
 });

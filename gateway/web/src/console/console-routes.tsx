@@ -12,6 +12,7 @@ const ImagesPage = lazy(async () => ({ default: (await import('./images/images-p
 const SessionsPage = lazy(async () => ({ default: (await import('./sessions/sessions-page.tsx')).SessionsPage }));
 const PeoplePage = lazy(async () => ({ default: (await import('./people/people-page.tsx')).PeoplePage }));
 const AuditPage = lazy(async () => ({ default: (await import('./audit/audit-page.tsx')).AuditPage }));
+const BackupsPage = lazy(async () => ({ default: (await import('./backups/backups-page.tsx')).BackupsPage }));
 const StoragesPage = lazy(async () => ({ default: (await import('./storages/storages-page.tsx')).StoragesPage }));
 const TasksPage = lazy(async () => ({ default: (await import('./tasks/tasks-page.tsx')).TasksPage }));
 
@@ -23,6 +24,7 @@ export function ConsoleRoutes({ me }: { readonly me: Me }) {
       <Route path="vms" element={<VmsPage me={me} />} />
       <Route path="vms/:vmId" element={<VmPage me={me} />} />
       <Route path="storages" element={<StoragesPage />} />
+      <Route path="backups/*" element={<BackupsPage me={me} />} />
       <Route path="hosts" element={<HostsPage />} />
       <Route path="images" element={<ImagesPage />} />
       <Route path="sessions" element={<SessionsPage me={me} />} />

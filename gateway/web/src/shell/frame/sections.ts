@@ -17,6 +17,7 @@ export const SECTIONS: readonly Section[] = [
   { path: '/console/vms', label: common.virtualMachines, right: 'see' },
   { path: '/console/images', label: words.disksImages, right: 'settings' },
   { path: '/console/storages', label: words.storages, right: 'settings' },
+  { path: '/console/backups', label: words.backups, right: 'backup' },
   { path: '/console/hosts', label: words.hosts, right: 'settings' },
   { path: '/console/sessions', label: words.sessions, right: 'watch' },
   { path: '/console/tasks', label: words.tasks, right: 'see' },

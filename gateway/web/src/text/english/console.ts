@@ -1,5 +1,6 @@
 /** The console, an area a file. */
 import { audit } from './console/audit.ts';
+import { backups } from './console/backups.ts';
 import { hosts } from './console/hosts.ts';
 import { images } from './console/images.ts';
 import { people } from './console/people.ts';
@@ -8,4 +9,4 @@ import { storages } from './console/storages.ts';
 import { tasks } from './console/tasks.ts';
 import { vms } from './console/vms.ts';
 
-export const consolePages = { audit, hosts, images, people, sessions, storages, tasks, vms };
+export const consolePages = { audit, backups, hosts, images, people, sessions, storages, tasks, vms };

@@ -52,6 +52,7 @@ export const shell = {
       disksImages: 'Disks and images',
       hosts: 'Hosts',
       storages: 'Storages',
+      backups: 'Backups',
       sessions: 'Sessions',
       tasks: 'Tasks',
       people: 'People',
