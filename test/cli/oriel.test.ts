@@ -225,6 +225,35 @@ describe('the rest of the gateway', () => {
     expect(await json('disk', 'snapshot', 'list', 'toy')).toEqual([]);
   });
 
+  test('backups: a running VM goes into a repository, is verified, and comes back as another', async () => {
+    const folder = path.join(gateway.dataDir, 'backups');
+    const added = await run('backup', 'repository', 'add', 'shelf', folder);
+    expect(added).toMatchObject({ status: 0, out: expect.stringContaining('plain VHDs') });
+    expect(await run('backup', 'run', 'toy')).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/^full restore point/),
+    });
+    expect(await run('backup', 'run', 'toy')).toMatchObject({ status: 0, out: expect.stringMatching(/^incremental/) });
+    const [point] = await json<{ id: string; consistency: string }[]>('backup', 'list', 'toy');
+    expect(point).toMatchObject({ consistency: 'crash' });
+    const id = point?.id ?? '';
+    expect(await run('backup', 'verify', id)).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('what was stored'),
+    });
+    expect(await run('backup', 'restore', id, 'again', '--how', 'now')).toMatchObject({ status: 0 });
+    expect(await run('backup', 'remove', id)).toMatchObject({
+      status: 5,
+      err: expect.stringContaining('again stands on it'),
+    });
+    expect(await run('vm', 'delete', 'again', '--disks', 'delete')).toMatchObject({ status: 0 });
+    const job = ['backup', 'job', 'create', 'nightly', '--all', '--schedule', '30 2 * * *', '--keep', 'daily=7'];
+    expect(await run(...job)).toMatchObject({ status: 0, out: expect.stringContaining('next run') });
+    expect((await run('backup', 'job', 'prune', 'nightly')).out).toMatch(/^VM +TAKEN/);
+    expect(await run(...job.slice(0, -1), 'fortnightly=2')).toMatchObject({ status: 64 });
+    expect(await run('backup', 'repository', 'forget', 'shelf')).toMatchObject({ status: 5 });
+  });
+
   test('people: a user gets a link and rights on a desktop', async () => {
     const added = await run('user', 'add', 'ada', '--full-name', 'Ada Lovelace');
     expect(added).toMatchObject({ status: 0, out: expect.stringContaining('made ada\n') });

@@ -119,6 +119,29 @@ test('a user sees what is assigned and nothing else, and loses it live', async (
   await context.close();
 });
 
+test('a machine is backed up, and comes back as another, from a page', async () => {
+  await goTo('/console/backups/repositories');
+  await page.getByRole('button', { name: 'Add a repository' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('shelf');
+  await dialog.getByRole('textbox', { name: 'Folder' }).fill(`${web.gateway.dataDir}/shelf`);
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('heading', { name: 'shelf' }).waitFor();
+
+  await page.getByRole('tab', { name: 'Restore points' }).click();
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await dialog.getByRole('combobox', { name: 'VM' }).selectOption('toy');
+  await dialog.getByRole('button', { name: 'Back up' }).click();
+  await page.getByText('As after a power cut').waitFor();
+  await page.getByRole('button', { name: /^Actions for toy/ }).click();
+  await page.getByRole('menuitem', { name: 'Restore as a new VM' }).click();
+  await dialog.getByRole('combobox', { name: 'How' }).selectOption('now');
+  await dialog.getByText('Nothing is copied').waitFor();
+  await dialog.getByRole('button', { name: 'Restore' }).click();
+  await goTo('/console/vms');
+  await page.getByRole('link', { name: 'toy restored' }).waitFor();
+});
+
 test('the audit log tells of it, and its chain is unbroken', async () => {
   await goTo('/console/audit');
   await page.getByText('assignment.delete').first().waitFor();

@@ -1,5 +1,5 @@
 /** Restore points, newest first, with what can be done with each. */
-import { Button, Label } from '@patternfly/react-core';
+import { Button, HelperText, HelperTextItem, Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import {
@@ -50,7 +50,11 @@ const COLUMNS: readonly Column<RestorePoint>[] = [
     cell: ({ consistency, reason }) => (
       <>
         {CONSISTENCY[consistency]}
-        {reason !== '' && <div className="oriel-reason">{sentence(reason)}</div>}
+        {reason !== '' && (
+          <HelperText>
+            <HelperTextItem>{sentence(reason)}</HelperTextItem>
+          </HelperText>
+        )}
       </>
     ),
   },

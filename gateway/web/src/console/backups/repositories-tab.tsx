@@ -1,5 +1,14 @@
 /** Repositories: where restore points are kept, how much there is, and what they are. */
-import { Button, Card, CardBody, CardTitle, DescriptionList, EmptyState, EmptyStateBody } from '@patternfly/react-core';
+import {
+  Button,
+  Card,
+  CardBody,
+  CardTitle,
+  DescriptionList,
+  EmptyState,
+  EmptyStateBody,
+  Flex,
+} from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import {
@@ -99,14 +108,16 @@ function RepositoryCard({ repository, onForget }: RepositoryCardProps) {
           <Fact term={words.points} text={String(pointCount)} />
           <Fact term={words.stored} text={formatBytes(storedBytes)} />
         </DescriptionList>
-        <Button variant="link" isInline onClick={refresh}>
-          {words.refresh}
-        </Button>{' '}
-        {onForget !== undefined && (
-          <Button variant="link" isInline isDanger onClick={onForget}>
-            {words.forget}
+        <Flex>
+          <Button variant="link" isInline onClick={refresh}>
+            {words.refresh}
           </Button>
-        )}
+          {onForget !== undefined && (
+            <Button variant="link" isInline isDanger onClick={onForget}>
+              {words.forget}
+            </Button>
+          )}
+        </Flex>
       </CardBody>
     </Card>
   );

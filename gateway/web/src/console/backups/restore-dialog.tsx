@@ -1,4 +1,5 @@
 /** A new VM from a restore point: copied, or at once from where it lies; the dialog says what each means. */
+import { HelperText, HelperTextItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { listRepositories, type RestorePoint, restoreRestorePoint } from '../../../../api/backup.ts';
@@ -55,7 +56,9 @@ export function RestoreDialog({ point, onClose }: RestoreDialogProps) {
           ...(canRunNow ? [{ value: 'now' as const, label: words.now }] : []),
         ]}
       />
-      <p className="oriel-reason">{how === 'now' ? words.nowHint : words.copyHint}</p>
+      <HelperText>
+        <HelperTextItem>{how === 'now' ? words.nowHint : words.copyHint}</HelperTextItem>
+      </HelperText>
       <SelectField
         label={words.start}
         value={start}
