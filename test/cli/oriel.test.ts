@@ -282,6 +282,7 @@ describe('the rest of the gateway', () => {
         'disk service',
         'clock',
         'certificate',
+        'addresses',
       ]),
     );
     expect(findings.filter((finding) => finding.result === 'bad')).toEqual([]);

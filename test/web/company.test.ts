@@ -130,4 +130,8 @@ test('an invitation is an address; whoever opens it still waits for the owner', 
   const address = await ann.evaluate<string>('navigator.clipboard.readText()');
   await bob.goto(address);
   await banner(ann, 'bob asks to work with you').waitFor();
+  // Nobody asks themselves: to its owner the address is that of the desktop.
+  await ann.goto(address);
+  await untilStatus(ann, 'Connected to toy');
+  expect(new URL(ann.url()).pathname).toBe(`/desktops/${desktop.id}`);
 });
