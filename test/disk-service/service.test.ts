@@ -1,9 +1,9 @@
 /** The verbs of the service, its leases and limits, and what it says when the storage is not as it should be. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { connectDiskService, connectNbd, type DiskServiceApi, runDiskService } from '@oriel/vhd';
+import { connectDiskService, connectNbd, type DiskServiceApi, type ExportedFile, runDiskService } from '@oriel/vhd';
 import { describe, expect, test } from 'vitest';
 import { clientOf, done, MIB, serviceIn, tempFolder } from './setup.ts';
 
@@ -128,6 +128,144 @@ describe('the control API', () => {
     writeFileSync(join(folder, 'bad.vhd'), 'no image');
     await expect(done(api, api.importImage({ name: 'bad', path: join(folder, 'bad.vhd') }))).rejects.toThrow('NOT_VHD');
     expect(readdirSync(join(folder, 'storage', 'images')).filter((name) => name.includes('bad'))).toEqual([]);
+  });
+});
+
+describe('the content of the library', () => {
+  /** An image with content, a gap, and zeros that it stores. */
+  async function imported() {
+    const { api, folder, running } = await serviceIn();
+    const content = Buffer.alloc(8 * MIB);
+    content.fill(Buffer.of(0x00, 0x5a), 0, MIB);
+    content.fill(7, 5 * MIB, 5 * MIB + 4096);
+    const source = join(folder, 'a.vhd');
+    writeFileSync(join(folder, 'a.raw'), content);
+    execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'vpc', '-o', 'force_size', join(folder, 'a.raw'), source]);
+    await done(api, api.importImage({ id: 'base', name: 'Base: 1', path: source }));
+    return { api, folder, running, content };
+  }
+  const rawOf = (file: string, format: string): Buffer => {
+    execFileSync('qemu-img', ['convert', '-f', format, '-O', 'raw', file, `${file}.back`]);
+    return readFileSync(`${file}.back`);
+  };
+
+  test('is written as every format, with a name for whoever saves it, and goes when it is told to', async () => {
+    const { api, content } = await imported();
+    for (const [format, read] of [
+      ['vhd', 'vpc'],
+      ['vhd-fixed', 'vpc'],
+      ['raw', 'raw'],
+      ['qcow2', 'qcow2'],
+      ['vmdk', 'vmdk'],
+      ['vhdx', 'vhdx'],
+      ['vdi', 'vdi'],
+    ] as const) {
+      const { result } = await done(api, api.exportImage({ from: { imageId: 'base' }, format }));
+      const { path, fileName } = result as unknown as ExportedFile;
+      expect(fileName).toBe(`Base- 1.${format.startsWith('vhd-') ? 'vhd' : format}`);
+      expect(rawOf(path, read).subarray(0, content.length).equals(content), format).toBe(true);
+    }
+    const files = await api.listExports();
+    expect(files).toHaveLength(7);
+    for (const { id, path } of files) {
+      await api.removeExport({ id });
+      expect(existsSync(path)).toBe(false);
+    }
+    await expect(api.removeExport({ id: files[0]?.id ?? '' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  test('of a snapshot is copied while a VM writes on, of a disk only while it is closed, and stays so', async () => {
+    const { api, content } = await imported();
+    await api.createDisk({ id: 'd', name: 'd', source: { from: 'image', imageId: 'base' } });
+    const writer = await clientOf((await api.openDisk({ id: 'd' })).uri);
+    await writer.write(Buffer.alloc(4096, 9), 2 * MIB);
+    const { result } = await done(api, api.snapshotDisks({ ids: ['d'], name: 's' }));
+    const snapshotId = (result?.['snapshots'] as Record<string, string>)['d'] ?? '';
+    const copied = done(api, api.copyImage({ from: { diskId: 'd', snapshotId }, id: 'copy', name: 'copy' }));
+    await writer.write(Buffer.alloc(4096, 1), 0);
+    await copied;
+    const bytes = Buffer.alloc(8 * MIB);
+    await (await clientOf((await api.openImage({ id: 'copy' })).uri)).read(bytes, 0);
+    expect(bytes.equals(Buffer.from(content).fill(9, 2 * MIB, 2 * MIB + 4096))).toBe(true);
+    await expect(api.copyImage({ from: { diskId: 'd' }, name: 'x' })).rejects.toMatchObject({ code: 'LOCKED' });
+    await api.closeDisk({ id: 'd' });
+    const closed = await api.exportImage({ from: { diskId: 'd' }, format: 'qcow2' });
+    await expect(api.openDisk({ id: 'd' })).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await done(api, closed);
+    await api.openDisk({ id: 'd' });
+  });
+
+  test('SEALED-STAYS, ONE-WRITER: an image changes only while nothing stands on it and nobody reads it', async () => {
+    const { api } = await imported();
+    const changes = [
+      () => api.compactImage({ id: 'base' }),
+      () => api.repairImage({ id: 'base' }),
+      () => api.resizeImage({ id: 'base', sizeBytes: 16 * MIB }),
+    ];
+    await api.openImage({ id: 'base' });
+    for (const change of changes) await expect(change()).rejects.toMatchObject({ code: 'LOCKED' });
+    await api.closeImage({ id: 'base' });
+    const reading = await api.exportImage({ from: { imageId: 'base' }, format: 'raw' });
+    for (const change of changes) await expect(change()).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await expect(api.removeImage({ id: 'base' })).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await done(api, reading);
+    const growing = await api.resizeImage({ id: 'base', sizeBytes: 16 * MIB });
+    const clone = () => api.createDisk({ id: 'd', name: 'd', source: { from: 'image', imageId: 'base' } });
+    await expect(clone()).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await expect(api.sealImage({ id: 'base' })).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await done(api, growing);
+    expect(await api.getImage({ id: 'base' })).toMatchObject({ sizeBytes: 16 * MIB });
+    await clone();
+    for (const change of changes) await expect(change()).rejects.toMatchObject({ code: 'HAS_CHILDREN' });
+    await api.removeDisk({ id: 'd' });
+    for (const change of changes) await expect(change()).rejects.toMatchObject({ code: 'SEALED' });
+  });
+
+  test('is looked at, made smaller, named and described', async () => {
+    const { api, folder, running } = await imported();
+    const file = join(folder, 'storage', 'images', 'base.vhd');
+    const before = (await done(api, api.compactImage({ id: 'base' }))).result;
+    expect(before).toMatchObject({ storedBytesAfter: statSync(file).blocks * 512 });
+    await expect(done(api, api.resizeImage({ id: 'base', sizeBytes: 4 * MIB, isShrinking: true }))).rejects.toThrow(
+      'NOT_EMPTY',
+    );
+    expect((await done(api, api.checkImage({ id: 'base', isDeep: true }))).result).toEqual({ findings: [] });
+    const bytes = readFileSync(file);
+    bytes.fill(0, 0, 512); // The copy of its last record.
+    writeFileSync(file, bytes);
+    const found = (await done(api, api.checkImage({ id: 'base' }))).result?.['findings'];
+    expect(found).toMatchObject([{ code: 'FOOTER_HEAD', isRepairable: true }]);
+    expect((await done(api, api.repairImage({ id: 'base' }))).result).toMatchObject({ left: [] });
+    await api.describeImage({ id: 'base', name: 'Other', description: 'kept' });
+    await api.createDisk({ id: 'd', name: 'd', source: { from: 'image', imageId: 'base' } });
+    await done(api, api.snapshotDisks({ ids: ['d'], name: 's' }));
+    const [{ id: snapshotId = '' } = {}] = (await api.getDisk({ id: 'd' })).snapshots;
+    await api.describeDisk({ id: 'd', description: 'mine' });
+    await api.describeDisk({ id: 'd', snapshotId, name: 't' });
+    expect(await api.getImage({ id: 'base' })).toMatchObject({ name: 'Other', description: 'kept' });
+    expect(await api.getDisk({ id: 'd' })).toMatchObject({
+      name: 'd',
+      description: 'mine',
+      snapshots: [{ name: 't', description: '' }],
+    });
+    await running.close();
+    const again = await serviceIn(folder);
+    expect(await again.api.listImages()).toHaveLength(1); // What the repair kept lies beside it, and is none.
+  });
+
+  test('work on it that a kill cut off begins again, and ends', async () => {
+    const { api, folder, running } = await imported();
+    const task = await api.exportImage({ from: { imageId: 'base' }, format: 'qcow2' });
+    const compacting = api.compactImage({ id: 'base' });
+    await expect(compacting).rejects.toMatchObject({ code: 'IN_PROGRESS' });
+    await running.close(); // Leaves it as a kill does: open in its record.
+    const left = join(folder, 'storage', 'exports', 'ffff.raw');
+    writeFileSync(left, 'of one that was never finished');
+    const again = await serviceIn(folder);
+    await done(again.api, again.api.getTask({ id: task.id }));
+    expect(await again.api.listExports()).toHaveLength(1);
+    expect(existsSync(left)).toBe(false);
+    await done(again.api, again.api.compactImage({ id: 'base' }));
   });
 });
 

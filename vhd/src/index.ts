@@ -55,6 +55,8 @@ export type {
   DiskSource,
   DiskState,
   DiskStats,
+  ExportedFile,
+  ExportFormat,
   ExportInfo,
   Fault,
   ImageInfo,

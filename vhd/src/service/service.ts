@@ -13,6 +13,7 @@ import type {
   DiskServiceApi,
   DiskServiceStreams,
   DiskStats,
+  ExportedFile,
   ExportInfo,
   Fault,
   ImageInfo,
@@ -23,7 +24,9 @@ import type {
 import type { TaskInfo } from './control/task.ts';
 import type { WatchEvent } from './control/watch-event.ts';
 import { checkDisk } from './disks/check-disk.ts';
+import { ContentCopies } from './disks/content-copies.ts';
 import { Disks, type OpenInput } from './disks/disks.ts';
+import { ImageWork } from './disks/image-work.ts';
 import { Images } from './disks/images.ts';
 import { ReadOnlyExports } from './disks/read-only-exports.ts';
 import type { Shared } from './disks/shared.ts';
@@ -61,6 +64,8 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
   readonly #disks: Disks;
   readonly #live: LiveChanges;
   readonly #readOnly: ReadOnlyExports;
+  readonly #imageWork: ImageWork;
+  readonly #copies: ContentCopies;
   readonly #feed: Feed<DiskInfo>;
   readonly #startedAt = new Date().toISOString();
   #onStop: () => void = () => {};
@@ -94,6 +99,8 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     this.#disks = new Disks(this.#shared, this.#images);
     this.#readOnly = new ReadOnlyExports(this.#shared, (id) => this.#disks.busy.has(id));
     this.#live = new LiveChanges(this.#shared, this.#disks, this.#images);
+    this.#imageWork = new ImageWork(this.#shared, this.#images, this.#disks);
+    this.#copies = new ContentCopies(this.#shared, this.#images, this.#disks);
     this.stopped = new Promise((done) => {
       this.#onStop = done;
     });
@@ -116,6 +123,8 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     await service.#disks.reopen();
     options.folder.reserve();
     service.#live.resume();
+    await service.#imageWork.resume();
+    await service.#copies.resume();
     for (const { info } of service.#tasks.interrupted()) {
       if (info.kind === 'image.import') service.#images.forgetPart(info.target);
       await service.#tasks.interrupt(info.id, 'the service was restarted');
@@ -140,6 +149,7 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     try {
       await this.#tasks.stop();
       this.#feed.close();
+      this.#copies.stop();
       await this.#disks.stop();
       await this.#readOnly.stop();
     } finally {
@@ -169,8 +179,35 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
   setImageOwner(input: OwnerChange): Promise<ImageInfo> {
     return this.#images.setOwner(input);
   }
+  describeImage(input: Parameters<DiskServiceApi['describeImage']>[0]): Promise<ImageInfo> {
+    return this.#images.describe(input);
+  }
   removeImage({ id }: ById): Promise<void> {
     return this.#images.remove(id);
+  }
+  checkImage(input: Parameters<DiskServiceApi['checkImage']>[0]): Promise<TaskInfo> {
+    return this.#imageWork.start('image.check', input);
+  }
+  compactImage(input: ById): Promise<TaskInfo> {
+    return this.#imageWork.start('image.compact', input);
+  }
+  repairImage(input: ById): Promise<TaskInfo> {
+    return this.#imageWork.start('image.repair', input);
+  }
+  resizeImage(input: Parameters<DiskServiceApi['resizeImage']>[0]): Promise<TaskInfo> {
+    return this.#imageWork.start('image.resize', input);
+  }
+  copyImage(input: Parameters<DiskServiceApi['copyImage']>[0]): Promise<TaskInfo> {
+    return this.#copies.copy(input);
+  }
+  exportImage(input: Parameters<DiskServiceApi['exportImage']>[0]): Promise<TaskInfo> {
+    return this.#copies.export(input);
+  }
+  async listExports(): Promise<readonly ExportedFile[]> {
+    return this.#copies.list();
+  }
+  async removeExport({ id }: ById): Promise<void> {
+    await this.#copies.remove(id);
   }
   openImage({ id }: ById): Promise<ExportInfo> {
     return this.#images.whileUsed(id, () => this.#readOnly.openImage(id));
@@ -187,6 +224,9 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
   }
   createDisk(input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
     return this.#disks.create(input);
+  }
+  describeDisk(input: Parameters<DiskServiceApi['describeDisk']>[0]): Promise<DiskInfo> {
+    return this.#disks.describe(input);
   }
   setDiskOwner(input: OwnerChange): Promise<DiskInfo> {
     return this.#disks.setOwner(input);
@@ -238,6 +278,9 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     return this.#live.reparent(input);
   }
 
+  compactDisk(input: ById): Promise<TaskInfo> {
+    return this.#imageWork.start('disk.compact', input);
+  }
   async checkDisk({ id }: ById): Promise<TaskInfo> {
     return checkDisk(id, this.#shared);
   }

@@ -22,7 +22,15 @@ const disk = (id: string, owner: string | null, more: Partial<DiskInfo> = {}): D
   }) as DiskInfo;
 const snapshot = (owner: string | null) =>
   [
-    { id: 's', name: 's', owner, operationId: null, storedBytes: 1, createdAt: '2026-01-01T00:00:00Z' },
+    {
+      id: 's',
+      name: 's',
+      description: '',
+      owner,
+      operationId: null,
+      storedBytes: 1,
+      createdAt: '2026-01-01T00:00:00Z',
+    },
   ] as DiskInfo['snapshots'];
 
 test.for<{ it: string; disk: DiskInfo; found: 'remove' | 'release' | undefined }>([

@@ -16,10 +16,46 @@ export const API_VERSION = 'v1';
 export type ImportFormat = ForeignFormat | 'vhd' | 'raw';
 export const IMPORT_FORMATS: readonly ImportFormat[] = ['vhd', 'raw', 'qcow2', 'vmdk', 'vhdx', 'vdi', 'qcow'];
 
+/**
+ * What the content of a disk can be written as: a VHD that holds what is not zero, one of full size, one of the sizes that
+ * Azure takes, plain bytes, and what qemu-img writes for us.
+ */
+export type ExportFormat = 'vhd' | 'vhd-fixed' | 'vhd-azure' | 'raw' | 'qcow2' | 'vmdk' | 'vhdx' | 'vdi';
+export const EXPORT_FORMATS: readonly ExportFormat[] = [
+  'vhd',
+  'vhd-fixed',
+  'vhd-azure',
+  'raw',
+  'qcow2',
+  'vmdk',
+  'vhdx',
+  'vdi',
+];
+
+/** What is copied out: an image, a disk that is closed, or what a snapshot of a disk holds. */
+export type CopySource =
+  | { readonly imageId: string }
+  | { readonly diskId: string; readonly snapshotId?: string | undefined };
+
+/** A file in the storage that somebody takes away: the whole content of an image or disk in one format. It goes by itself. */
+export interface ExportedFile {
+  readonly id: string;
+  /** For whoever saves it: the name of what it was made of, with the ending of its format. */
+  readonly fileName: string;
+  /** Where it lies, on the machine of the service. */
+  readonly path: string;
+  readonly format: ExportFormat;
+  readonly sizeBytes: number;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+}
+
 /** A VHD in the library. A template is sealed, and clones are made from it. */
 export interface ImageInfo {
   readonly id: string;
   readonly name: string;
+  /** What somebody wrote about it. */
+  readonly description: string;
   readonly kind: 'image' | 'template';
   readonly sizeBytes: number;
   /** What its file occupies on storage. */
@@ -40,6 +76,7 @@ export type Health =
 export interface SnapshotInfo {
   readonly id: string;
   readonly name: string;
+  readonly description: string;
   readonly storedBytes: number;
   readonly owner: Owner | null;
   /** Equal for the snapshots of several disks that are of one instant. */
@@ -82,6 +119,7 @@ export interface ExportInfo {
 export interface DiskInfo {
   readonly id: string;
   readonly name: string;
+  readonly description: string;
   readonly sizeBytes: number;
   /** What its own links occupy on storage, without the image below them. */
   readonly storedBytes: number;
@@ -160,6 +198,12 @@ export interface OwnerChange {
   readonly from?: Owner | null;
 }
 
+/** What people call a thing, and what they wrote about it; what is left out stays. */
+export interface Description {
+  readonly name?: string;
+  readonly description?: string;
+}
+
 /** Every verb. Errors are `VhdError`s with the codes of this package; NOT_FOUND and EXISTS are about ids. */
 export interface DiskServiceApi {
   health(): Promise<ServiceHealth>;
@@ -189,8 +233,32 @@ export interface DiskServiceApi {
   sealImage(input: ById): Promise<ImageInfo>;
   /** Errors: NOT_OWNER where `from` is not the owner. */
   setImageOwner(input: OwnerChange): Promise<ImageInfo>;
-  /** Errors: HAS_CHILDREN. */
+  describeImage(input: ById & Description): Promise<ImageInfo>;
+  /** Errors: HAS_CHILDREN, IN_PROGRESS. */
   removeImage(input: ById): Promise<void>;
+  /** Looks for damage; `isDeep` reads the data too. A task; its result has `findings`. */
+  checkImage(input: ById & { readonly isDeep?: boolean }): Promise<TaskInfo>;
+  /**
+   * Gives back the space that holds zeros. What changes an image (this, `repairImage`, `resizeImage`) is a task that a restart
+   * begins again, and has the image for itself. Errors: SEALED, HAS_CHILDREN, LOCKED (it is served), IN_PROGRESS.
+   */
+  compactImage(input: ById): Promise<TaskInfo>;
+  /** Mends what can be mended without guessing. The result has `mended`, `left` and `lost`, as `repairImage` of the library. */
+  repairImage(input: ById): Promise<TaskInfo>;
+  /** Another size. Smaller only with `isShrinking`, and where nothing but zeros is cut off (NOT_EMPTY). */
+  resizeImage(input: ById & { readonly sizeBytes: number; readonly isShrinking?: boolean }): Promise<TaskInfo>;
+  /** The content as an image of its own, that stands on nothing. A task; the result has its `id`. */
+  copyImage(input: {
+    readonly from: CopySource;
+    readonly id?: string;
+    readonly name: string;
+    readonly kind?: 'image' | 'template';
+    readonly owner?: Owner;
+  }): Promise<TaskInfo>;
+  /** The content as a file of another format. A task; the result is the `ExportedFile`. Errors: LOCKED: the disk is open. */
+  exportImage(input: { readonly from: CopySource; readonly format: ExportFormat }): Promise<TaskInfo>;
+  listExports(): Promise<readonly ExportedFile[]>;
+  removeExport(input: ById): Promise<void>;
   /** Serves an image read-only until closed. */
   openImage(input: ById): Promise<ExportInfo>;
   closeImage(input: ById): Promise<void>;
@@ -203,6 +271,8 @@ export interface DiskServiceApi {
     readonly source: DiskSource;
     readonly owner?: Owner;
   }): Promise<DiskInfo>;
+  /** With a snapshot, what is said of that one. */
+  describeDisk(input: ById & Description & { readonly snapshotId?: string }): Promise<DiskInfo>;
   /** Errors: NOT_OWNER where `from` is not the owner. */
   setDiskOwner(input: OwnerChange): Promise<DiskInfo>;
   /** The same for a snapshot of a disk. */
@@ -269,6 +339,8 @@ export interface DiskServiceApi {
     readonly snapshotId?: string;
   }): Promise<TaskInfo>;
 
+  /** Gives back the space of zeros in the leaf of a disk that is closed, and stays so. A task. Errors: LOCKED, IN_PROGRESS. */
+  compactDisk(input: ById): Promise<TaskInfo>;
   /** Looks for damage in every link of a disk, the leaf only while it is closed. A task; its result has `findings`. */
   checkDisk(input: ById): Promise<TaskInfo>;
 

@@ -7,6 +7,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export type Check<T> = (value: unknown, name: string) => T;
 
 export const NAME_CHARS = 128;
+export const DESCRIPTION_CHARS = 2000;
 export const PATH_CHARS = 4096;
 const MAX_BYTES = 64 * 2 ** 40;
 
@@ -47,6 +48,12 @@ export const operation: Check<string> = (value, name) => {
 };
 export const owner: Check<Owner> = (value, name) => checkOwner(text(81)(value, name));
 export const ownerOrNobody: Check<Owner | null> = (value, name) => (value === null ? null : owner(value, name));
+
+/** Text that may be empty. */
+export const words =
+  (chars: number): Check<string> =>
+  (value, name) =>
+    value === '' ? '' : text(chars)(value, name);
 
 /** An optional field: present in the result only where it was sent. */
 export function optional<K extends string, T>(fields: Fields, name: K, check: Check<T>): { readonly [P in K]?: T } {

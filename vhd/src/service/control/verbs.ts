@@ -1,10 +1,19 @@
 /** How each verb's argument is read from JSON: hand-made checks, since what comes in is a peer's. Pure. */
 import { VhdError } from '../../errors.ts';
-import { type DiskServiceApi, IMPORT_FORMATS, type ListFilter, type OwnerChange } from './api.ts';
+import {
+  type CopySource,
+  type Description,
+  type DiskServiceApi,
+  EXPORT_FORMATS,
+  IMPORT_FORMATS,
+  type ListFilter,
+  type OwnerChange,
+} from './api.ts';
 import {
   absolutePath,
   bytes,
   count,
+  DESCRIPTION_CHARS,
   type Fields,
   flag,
   id,
@@ -18,6 +27,7 @@ import {
   ownerOrNobody,
   PATH_CHARS,
   text,
+  words,
   wrong,
 } from './checks.ts';
 
@@ -62,6 +72,17 @@ function snapshotOf(fields: Fields): { readonly id: string; readonly snapshotId:
   return { ...onlyId(fields), snapshotId: id(fields['snapshotId'], 'snapshotId') };
 }
 
+function copied(value: unknown): CopySource {
+  const fields = object(value, 'from');
+  if (fields['imageId'] !== undefined) return { imageId: id(fields['imageId'], 'from.imageId') };
+  return { diskId: id(fields['diskId'], 'from.diskId'), ...optional(fields, 'snapshotId', id) };
+}
+
+const described = (fields: Fields): Description => ({
+  ...optional(fields, 'name', text(NAME_CHARS)),
+  ...optional(fields, 'description', words(DESCRIPTION_CHARS)),
+});
+
 const filter = (fields: Fields): ListFilter => optional(fields, 'owner', ownerOrNobody);
 
 function ownerChange(fields: Fields): OwnerChange {
@@ -98,7 +119,29 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     }),
   sealImage: (service, fields) => service.sealImage(onlyId(fields)),
   setImageOwner: (service, fields) => service.setImageOwner(ownerChange(fields)),
+  describeImage: (service, fields) => service.describeImage({ ...onlyId(fields), ...described(fields) }),
   removeImage: (service, fields) => service.removeImage(onlyId(fields)),
+  checkImage: (service, fields) => service.checkImage({ ...onlyId(fields), ...optional(fields, 'isDeep', flag) }),
+  compactImage: (service, fields) => service.compactImage(onlyId(fields)),
+  repairImage: (service, fields) => service.repairImage(onlyId(fields)),
+  resizeImage: (service, fields) =>
+    service.resizeImage({
+      ...onlyId(fields),
+      ...optional(fields, 'isShrinking', flag),
+      sizeBytes: bytes(fields['sizeBytes'], 'sizeBytes'),
+    }),
+  copyImage: (service, fields) =>
+    service.copyImage({
+      ...optional(fields, 'id', id),
+      ...optional(fields, 'kind', oneOf('image', 'template')),
+      ...optional(fields, 'owner', owner),
+      name: text(NAME_CHARS)(fields['name'], 'name'),
+      from: copied(fields['from']),
+    }),
+  exportImage: (service, fields) =>
+    service.exportImage({ from: copied(fields['from']), format: oneOf(...EXPORT_FORMATS)(fields['format'], 'format') }),
+  listExports: (service) => service.listExports(),
+  removeExport: (service, fields) => service.removeExport(onlyId(fields)),
   openImage: (service, fields) => service.openImage(onlyId(fields)),
   closeImage: (service, fields) => service.closeImage(onlyId(fields)),
   listDisks: (service, fields) => service.listDisks(filter(fields)),
@@ -110,6 +153,8 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
       name: text(NAME_CHARS)(fields['name'], 'name'),
       source: source(fields['source']),
     }),
+  describeDisk: (service, fields) =>
+    service.describeDisk({ ...onlyId(fields), ...described(fields), ...optional(fields, 'snapshotId', id) }),
   setDiskOwner: (service, fields) => service.setDiskOwner(ownerChange(fields)),
   setSnapshotOwner: (service, fields) => service.setSnapshotOwner({ ...ownerChange(fields), ...snapshotOf(fields) }),
   openDisk: (service, fields) =>
@@ -149,6 +194,7 @@ export const VERBS: Readonly<Record<keyof DiskServiceApi, Run>> = {
     service.growDisk({ ...onlyId(fields), sizeBytes: bytes(fields['sizeBytes'], 'sizeBytes') }),
   reparentDisk: (service, fields) =>
     service.reparentDisk({ ...onlyId(fields), to: base(fields['to']), ...optional(fields, 'snapshotId', id) }),
+  compactDisk: (service, fields) => service.compactDisk(onlyId(fields)),
   checkDisk: (service, fields) => service.checkDisk(onlyId(fields)),
   listTasks: (service) => service.listTasks(),
   getTask: (service, fields) => service.getTask({ id: text(64)(fields['id'], 'id') }),

@@ -35,6 +35,7 @@ export class DiskViews {
     return {
       id: record.id,
       name: record.name,
+      description: record.description,
       sizeBytes: report?.sizeBytes ?? record.sizeBytes,
       storedBytes: record.links.reduce((sum, file) => sum + this.#storedBytes(records.diskPath(record, file)), 0),
       imageId: record.imageId,

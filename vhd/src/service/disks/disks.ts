@@ -38,6 +38,8 @@ export class Disks {
   readonly #shared: Shared;
   readonly #images: Images;
   readonly #views: DiskViews;
+  /** Disks whose leaf is read or rewritten as a file: they stay closed. */
+  readonly #shut = new Set<string>();
 
   constructor(shared: Shared, images: Images) {
     this.#shared = shared;
@@ -87,15 +89,41 @@ export class Disks {
 
   /** What a disk is being made from is not folded away meanwhile. Errors: NOT_FOUND, IN_PROGRESS. */
   async #whileStoodOn<T>(id: string, work: () => Promise<T>): Promise<T> {
-    this.#shared.records.disk(id);
-    const other = this.busy.get(id);
-    if (other !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${other}`);
-    this.busy.set(id, 'disk.branch');
+    const free = this.#claim(id, 'disk.branch');
     try {
       return await work();
     } finally {
-      this.busy.delete(id);
+      free();
     }
+  }
+
+  /** Keeps the links of a disk as they are until what it gives is called. Errors: NOT_FOUND, IN_PROGRESS. */
+  #claim(id: string, kind: string): () => void {
+    this.#shared.records.disk(id);
+    const other = this.busy.get(id);
+    if (other !== undefined) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${other}`);
+    this.busy.set(id, kind);
+    return () => void this.busy.delete(id);
+  }
+
+  /** The same for one of its snapshots, beside which the disk may be open. */
+  claimSnapshot(id: string, snapshotId: string, kind: string): () => void {
+    snapshotOf(this.#shared.records.disk(id), snapshotId);
+    return this.#claim(id, kind);
+  }
+
+  /** The same for the leaf too: nobody opens the disk meanwhile. Errors: LOCKED: it is open. */
+  claimClosed(id: string, kind: string): Promise<() => void> {
+    return this.lock.run(id, async () => {
+      const { records, pool } = this.#shared;
+      if (records.disk(id).open !== null || pool.isOpen(id)) throw new VhdError('LOCKED', `disk ${id} is open`);
+      const free = this.#claim(id, kind);
+      this.#shut.add(id);
+      return () => {
+        this.#shut.delete(id);
+        free();
+      };
+    });
   }
 
   async #create(id: string, input: Parameters<DiskServiceApi['createDisk']>[0]): Promise<DiskInfo> {
@@ -118,6 +146,7 @@ export class Disks {
     const record: DiskRecord = {
       id,
       name: input.name,
+      description: '',
       imageId: source.from === 'image' ? source.imageId : null,
       baseFile: source.from === 'file' ? source.path : null,
       branchOf,
@@ -159,6 +188,7 @@ export class Disks {
       const { records, runFolder, remote } = this.#shared;
       if (isRemote && remote === undefined)
         throw new VhdError('UNSUPPORTED', 'the service was started without an address for other machines');
+      if (this.#shut.has(id)) throw new VhdError('IN_PROGRESS', `disk ${id} is busy with ${this.busy.get(id)}`);
       const before = records.disk(id);
       const lease = before.lease + 1;
       const socketPath = before.open?.socketPath ?? join(runFolder, `${id}.sock`);
@@ -197,6 +227,20 @@ export class Disks {
         pool.unseat(id);
         this.#shared.onDisk(id);
       }
+    });
+  }
+
+  describe(input: Parameters<DiskServiceApi['describeDisk']>[0]): Promise<DiskInfo> {
+    const { id, snapshotId, name, description } = input;
+    const change = { ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) };
+    return this.lock.run(id, async () => {
+      const { records } = this.#shared;
+      if (snapshotId === undefined) return this.#views.of(await records.changeDisk(id, change));
+      snapshotOf(records.disk(id), snapshotId);
+      const record = await records.changeDisk(id, ({ snapshots }) => ({
+        snapshots: snapshots.map((one) => (one.id === snapshotId ? { ...one, ...change } : one)),
+      }));
+      return this.#views.of(record);
     });
   }
 

@@ -1,15 +1,16 @@
 /** The library: images and templates, a VHD and a record each. */
 import { VhdError } from '../../errors.ts';
 import { openImage, tiesOf } from '../../formats/open.ts';
-import { seal } from '../../image/seal.ts';
+import { refuseSealed, seal } from '../../image/seal.ts';
 import { createImage } from '../../ops/create.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { DiskServiceApi, Health, ImageInfo, ListFilter, OwnerChange } from '../control/api.ts';
-import { requireOwner } from '../control/ids.ts';
+import { type Owner, requireOwner } from '../control/ids.ts';
 import type { TaskInfo } from '../control/task.ts';
 import { KeyedLock } from '../state/keyed-lock.ts';
 import type { DiskRecord, ImageRecord } from '../state/records.ts';
 import type { TaskContext, TaskWork } from '../state/task-book.ts';
+import { ImageUses } from './image-uses.ts';
 import { importFile } from './import-file.ts';
 import { imageKey } from './read-only-exports.ts';
 import type { Shared } from './shared.ts';
@@ -17,6 +18,7 @@ import type { Shared } from './shared.ts';
 export class Images {
   readonly #shared: Shared;
   readonly #lock = new KeyedLock();
+  readonly uses: ImageUses = new ImageUses();
   /** Ids of images that are being made. */
   readonly #coming = new Set<string>();
   /** Disks that are being put on an image, one change of a disk at a time. */
@@ -69,10 +71,7 @@ export class Images {
     try {
       context.progress(null, 'copying');
       await importFile(input.path, beside, context, input.format);
-      if (input.kind === 'template') seal(beside, storage);
-      storage.rename(beside, records.imagePath(id));
-      await storage.syncFolder(records.imagesFolder);
-      await this.#record(newRecord(id, input.kind ?? 'image', input));
+      await this.#takeIn(id, beside, input);
     } finally {
       storage.remove(beside);
     }
@@ -86,6 +85,38 @@ export class Images {
 
   #partOf(id: string): string {
     return `${this.#shared.records.imagePath(id)}.part`;
+  }
+
+  /** A new image of what `make` writes to a path that is free. Errors: EXISTS, and those of `make`. */
+  async add(
+    id: string,
+    input: { readonly name: string; readonly kind?: ImageRecord['kind']; readonly owner?: Owner },
+    make: (path: string) => Promise<void>,
+  ): Promise<void> {
+    const { storage } = this.#shared;
+    const beside = this.#partOf(id);
+    await this.#withNewId({ ...input, id }, async () => {
+      try {
+        storage.remove(beside); // Left by one that was cut off.
+        await make(beside);
+        await this.#takeIn(id, beside, input);
+      } finally {
+        storage.remove(beside);
+      }
+    });
+  }
+
+  /** A file that is whole becomes the image. */
+  async #takeIn(
+    id: string,
+    path: string,
+    input: { readonly name: string; readonly kind?: ImageRecord['kind']; readonly owner?: Owner },
+  ): Promise<void> {
+    const { records, storage } = this.#shared;
+    if (input.kind === 'template') seal(path, storage);
+    storage.rename(path, records.imagePath(id));
+    await storage.syncFolder(records.imagesFolder);
+    await this.#record(newRecord(id, input.kind ?? 'image', input));
   }
 
   /** Runs work with an id that nobody else is given meanwhile. Errors: USAGE, EXISTS. */
@@ -103,19 +134,58 @@ export class Images {
     }
   }
 
-  /** Runs short work during which the image is not removed: who wants to waits. */
+  /** Runs short work during which the image is neither removed nor changed: who wants to waits. Errors: IN_PROGRESS: it is being changed. */
   whileUsed<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#lock.run(id, work);
+    return this.#lock.run(id, async () => {
+      const end = this.uses.read(id);
+      return await work().finally(end);
+    });
   }
 
-  /** Runs long work that puts a disk on the image: who wants to remove it meanwhile is refused. Errors: NOT_FOUND. */
-  async whileComing<T>(id: string, disk: string, work: () => Promise<T>): Promise<T> {
-    await this.#lock.run(id, () => {
-      this.#shared.records.image(id);
-      this.#comers.set(disk, id);
-      return Promise.resolve();
+  /** SEALED-STAYS, ONE-WRITER: what changes an image has it for itself. Errors: SEALED, HAS_CHILDREN, LOCKED, IN_PROGRESS. */
+  async claimToChange(id: string, kind: string): Promise<() => void> {
+    return this.#lock.run(id, async () => {
+      const { records, storage, pool } = this.#shared;
+      const record = records.image(id);
+      const end = this.uses.change(id, kind);
+      try {
+        this.#requireNoChildren(id);
+        if (record.kind === 'template') throw new VhdError('SEALED', `image ${id} is a template`);
+        refuseSealed(records.imagePath(id), storage);
+        if (pool.isOpen(imageKey(id))) throw new VhdError('LOCKED', `image ${id} is being served`);
+        return end;
+      } catch (error) {
+        end();
+        throw error;
+      }
     });
-    return work().finally(() => this.#comers.delete(disk));
+  }
+
+  #requireNoChildren(id: string): void {
+    const children = this.#shared.records.disks().filter((disk) => this.#isBaseOf(disk, id));
+    if (0 < children.length)
+      throw new VhdError('HAS_CHILDREN', `image ${id} is the base of ${children.map((disk) => disk.id).join(', ')}`);
+  }
+
+  describe({ id, name, description }: Parameters<DiskServiceApi['describeImage']>[0]): Promise<ImageInfo> {
+    return this.#lock.run(id, async () => {
+      const record = this.#shared.records.image(id);
+      return this.#record({ ...record, name: name ?? record.name, description: description ?? record.description });
+    });
+  }
+
+  /** Runs long work that puts a disk on the image: who wants to remove or change it meanwhile is refused. Errors: NOT_FOUND, IN_PROGRESS. */
+  async whileComing<T>(id: string, disk: string, work: () => Promise<T>): Promise<T> {
+    const end = await this.#lock.run(id, () => {
+      this.#shared.records.image(id);
+      const ended = this.uses.read(id);
+      this.#comers.set(disk, id);
+      return Promise.resolve(ended);
+    });
+    return work().finally(() => {
+      this.#comers.delete(disk);
+      end();
+    });
   }
 
   setOwner({ id, owner, from }: OwnerChange): Promise<ImageInfo> {
@@ -130,6 +200,7 @@ export class Images {
     return this.#lock.run(id, async () => {
       const { records } = this.#shared;
       const record = records.image(id);
+      this.uses.requireUnchanged(id);
       seal(records.imagePath(id), this.#shared.storage);
       return this.#record({ ...record, kind: 'template' });
     });
@@ -139,10 +210,8 @@ export class Images {
     return this.#lock.run(id, async () => {
       const { records, pool } = this.#shared;
       records.image(id);
-      const children = records.disks().filter((disk) => this.#isBaseOf(disk, id));
-      if (0 < children.length) {
-        throw new VhdError('HAS_CHILDREN', `image ${id} is the base of ${children.map((disk) => disk.id).join(', ')}`);
-      }
+      this.#requireNoChildren(id);
+      this.uses.requireUnused(id);
       if (pool.isOpen(imageKey(id))) throw new VhdError('LOCKED', `image ${id} is being served`);
       await records.dropImage(id);
     });
@@ -169,6 +238,7 @@ export class Images {
     return {
       id: record.id,
       name: record.name,
+      description: record.description,
       kind: record.kind,
       sizeBytes: looked.sizeBytes,
       storedBytes: stat?.storedBytes ?? 0,
@@ -186,7 +256,7 @@ function newRecord(
   kind: ImageRecord['kind'],
   { name, owner }: Pick<Parameters<DiskServiceApi['createImage']>[0], 'name' | 'owner'>,
 ): ImageRecord {
-  return { id, name, kind, owner: owner ?? null, createdAt: new Date().toISOString() };
+  return { id, name, description: '', kind, owner: owner ?? null, createdAt: new Date().toISOString() };
 }
 
 /** What the file of an image says of itself. */

@@ -52,7 +52,7 @@ export async function importFile(
   }
 }
 
-function progressTo(context: TaskContext) {
+export function progressTo(context: TaskContext) {
   return ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number | undefined }): void => {
     if (totalBytes !== undefined && 0 < totalBytes) context.progress(doneBytes / totalBytes);
   };

@@ -99,6 +99,7 @@ async function name(
 ): Promise<void> {
   await records.changeDisk(disk, ({ links, snapshots }) => {
     const snapshot: SnapshotRecord = {
+      description: '',
       id: idFrom(input.name),
       name: input.name,
       file: links.at(-1) ?? '',

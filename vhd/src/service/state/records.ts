@@ -15,6 +15,7 @@ import { KeyedLock } from './keyed-lock.ts';
 export interface ImageRecord {
   readonly id: string;
   readonly name: string;
+  readonly description: string;
   readonly kind: 'image' | 'template';
   readonly owner: Owner | null;
   readonly createdAt: string;
@@ -24,6 +25,7 @@ export interface ImageRecord {
 export interface SnapshotRecord {
   readonly id: string;
   readonly name: string;
+  readonly description: string;
   /** File name in the disk's folder. */
   readonly file: string;
   readonly owner: Owner | null;
@@ -35,6 +37,7 @@ export interface SnapshotRecord {
 export interface DiskRecord {
   readonly id: string;
   readonly name: string;
+  readonly description: string;
   readonly imageId: string | null;
   /** Absolute path of a VHD outside of the library that the disk is a clone of: a restore point. */
   readonly baseFile: string | null;
@@ -97,6 +100,8 @@ export class Records {
   readonly imagesFolder: string;
   readonly disksFolder: string;
   readonly tasksFolder: string;
+  /** Files that are taken away; made with the first one. */
+  readonly exportsFolder: string;
   readonly #storage: Storage;
   readonly #options: RecordsOptions;
   readonly #images = new Map<string, ImageRecord>();
@@ -110,6 +115,7 @@ export class Records {
     this.imagesFolder = join(options.folder, 'images');
     this.disksFolder = join(options.folder, 'disks');
     this.tasksFolder = join(options.folder, 'tasks');
+    this.exportsFolder = join(options.folder, 'exports');
   }
 
   /** Makes the folders where they are not there, and reads what is in them. Errors: NO_SPACE, READ_ONLY, IO. */
@@ -131,7 +137,9 @@ export class Records {
     for (const name of this.#storage.list(this.imagesFolder)) {
       if (!name.endsWith('.json')) continue;
       const record = read(join(this.imagesFolder, name)) as ImageRecord | undefined;
-      if (record !== undefined && isId(record.id)) this.#images.set(record.id, { ...UNOWNED, ...record });
+      // What a repair keeps of an image lies there too.
+      if (record !== undefined && name === `${record.id}.json` && isId(record.id))
+        this.#images.set(record.id, { ...UNOWNED, ...record });
     }
     for (const id of this.#storage.list(this.disksFolder)) {
       const record = read(join(this.disksFolder, id, 'disk.json')) as DiskRecord | undefined;
@@ -276,7 +284,7 @@ export class Records {
 }
 
 /** What records of older versions lack. */
-const UNOWNED: { readonly owner: null } = { owner: null };
+const UNOWNED: { readonly owner: null; readonly description: '' } = { owner: null, description: '' };
 const UNBRANCHED: Partial<DiskRecord> = { branchOf: null };
 const UNNAMED: Partial<SnapshotRecord> = { ...UNOWNED, operationId: null };
 
