@@ -127,6 +127,7 @@ const HOUSES: readonly House[] = [
       ['compute/checkpoints'],
       ['storage/storages', 'desktops/desktops', 'operations/monitor'],
       ['storage/library'],
+      ['storage/uploads'],
       ['protection/work', 'protection/retention', 'protection/disks'],
       ['protection/repositories'],
       ['protection/points'],

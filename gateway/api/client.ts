@@ -101,7 +101,8 @@ export function createClient(baseUrl: string, options: ClientOptions): Client {
   return { send, url, call: async (route, input) => (await send(route, input)).body };
 }
 
-function problemOf(status: number, text: string, read: (json: string) => unknown): Problem {
+/** The problem document of an answer, or one that says there was none. */
+export function problemOf(status: number, text: string, read: (json: string) => unknown = JSON.parse): Problem {
   try {
     return ProblemDocument.parse(read(text));
   } catch {

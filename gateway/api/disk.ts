@@ -5,7 +5,12 @@ import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 import { Task } from './task.ts';
 
-export const DISK_LIMITS = { nameChars: 64, minBytes: 1 << 20, maxBytes: 2040 * 2 ** 30 } as const;
+export const DISK_LIMITS = {
+  nameChars: 64,
+  descriptionChars: 2000,
+  minBytes: 1 << 20,
+  maxBytes: 2040 * 2 ** 30,
+} as const;
 
 /**
  * image: a VHD in the library. template: an image that clones are made from; sealed. disk: a chain whose leaf a VM
@@ -21,6 +26,8 @@ export const Disk = z.object({
   id: z.string(),
   storageId: z.string(),
   name: z.string(),
+  /** What somebody wrote about it. */
+  description: z.string(),
   kind: DiskKind,
   /** What a guest sees. */
   sizeBytes: z.number().int(),
@@ -67,6 +74,8 @@ export const DiskCreate = z.object({
   storageId: z.string().max(64).optional(),
 });
 export type DiskCreate = z.infer<typeof DiskCreate>;
+
+export const DiskSize = z.number().int().min(DISK_LIMITS.minBytes).max(DISK_LIMITS.maxBytes);
 
 /** `file` is a name in the data folder's `import` folder: no other path of the machine can be read. */
 export const ImageImport = z.object({
@@ -165,7 +174,7 @@ export const growDisk = route({
   summary: 'Makes a disk larger; its VM sees it at its next start',
   access,
   params: DiskParams,
-  body: z.object({ sizeBytes: z.number().int().min(DISK_LIMITS.minBytes).max(DISK_LIMITS.maxBytes) }),
+  body: z.object({ sizeBytes: DiskSize }),
   reply: Task,
   status: 202,
   errors: ['UNPROCESSABLE', 'NO_SPACE'],

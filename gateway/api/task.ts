@@ -25,6 +25,8 @@ export const Task = z.object({
   createdAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** What came of it, by kind: the findings of a check, the file of an export. */
+  result: z.record(z.string(), z.unknown()).nullable(),
 });
 export type Task = z.infer<typeof Task>;
 

@@ -9,7 +9,8 @@ export interface GatewayErrorOptions extends ErrorOptions {
 
 /**
  * What a handler throws to refuse or to report a failure. The message is shown to the caller: it names the value, and
- * never a secret, an address of a host or a path of this machine (NO-SECRET-OUT); those go into `cause`, which is logged.
+ * never a secret, an address of a host or a path of this machine (NO-SECRET-OUT), but for the folders that admins lay
+ * files into; those go into `cause`, which is logged.
  */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';

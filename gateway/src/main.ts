@@ -64,8 +64,11 @@ import { protectionFeature } from './protection/feature.ts';
 import { type Protection, protectionRoutes } from './protection/routes.ts';
 import { workers } from './protection/work/run-worker.ts';
 import { StoredCheckpointDisks } from './storage/library/checkpoint-disks.ts';
+import { Discs } from './storage/library/discs.ts';
+import { Exports } from './storage/library/exports.ts';
+import { imageWork } from './storage/library/image-work.ts';
 import { Library } from './storage/library/library.ts';
-import { diskRoutes } from './storage/library/routes.ts';
+import { diskRoutes, folderRoutes, imageRoutes } from './storage/library/routes.ts';
 import { requireSoundLibrary } from './storage/library/sound.ts';
 import { StoredVmDisks } from './storage/library/vm-disks.ts';
 import { diskWork } from './storage/library/work.ts';
@@ -73,6 +76,8 @@ import { FIRST_STORAGE } from './storage/storages/reference.ts';
 import { storageRoutes } from './storage/storages/routes.ts';
 import { type OpenStorage, Storages } from './storage/storages/storages.ts';
 import { Sweeper } from './storage/storages/sweeper.ts';
+import { uploadRoutes } from './storage/uploads/routes.ts';
+import { Uploads } from './storage/uploads/uploads.ts';
 
 export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -251,6 +256,10 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     importFolder: folder.imports,
     onGrown: (diskId, sizeBytes) => vms.diskGrown(diskId, sizeBytes),
   });
+  const imageTasks = imageWork({ storages, library, tasks });
+  const discs = new Discs({ folder: folder.discs, holdersOf: (name) => vmStore.drivesWith(name) });
+  const uploads = new Uploads({ storages, library, discs, tasks, taskStore, audit, log, now });
+  cleanup.add(() => uploads.close());
   const sweeper = new Sweeper({ vms: vmStore, checkpoints: checkpointStore, tasks: taskStore, storages, log });
   cleanup.add(() => sweeper.close());
   const demo = demoKind({ storages, hosts, vms, runFolder: folder.run });
@@ -297,6 +306,9 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...desktopRoutes(desktops, thumbnails),
       ...policyRoutes(policies),
       ...diskRoutes(library, work),
+      ...imageRoutes(library, imageTasks, new Exports(storages)),
+      ...folderRoutes(folder.imports, discs),
+      ...uploadRoutes(uploads),
       ...storageRoutes(storages, sweeper),
       ...taskRoutes(tasks, taskStore),
       ...sessions.routes,
@@ -329,6 +341,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   const demoHost = await makeDemo(demo, hosts, tasks, taskStore);
   if (demoHost !== undefined && given.demo === 'linux') await tasks.start(linuxDemo(linux, vms, demoHost));
   sweeper.start();
+  uploads.start();
   const token = await auth.firstLink();
   return {
     origin: server.origin,

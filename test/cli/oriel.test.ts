@@ -1,6 +1,17 @@
 /** The `oriel` command as a black box, against a real gateway: what it prints, what it says in JSON, how it ends. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -21,6 +32,19 @@ async function json<T>(...args: string[]): Promise<T> {
   expect(ran).toMatchObject({ status: 0, err: '' });
   return JSON.parse(ran.out) as T;
 }
+/** Whether any process has it open. */
+function isOpened(file: string): boolean {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => {
+      try {
+        return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === file);
+      } catch {
+        return false; // It has ended meanwhile, or is another account's.
+      }
+    });
+}
+
 interface Row {
   readonly id: string;
   readonly name: string;
@@ -212,6 +236,83 @@ describe('the rest of the gateway', () => {
     });
     expect(await run('disk', 'delete', 'clone')).toMatchObject({ status: 0 });
     expect(await run('template', 'delete', 'disk')).toMatchObject({ status: 0 });
+  });
+
+  test('an upload that is killed goes on where it was; what arrived is checked, resized and downloaded', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'oriel-up-'));
+    const file = path.join(folder, 'big.raw');
+    writeFileSync(file, Buffer.alloc(1 << 20, 7));
+    truncateSync(file, 256 << 20);
+    try {
+      const env = {
+        ...process.env,
+        ORIEL_DATA: gateway.dataDir,
+        ORIEL_PROFILES: path.join(gateway.dataDir, 'profiles.json'),
+      };
+      const child = spawn(process.execPath, [ORIEL, 'image', 'upload', file, '--name', 'big'], { env });
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      const parts = path.join(gateway.dataDir, 'disks', 'incoming', 'parts');
+      const arrived = (): number => {
+        const [name] = existsSync(parts) ? readdirSync(parts).filter((one) => !one.endsWith('.json')) : [];
+        return name === undefined ? 0 : statSync(path.join(parts, name)).size;
+      };
+      await vi.waitUntil(() => 8 << 20 < arrived(), { timeout: 20_000, interval: 1 });
+      child.kill('SIGKILL');
+      await ended;
+      expect(arrived()).toBeLessThan(256 << 20);
+      expect(await run('image', 'upload', file, '--name', 'big')).toMatchObject({
+        status: 0,
+        out: expect.stringMatching(/^big\.raw is in the library now \(/),
+      });
+      const begun = await json<unknown[]>('audit', 'list', '--action', 'upload.create');
+      expect(begun).toHaveLength(1); // One upload, in two runs.
+
+      expect(await run('image', 'check', 'big', '--deep')).toMatchObject({ status: 0, out: 'big: nothing found\n' });
+      expect(await run('image', 'resize', 'big', '128M', '--shrink')).toMatchObject({ status: 0 });
+      const saved = path.join(folder, 'saved.qcow2');
+      expect(await run('image', 'download', 'big', '--format', 'qcow2', '-o', saved)).toMatchObject({ status: 0 });
+      truncateSync(file, 128 << 20);
+      const compared = spawnSync('qemu-img', ['compare', '-f', 'qcow2', '-F', 'raw', saved, file], {
+        encoding: 'utf8',
+      });
+      expect(compared.stdout).toContain('identical');
+      const tree = (await run('template', 'tree', 'toy')).out;
+      expect(tree).toMatch(/^Toy system \(template, .*\) \*\n└─ toy \(disk, VM toy, .*\)\n$/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('a disc is uploaded, put into the drive of a VM that runs, and taken out again', async () => {
+    const disc = Buffer.alloc(64 << 10);
+    disc.write('\u0001CD001', 0x8000, 'latin1');
+    const file = path.join(gateway.dataDir, 'net inst.iso');
+    writeFileSync(file, disc);
+    expect(await run('image', 'upload', file)).toMatchObject({
+      status: 0,
+      out: 'net inst.iso is a disc now, for CD drives\n',
+    });
+    expect((await run('disc', 'list')).out).toMatch(/^NAME.*\nnet inst\.iso +64\.0 KiB /);
+    expect(await run('vm', 'cd', 'toy', 'other.iso')).toMatchObject({
+      status: 64,
+      err: `oriel: no disc image other.iso in the folder of discs, ${gateway.dataDir}/discs\n`,
+    });
+    const inDrive = (): boolean => isOpened(path.join(gateway.dataDir, 'discs', 'net inst.iso'));
+    expect(await run('vm', 'start', 'toy', '--wait')).toMatchObject({ status: 0 });
+    expect(await run('vm', 'cd', 'toy', 'net inst.iso')).toMatchObject({
+      status: 0,
+      out: 'toy: net inst.iso in the drive\n',
+    });
+    await vi.waitUntil(inDrive, { timeout: 20_000 });
+    expect(await json('vm', 'show', 'toy')).toMatchObject({
+      state: 'running',
+      cdImageId: 'net inst.iso',
+      pendingRestart: [],
+    });
+    expect(await run('disc', 'delete', 'net inst.iso')).toMatchObject({ status: 5, err: /in the drive of toy/ });
+    expect(await run('vm', 'cd', 'toy', '--eject')).toMatchObject({ status: 0, out: 'toy: no disc in the drive\n' });
+    await vi.waitUntil(() => !inDrive(), { timeout: 20_000 });
+    expect(await run('disc', 'delete', 'net inst.iso')).toMatchObject({ status: 0 });
   });
 
   test('snapshots of a disk, also while its VM runs', async () => {

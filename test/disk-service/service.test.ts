@@ -1,6 +1,15 @@
 /** The verbs of the service, its leases and limits, and what it says when the storage is not as it should be. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { connectDiskService, connectNbd, type DiskServiceApi, type ExportedFile, runDiskService } from '@oriel/vhd';
@@ -180,7 +189,7 @@ describe('the content of the library', () => {
     const writer = await clientOf((await api.openDisk({ id: 'd' })).uri);
     await writer.write(Buffer.alloc(4096, 9), 2 * MIB);
     const { result } = await done(api, api.snapshotDisks({ ids: ['d'], name: 's' }));
-    const snapshotId = (result?.['snapshots'] as Record<string, string>)['d'] ?? '';
+    const { d: snapshotId = '' } = result?.['snapshots'] as { readonly d?: string };
     const copied = done(api, api.copyImage({ from: { diskId: 'd', snapshotId }, id: 'copy', name: 'copy' }));
     await writer.write(Buffer.alloc(4096, 1), 0);
     await copied;
@@ -239,7 +248,7 @@ describe('the content of the library', () => {
     await api.describeImage({ id: 'base', name: 'Other', description: 'kept' });
     await api.createDisk({ id: 'd', name: 'd', source: { from: 'image', imageId: 'base' } });
     await done(api, api.snapshotDisks({ ids: ['d'], name: 's' }));
-    const [{ id: snapshotId = '' } = {}] = (await api.getDisk({ id: 'd' })).snapshots;
+    const snapshotId = (await api.getDisk({ id: 'd' })).snapshots[0]?.id ?? '';
     await api.describeDisk({ id: 'd', description: 'mine' });
     await api.describeDisk({ id: 'd', snapshotId, name: 't' });
     expect(await api.getImage({ id: 'base' })).toMatchObject({ name: 'Other', description: 'kept' });

@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import type { Cli } from './base/context.ts';
 
 const EXIT_HELP = `
-Exit status: 0 done, 1 failed, 64 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
+Exit status: 0 done, 1 failed, 2 damage was found, 64 wrong usage, 3 not signed in or not allowed, 4 not found, 5 not possible in the
 present state, 6 the gateway does not answer.`;
 
 export interface ProgramOptions {
@@ -29,6 +29,7 @@ const GROUPS: Readonly<Record<string, Load>> = {
   template: async ({ cli }) => (await import('./api-verbs/library.ts')).templateCommand(cli),
   disk: async ({ cli }) => (await import('./api-verbs/library.ts')).diskCommand(cli),
   backup: async ({ cli }) => (await import('./api-verbs/backup.ts')).backupCommand(cli),
+  disc: async ({ cli }) => (await import('./api-verbs/upload.ts')).discCommand(cli),
   task: async ({ cli }) => (await import('./api-verbs/task.ts')).taskCommand(cli),
   session: async ({ cli }) => (await import('./api-verbs/session.ts')).sessionCommand(cli),
   user: async ({ cli }) => (await import('./api-verbs/people.ts')).userCommand(cli),

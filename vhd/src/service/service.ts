@@ -207,7 +207,7 @@ export class DiskService implements DiskServiceApi, DiskServiceStreams {
     return this.#copies.list();
   }
   async removeExport({ id }: ById): Promise<void> {
-    await this.#copies.remove(id);
+    this.#copies.remove(id);
   }
   openImage({ id }: ById): Promise<ExportInfo> {
     return this.#images.whileUsed(id, () => this.#readOnly.openImage(id));

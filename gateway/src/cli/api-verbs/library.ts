@@ -19,7 +19,9 @@ import { type Cli, clientFor, globals, show } from '../base/context.ts';
 import { CliError, EXIT } from '../base/exit.ts';
 import { findOne, listAll } from '../base/lists.ts';
 import { bytes, sheet, table } from '../base/output.ts';
+import { addImageWork, addMerge } from './image-work.ts';
 import { waitForTask } from './task.ts';
+import { addUpload } from './upload.ts';
 
 export function imageCommand(cli: Cli): Command {
   return withImport(cli, libraryCommand(cli, 'image', 'images of the library'), 'image');
@@ -97,6 +99,7 @@ export function diskCommand(cli: Cli): Command {
       show(cli, command, await waitForTask(cli, command, client, task.id), (done) => `${done.title}: ${done.state}\n`);
     });
   const snapshot = disk.command('snapshot').description('sealed links of a disk');
+  addMerge(cli, snapshot);
   snapshot
     .command('list')
     .alias('ls')
@@ -175,6 +178,7 @@ function libraryCommand(cli: Cli, kind: DiskKind, description: string): Command 
       await client.call(deleteDisk, { params: { diskId: one.id } });
       show(cli, command, one, () => `deleted ${kind} ${one.name}\n`);
     });
+  addImageWork(cli, library, kind);
   return library;
 }
 
@@ -211,6 +215,7 @@ function withImport(cli: Cli, library: Command, kind: 'image' | 'template'): Com
       if (!options.wait && globals(command).json !== true)
         cli.terminal.out(`follow it with: oriel task show ${task.id} --wait\n`);
     });
+  addUpload(cli, library, kind);
   return library;
 }
 
@@ -233,6 +238,7 @@ function diskTable(rows: readonly Disk[], columns: number | undefined): string {
 function diskSheet(disk: Disk): string {
   return sheet([
     ['name', disk.name],
+    ['description', disk.description],
     ['id', disk.id],
     ['kind', disk.kind],
     ['size', bytes(disk.sizeBytes)],

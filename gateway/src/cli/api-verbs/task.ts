@@ -64,8 +64,14 @@ export function taskCommand(cli: Cli): Command {
 
 const POLL_MS = 300;
 
-/** Waits for the end, with the progress in the terminal; a task that fails makes the command fail. */
-export async function waitForTask(cli: Cli, command: Command, client: Client, taskId: string): Promise<Task> {
+/** Waits for the end, with the progress in the terminal; a task that fails makes the command fail. Without `isWaiting`: how it is now. */
+export async function waitForTask(
+  cli: Cli,
+  command: Command,
+  client: Client,
+  taskId: string,
+  isWaiting: boolean = true,
+): Promise<Task> {
   const isShown = cli.terminal.columns !== undefined && globals(command).json !== true;
   for (;;) {
     const task = await client.call(getTask, { params: { taskId } });
@@ -75,6 +81,7 @@ export async function waitForTask(cli: Cli, command: Command, client: Client, ta
       if (task.state === 'done') return task;
       throw new CliError(`${task.title}: ${task.error?.message ?? task.state}`);
     }
+    if (!isWaiting) return task;
     await sleep(POLL_MS);
   }
 }

@@ -152,6 +152,23 @@ export function editCommand(cli: Cli): Command {
     });
 }
 
+export function cdCommand(cli: Cli): Command {
+  return new Command('cd')
+    .description('put a disc into the CD drive of a VM, or take it out; also while it runs')
+    .argument('<vm>', 'name or id')
+    .argument('[disc]', 'its name, as oriel disc list has it')
+    .option('--eject', 'take the disc out')
+    .addHelpText('after', '\nExamples:\n  oriel vm cd desk-7 netinst.iso\n  oriel vm cd desk-7 --eject')
+    .action(async (called: string, disc: string | undefined, options: { eject?: boolean }, self: Command) => {
+      if ((disc === undefined) !== (options.eject === true))
+        throw new CliError('name a disc, or give --eject', EXIT.usage);
+      const client = await clientFor(cli, self);
+      const { id } = await findVm(client, called);
+      const vm = await client.call(editVm, { params: { vmId: id }, body: { cdImageId: disc ?? null } });
+      show(cli, self, vm, (after) => `${after.name}: ${after.cdImageId ?? 'no disc'} in the drive\n`);
+    });
+}
+
 function fieldsFrom(file: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { Cli } from '../base/context.ts';
 import { checkpointCommands } from './vm-checkpoint.ts';
-import { createCommand, editCommand } from './vm-define.ts';
+import { cdCommand, createCommand, editCommand } from './vm-define.ts';
 import { consoleCommand, listCommand, logCommand, showCommand } from './vm-look.ts';
 import { deleteCommand, powerCommands } from './vm-power.ts';
 
@@ -13,6 +13,7 @@ export function vmCommand(cli: Cli): Command {
     showCommand(cli),
     createCommand(cli),
     editCommand(cli),
+    cdCommand(cli),
     ...powerCommands(cli),
     deleteCommand(cli),
     ...checkpointCommands(cli),

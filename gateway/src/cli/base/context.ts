@@ -2,7 +2,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import type { Command } from 'commander';
-import { type Client, createClient, type Fetch } from '../../../api/client.ts';
+import { type Client, createClient, type Fetch, type FetchInit } from '../../../api/client.ts';
 import { printableJson } from '../../../api/text.ts';
 import { CliError, EXIT } from './exit.ts';
 import { shownLines, type Terminal } from './output.ts';
@@ -79,9 +79,12 @@ const ANSWER_LIMIT = { bytes: 64 * 2 ** 20, timeoutMs: 120_000 } as const;
 
 /**
  * A fetch over node's own client: it can be told whose certificate to trust and which unix socket to take, which the global
- * one cannot.
+ * one cannot. A body may be bytes.
  */
-function fetchWith({ ca, socketPath }: Access): Fetch {
+export function fetchWith({
+  ca,
+  socketPath,
+}: Access): (url: string, init: Omit<FetchInit, 'body'> & { readonly body?: string | Buffer }) => ReturnType<Fetch> {
   return (url, init) =>
     new Promise((resolve, reject) => {
       const isTls = socketPath === undefined && url.startsWith('https:');

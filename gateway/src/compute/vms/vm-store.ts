@@ -103,6 +103,12 @@ export class VmStore {
       .executeTakeFirst();
   }
 
+  /** Names of the VMs that have this disc in their drive. */
+  async drivesWith(disc: string): Promise<string[]> {
+    const rows = await this.#db.selectFrom('vms').select('name').where('cd_image_id', '=', disc).execute();
+    return rows.map(({ name }) => name);
+  }
+
   async count(): Promise<number> {
     const { count } = await this.#db
       .selectFrom('vms')

@@ -111,5 +111,6 @@ export function taskOf(row: Row): Task {
     createdAt: iso(row.created_at),
     endedAt: isoOrNull(row.ended_at),
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+    result: row.result === null ? null : (JSON.parse(row.result) as unknown),
   });
 }

@@ -18,6 +18,7 @@ export const TASK_LIMITS = {
   keptEnded: 1_000,
   progressEveryMs: 250,
   messageChars: 2_000,
+  resultChars: 262_144,
 } as const;
 
 export interface TaskContext<Payload> {
@@ -26,6 +27,8 @@ export interface TaskContext<Payload> {
   readonly signal: AbortSignal;
   /** 0 to 1, or undefined where nobody can say. Cheap: called as often as the work likes. */
   readonly progress: (fraction: number | undefined, step: string) => void;
+  /** Says what came of it, for whoever asked: JSON, at most `resultChars` of it. */
+  readonly result: (value: Readonly<Record<string, unknown>>) => void;
   /** Keeps a new payload, for a run after a restart. Wait for it before the step that relies on it. */
   readonly save: (payload: Payload) => Promise<void>;
 }
@@ -125,6 +128,7 @@ export class Tasks {
       payload: JSON.stringify(asked.payload),
       error_code: null,
       error_message: null,
+      result: null,
       created_at: this.#options.now(),
       ended_at: null,
     };
@@ -236,16 +240,18 @@ export class Tasks {
     await store.set(id, { state: 'running', step: 'starting' });
     this.#publish({ ...row, state: 'running', step: 'starting' });
     const progress = this.#progressOf(row);
+    let result: string | null = null;
     try {
       signal.throwIfAborted();
       await kind.run(JSON.parse(row.payload) as never, {
         taskId: id,
         signal,
         progress: progress.report,
+        result: (value) => void (result = resultText(value)),
         save: (payload) => store.set(id, { payload: JSON.stringify(payload) }),
       });
       progress.stop();
-      await this.#end(id, { state: 'done', progress: 1, step: 'done' });
+      await this.#end(id, { state: 'done', progress: 1, step: 'done', result });
       return undefined;
     } catch (error) {
       progress.stop();
@@ -311,6 +317,12 @@ export class Tasks {
     const audience = { ...this.factsOf(row), right: 'settings' as const };
     this.#options.hub.publish(TASK_TOPIC, { kind: 'changed', id: row.id, data: taskOf(row) }, audience);
   }
+}
+
+function resultText(value: Readonly<Record<string, unknown>>): string {
+  const text = JSON.stringify(value);
+  if (TASK_LIMITS.resultChars < text.length) throw new TypeError(`a task's result has ${text.length} characters`);
+  return text;
 }
 
 /** One that was cancelled did not fail. */

@@ -17,6 +17,16 @@ const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {
   UNSUPPORTED: ['UNPROCESSABLE', 'is of a kind that is not supported'],
   TOOL_MISSING: ['NOT_SUPPORTED', 'needs qemu-img, which is not installed'],
   TOOL_FAILED: ['UNPROCESSABLE', 'could not be read'],
+  NOT_EMPTY: ['UNPROCESSABLE', 'holds data where it would be cut off'],
+  PARENT_NOT_FOUND: [
+    'UNPROCESSABLE',
+    'is a child of another image, which is not there: merge the chain into one file first',
+  ],
+  PARENT_OUTSIDE: [
+    'UNPROCESSABLE',
+    'is a child of another image, which is not beside it: merge the chain into one file first',
+  ],
+  PARENT_MISMATCH: ['UNPROCESSABLE', 'does not hold what it would have to'],
   NOT_OWNER: ['CONFLICT', 'is in use by another VM, job or pool'],
   LEASE_LOST: ['CONFLICT', 'was taken over by another host'],
   INTERRUPTED: ['UNAVAILABLE', 'was cut off when its disk service ended: try again'],
@@ -24,11 +34,15 @@ const CODES: Partial<Record<VhdErrorCode, readonly [ErrorCode, string]>> = {
   SERVICE: ['UNAVAILABLE', 'cannot be reached: the disk service does not answer'],
 };
 
+/** What to do about a refusal, by its code, where that depends on what was asked. */
+export type Advice = Partial<Record<VhdErrorCode, string>>;
+
 /** `what` names the thing as its user knows it: "disk desk-7". */
-export function diskError(what: string, cause: unknown): unknown {
+export function diskError(what: string, cause: unknown, advice: Advice = {}): unknown {
   if (!isVhdError(cause)) return cause;
   const [code, text] = CODES[cause.code] ?? ['UNPROCESSABLE', `is damaged (${cause.code})`];
-  return new GatewayError(code, `${what} ${text}`, { cause });
+  const todo = advice[cause.code];
+  return new GatewayError(code, `${what} ${text}${todo === undefined ? '' : `: ${todo}`}`, { cause });
 }
 
 /** Whether an error is a refusal with one of these codes. */
@@ -37,10 +51,10 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean 
 }
 
 /** Runs a call to the disk service, its errors in our words. */
-export async function asking<T>(what: string, call: Promise<T>): Promise<T> {
+export async function asking<T>(what: string, call: Promise<T>, advice?: Advice): Promise<T> {
   try {
     return await call;
   } catch (cause) {
-    throw diskError(what, cause);
+    throw diskError(what, cause, advice);
   }
 }

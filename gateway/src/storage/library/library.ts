@@ -4,11 +4,13 @@
  */
 import type { DiskInfo, DiskSource as ServiceSource } from '@oriel/vhd';
 import { DISK_TOPIC, type Disk, type DiskKind, type DiskSource } from '../../../api/disk.ts';
+import type { DiskDescribe } from '../../../api/image.ts';
 import { GatewayError } from '../../errors.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
 import { FIRST_STORAGE, placeOf, referenceOf } from '../storages/reference.ts';
 import type { Located, Storages } from '../storages/storages.ts';
 import { asking, isCode } from './errors.ts';
+import { type Family, familyOf } from './family.ts';
 import { diskView, type Holder, imageView, snapshotView } from './view.ts';
 
 export interface LibraryOptions {
@@ -104,6 +106,34 @@ export class Library {
     const newest = disk.snapshots[at];
     if (newest === undefined) throw new GatewayError('INTERNAL', `the snapshot of ${what} is gone already`);
     return this.#changed(snapshotView(storageId, disk, newest, at));
+  }
+
+  /** Renames it, or says what it is. */
+  async describe(reference: string, change: DiskDescribe): Promise<Disk> {
+    const found = await this.get(reference);
+    const { client, id } = this.#options.storages.locate(reference);
+    const what = `${found.kind} ${found.name}`;
+    const asked = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    if (found.kind === 'snapshot') {
+      const diskId = placeOf(this.diskOf(reference)).id;
+      await asking(what, client.describeDisk({ id: diskId, snapshotId: id, ...asked }));
+    } else if (found.kind === 'disk') await asking(what, client.describeDisk({ id, ...asked }));
+    else await asking(what, client.describeImage({ id, ...asked }));
+    return this.#changed(await this.get(reference));
+  }
+
+  /** The disk that a snapshot is of; of anything else, itself. */
+  diskOf(reference: string): string {
+    const { storageId, id } = placeOf(reference);
+    const disk = this.#options.storages.disks(storageId).find((one) => one.snapshots.some((each) => each.id === id));
+    return disk === undefined ? reference : referenceOf({ storageId, id: disk.id });
+  }
+
+  /** All that hangs together with it. Errors: NOT_FOUND, UNAVAILABLE. */
+  async family(reference: string): Promise<Family> {
+    const { id } = await this.get(reference);
+    const { items } = await this.list(undefined, placeOf(reference).storageId);
+    return familyOf(items, id);
   }
 
   async requireClosed(diskId: string): Promise<void> {

@@ -14,6 +14,7 @@ export function imageView(storageId: string, image: ImageInfo): Disk {
     id: referenceOf({ storageId, id: image.id }),
     storageId,
     name: image.name,
+    description: image.description ?? '',
     kind: image.kind,
     sizeBytes: image.sizeBytes,
     storedBytes: image.storedBytes,
@@ -30,11 +31,12 @@ export function imageView(storageId: string, image: ImageInfo): Disk {
 }
 
 export function diskView(storageId: string, disk: DiskInfo, holder: Holder): Disk {
-  const parent = disk.snapshots.at(-1)?.id ?? disk.imageId;
+  const parent = disk.snapshots.at(-1)?.id ?? baseOf(disk);
   return {
     id: referenceOf({ storageId, id: disk.id }),
     storageId,
     name: disk.name,
+    description: disk.description ?? '',
     kind: 'disk',
     sizeBytes: disk.sizeBytes,
     storedBytes: disk.storedBytes,
@@ -61,13 +63,19 @@ function healthOf({ state }: Pick<DiskInfo, 'state'>): Disk['health'] {
   }
 }
 
+/** What the oldest link of a disk stands on: a snapshot of another disk, or an image. */
+function baseOf({ branchOf, imageId }: DiskInfo): string | null {
+  return branchOf?.snapshotId ?? imageId;
+}
+
 /** `at`: its place in the disk's list, the oldest first. */
 export function snapshotView(storageId: string, disk: DiskInfo, snapshot: SnapshotInfo, at: number): Disk {
-  const parent = disk.snapshots[at - 1]?.id ?? disk.imageId;
+  const parent = disk.snapshots[at - 1]?.id ?? baseOf(disk);
   return {
     id: referenceOf({ storageId, id: snapshot.id }),
     storageId,
     name: snapshot.name,
+    description: snapshot.description ?? '',
     kind: 'snapshot',
     sizeBytes: disk.sizeBytes,
     storedBytes: snapshot.storedBytes,

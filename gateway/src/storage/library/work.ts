@@ -96,7 +96,7 @@ export function diskWork({ storages, library, tasks, importFolder, onGrown }: Di
     importImage: async (asked, startedBy) => {
       // A link could lead anywhere: only a plain file of the folder itself.
       if (lstatSync(path.join(importFolder, asked.file), { throwIfNoEntry: false })?.isFile() !== true) {
-        throw new GatewayError('UNPROCESSABLE', `no file ${asked.file} in the import folder`);
+        throw new GatewayError('UNPROCESSABLE', `no file ${asked.file} in the import folder, ${importFolder}`);
       }
       const payload = { ...asked, storageId: asked.storageId ?? FIRST_STORAGE };
       return await tasks.start({ kind: importing, title: `import ${asked.file}`, startedBy, payload });

@@ -83,7 +83,9 @@ describe('the first storage', () => {
     const isBegun = new Promise<void>((resolve) => (begun = resolve));
     const progress = (fraction: number | undefined): void => void (fraction !== undefined && begun());
     const save = async (payload: object): Promise<void> => void saved.push(payload);
-    const running = importing.run({}, { taskId: 'task', signal: new AbortController().signal, progress, save });
+    const result = (): void => undefined;
+    const signal = new AbortController().signal;
+    const running = importing.run({}, { taskId: 'task', signal, progress, save, result });
     await isBegun;
     await at.stop('main');
     await at.serve('main');

@@ -115,6 +115,13 @@ export class Storages {
     return client;
   }
 
+  /** Its folder, on the gateway's machine. Errors: UNAVAILABLE. */
+  folderOf(id: string): string {
+    this.requireClient(id);
+    const { state } = this.#entry(id).connection;
+    return state.state === 'connected' ? state.health.storage : '';
+  }
+
   /** The disks of a storage as it last told of them. */
   disks(id: string): readonly DiskInfo[] {
     return [...this.#entry(id).connection.disks.values()];

@@ -66,7 +66,14 @@ test('a disk that got an owner after it was looked for stays', async () => {
 test('what work under way is about is no orphan, though it has no row yet', async () => {
   await at.disks.create('coming', 'Coming', blank, 'vm:new');
   const task = { id: 't', kind: 'vm.create', title: 't', target_type: 'vm', target_id: 'new', step: '', payload: '{}' };
-  const none = { progress: null, started_by: null, error_code: null, error_message: null, ended_at: null };
+  const none = {
+    progress: null,
+    started_by: null,
+    error_code: null,
+    error_message: null,
+    result: null,
+    ended_at: null,
+  };
   await at.tasks.add({ ...task, ...none, state: 'running', can_cancel: 1, cancelling: 0, created_at: 1 });
   expect(await at.sweeper.look('main')).toEqual([]);
   await at.tasks.set('t', { state: 'failed' });

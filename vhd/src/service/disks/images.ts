@@ -66,7 +66,7 @@ export class Images {
     input: Parameters<DiskServiceApi['importImage']>[0],
     context: TaskContext,
   ): Promise<{ readonly id: string }> {
-    const { records, storage } = this.#shared;
+    const { storage } = this.#shared;
     const beside = this.#partOf(id);
     try {
       context.progress(null, 'copying');

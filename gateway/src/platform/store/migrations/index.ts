@@ -8,6 +8,7 @@ import { ceremonies } from './0002-ceremonies.ts';
 import { auditStart } from './0003-audit-start.ts';
 import { whoCausedIt } from './0004-who-caused-it.ts';
 import { vms } from './0100-vms.ts';
+import { taskResults } from './0101-task-results.ts';
 import { sessions } from './0200-sessions.ts';
 import { sessionRules } from './0201-session-rules.ts';
 import { desktops } from './0202-desktops.ts';
@@ -22,6 +23,7 @@ export const migrations: readonly StoreMigration[] = [
   auditStart,
   whoCausedIt,
   vms,
+  taskResults,
   sessions,
   sessionRules,
   desktops,

@@ -20,6 +20,8 @@ export interface TaskRow {
   payload: string;
   error_code: string | null;
   error_message: string | null;
+  /** JSON: what came of it. */
+  result: string | null;
   created_at: number;
   ended_at: number | null;
 }
