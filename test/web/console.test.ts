@@ -1,6 +1,11 @@
 /** The console as an admin uses it, in Chromium against a real gateway: machines, snapshots, people and what they see. */
+import { execFileSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deleteVm, listVms } from '../../gateway/api/vm.ts';
 import { openLink, openWeb, type Web } from './support.ts';
 
 let web: Web;
@@ -81,6 +86,90 @@ test('a machine goes only when somebody has said what becomes of its disks', asy
   await page.getByRole('radio', { name: 'Delete them for good' }).check();
   await confirm.click();
   await page.getByRole('link', { name: 'second' }).waitFor({ state: 'detached' });
+});
+
+test('an image is uploaded over a break, checked, converted and downloaded, and is what it was', async () => {
+  const folder = web.gateway.dataDir;
+  const [raw, vhd] = [path.join(folder, 'up.raw'), path.join(folder, 'up.vhd')];
+  writeFileSync(raw, Buffer.concat([randomFillSync(Buffer.alloc(10 << 20)), Buffer.alloc(6 << 20)]));
+  execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'vpc', '-o', 'force_size', raw, vhd]);
+  const offsets: string[] = [];
+  await page.route('**/api/v1/storages/main/uploads/*', async (route) => {
+    const request = route.request();
+    if (request.method() === 'PATCH') offsets.push((await request.headerValue('upload-offset')) ?? '');
+    if (request.method() === 'PATCH' && offsets.length === 2) await route.abort('connectionreset');
+    else await route.continue();
+  });
+  await goTo('/console/images');
+  await page.getByRole('button', { name: 'Upload a file' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.locator('input[type=file]').setInputFiles(vhd);
+  await dialog.getByRole('combobox', { name: 'It becomes' }).selectOption('auto');
+  await dialog.getByRole('textbox', { name: 'Name in the library' }).fill('uploaded');
+  await dialog.getByRole('button', { name: 'Upload', exact: true }).click();
+  const uploads = page.getByRole('list', { name: 'Uploads' });
+  await uploads.getByText('in the library').waitFor();
+  await page.unroute('**/api/v1/storages/main/uploads/*');
+  expect(offsets.slice(0, 3)).toEqual(['0', String(4 << 20), String(4 << 20)]); // It went on where it broke.
+  await uploads.getByRole('button', { name: 'Hide up.vhd' }).click();
+
+  const choose = async (item: string) => {
+    await page.getByRole('button', { name: 'Actions for uploaded' }).click();
+    await page.getByRole('menuitem', { name: item }).click();
+  };
+  await choose('Check…');
+  await dialog.getByRole('button', { name: 'Check it' }).click();
+  await dialog.getByText('Nothing is wrong with it.').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+  await choose('Convert and download…');
+  await dialog.getByRole('combobox', { name: 'Format' }).selectOption('qcow2');
+  await dialog.getByRole('button', { name: 'Convert' }).click();
+  const link = dialog.getByRole('link', { name: 'Download uploaded.qcow2' });
+  await link.waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+  expect(download.suggestedFilename()).toBe('uploaded.qcow2');
+  const saved = path.join(folder, 'saved.qcow2');
+  await download.saveAs(saved);
+  const compared = execFileSync('qemu-img', ['compare', '-f', 'qcow2', '-F', 'raw', saved, raw], { encoding: 'utf8' });
+  expect(compared).toContain('identical');
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+  await choose('Who stands on what…');
+  await dialog.getByRole('list', { name: 'What hangs together' }).getByText('uploaded').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+});
+
+test('a machine is made with all that the command line knows, and another disc goes into its drive', async () => {
+  writeFileSync(path.join(web.gateway.dataDir, 'discs', 'net.iso'), Buffer.alloc(4096));
+  await goTo('/console/vms');
+  await page.getByRole('button', { name: 'New virtual machine' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('lab');
+  await dialog.getByRole('combobox', { name: 'First disk' }).selectOption('blank');
+  await dialog.getByRole('combobox', { name: 'In the CD drive' }).selectOption('net.iso');
+  await dialog.getByRole('checkbox', { name: 'A network card' }).check();
+  await dialog.getByRole('button', { name: 'Advanced' }).click();
+  await dialog.getByRole('combobox', { name: 'Firmware' }).selectOption('uefi');
+  await dialog.getByRole('combobox', { name: 'How the disk is attached' }).selectOption('virtio-scsi');
+  await dialog.getByRole('combobox', { name: 'Video card' }).selectOption('virtio');
+  await dialog.getByRole('checkbox', { name: 'Guest agent' }).uncheck();
+  await dialog.getByText('Start it').click();
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('link', { name: 'lab' }).waitFor();
+  const made = (await web.client.call(listVms, { query: {} })).items.find(({ name }) => name === 'lab');
+  expect(made).toMatchObject({
+    wanted: 'stopped',
+    cdImageId: 'net.iso',
+    disks: [{ bus: 'virtio-scsi' }],
+    hardware: { firmware: 'uefi', video: 'virtio', agent: false, nics: [{ kind: 'user' }] },
+  });
+  await page.getByRole('button', { name: 'Actions for lab' }).click();
+  await page.getByRole('menuitem', { name: 'CD drive…' }).click();
+  await dialog.getByRole('combobox', { name: 'In the CD drive' }).selectOption('');
+  await dialog.getByRole('button', { name: 'Change it' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const after = (await web.client.call(listVms, { query: {} })).items.find(({ name }) => name === 'lab');
+  expect(after).toMatchObject({ cdImageId: null });
+  await web.client.call(deleteVm, { params: { vmId: after?.id ?? '' }, query: { disks: 'delete' } });
 });
 
 test('a user sees what is assigned and nothing else, and loses it live', async () => {

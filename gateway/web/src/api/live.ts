@@ -122,7 +122,7 @@ const STALE: ReadonlyMap<string, readonly string[]> = new Map([
   ['host', ['host.']],
   ['storage', ['storage.']],
   ['disk', ['disk.', 'snapshot.']],
-  ['task', ['task.', 'restore-point.', 'backup.', 'backup-job.']],
+  ['task', ['task.', 'upload.', 'restore-point.', 'backup.', 'backup-job.']],
   ['session', ['session.']],
   ['people', ['user.', 'group.', 'assignment.', 'token.']],
   ['audit', ['audit.']],

@@ -7,6 +7,7 @@ const disk = (id: string, parentId: string | null): Disk => ({
   storageId: 'main',
   owner: null,
   name: id,
+  description: '',
   kind: 'disk',
   sizeBytes: 0,
   storedBytes: 0,

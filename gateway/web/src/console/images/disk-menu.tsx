@@ -6,58 +6,89 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { refetch, useAction } from '../../shell/form/use-action.ts';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { text } from '../../text/text.ts';
+import { ChainDialog } from './chain-dialog.tsx';
+import { DescribeDialog } from './describe-dialog.tsx';
+import {
+  CheckDialog,
+  CompactDialog,
+  CopyDialog,
+  DownloadDialog,
+  RebaseDialog,
+  RepairDialog,
+  ResizeDialog,
+} from './work-dialogs.tsx';
 
 const words = text.console.images.diskMenu;
 const { common } = text;
 
-interface DiskMenuProps {
-  readonly disk: Disk;
-  readonly onChain: () => void;
-}
+const DIALOGS = {
+  chain: ChainDialog,
+  check: CheckDialog,
+  repair: RepairDialog,
+  download: DownloadDialog,
+  copy: CopyDialog,
+  describe: DescribeDialog,
+  compact: CompactDialog,
+  resize: ResizeDialog,
+  rebase: RebaseDialog,
+  delete: DeleteDialog,
+} as const;
+type Asked = keyof typeof DIALOGS;
 
-export function DiskMenu({ disk, onChain }: DiskMenuProps) {
-  const [isDeleting, setDeleting] = useState(false);
+/** What the kind allows at all; whether it can be done now is the gateway's to say, with what to do instead. */
+const OFFERED: Readonly<Record<Disk['kind'], readonly Asked[]>> = {
+  image: ['chain', 'check', 'download', 'copy', 'describe', 'compact', 'resize', 'repair'],
+  template: ['chain', 'check', 'download', 'copy', 'describe'],
+  disk: ['chain', 'check', 'download', 'copy', 'describe', 'compact', 'rebase'],
+  snapshot: ['chain', 'check', 'download', 'copy', 'describe'],
+};
+
+export function DiskMenu({ disk }: { readonly disk: Disk }) {
+  const [asked, setAsked] = useState<Asked>();
   const act = useAction('disk.', 'snapshot.');
-  const params = { diskId: disk.id };
-  const isFree = disk.vm === null;
-  const canSeal =
-    isFree && !disk.isSealed && (disk.kind === 'image' || disk.kind === 'disk') && disk.health.state === 'ok';
-  const remove = async () => {
-    await client.call(deleteDisk, { params });
-    void refetch(['disk.', 'snapshot.']);
+  const isFree = disk.vm === null && disk.childCount === 0;
+  const seal = {
+    key: 'seal',
+    label: words.makeTemplate,
+    onSelect: () => void act(words.template(disk.name), () => client.call(sealDisk, { params: { diskId: disk.id } })),
   };
+  const remove = {
+    key: 'delete',
+    label: common.delete,
+    isDanger: true,
+    isDisabled: !isFree,
+    onSelect: () => setAsked('delete'),
+  };
+  const Dialog = asked === undefined ? undefined : DIALOGS[asked];
   return (
     <>
       <RowMenu
         name={disk.name}
         actions={[
-          { key: 'chain', label: words.showChain, onSelect: onChain },
-          {
-            key: 'seal',
-            label: words.makeTemplate,
-            isDisabled: !canSeal,
-            onSelect: () => void act(words.template(disk.name), () => client.call(sealDisk, { params })),
-          },
-          {
-            key: 'delete',
-            label: common.delete,
-            isDanger: true,
-            isDisabled: !isFree || 0 < disk.childCount,
-            onSelect: () => setDeleting(true),
-          },
+          ...OFFERED[disk.kind].map((key) => ({ key, label: words.offered[key], onSelect: () => setAsked(key) })),
+          ...(disk.kind === 'image' && disk.health.state === 'ok' ? [seal] : []),
+          ...(disk.kind === 'snapshot' ? [] : [remove]),
         ]}
       />
-      {isDeleting && (
-        <FormDialog
-          title={words.askDelete(disk.name)}
-          submitLabel="Delete"
-          isDanger
-          onSubmit={remove}
-          onClose={() => setDeleting(false)}
-        >
-          <p>{words.whatHoldsGoneGood}</p>
-        </FormDialog>
-      )}
+      {Dialog !== undefined && <Dialog disk={disk} onClose={() => setAsked(undefined)} />}
     </>
+  );
+}
+
+function DeleteDialog({ disk, onClose }: { readonly disk: Disk; readonly onClose: () => void }) {
+  const remove = async () => {
+    await client.call(deleteDisk, { params: { diskId: disk.id } });
+    void refetch(['disk.', 'snapshot.']);
+  };
+  return (
+    <FormDialog
+      title={words.askDelete(disk.name)}
+      submitLabel={words.deleteIt}
+      isDanger
+      onSubmit={remove}
+      onClose={onClose}
+    >
+      <p>{words.whatHoldsGoneGood}</p>
+    </FormDialog>
   );
 }

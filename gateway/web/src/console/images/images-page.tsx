@@ -11,10 +11,11 @@ import type { Column } from '../../shell/list/data-table.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { text } from '../../text/text.ts';
-import { ChainDialog } from './chain-dialog.tsx';
 import { DiskMenu } from './disk-menu.tsx';
 import { ImportDialog } from './import-dialog.tsx';
 import { KIND_LABELS } from './kind-labels.ts';
+import { UploadDialog } from './upload-dialog.tsx';
+import { UploadsPanel } from './uploads-panel.tsx';
 
 const words = text.console.images.imagesPage;
 const { common } = text;
@@ -24,9 +25,10 @@ const COLUMNS: readonly Column<Disk>[] = [
     key: 'name',
     label: common.name,
     isLong: true,
-    cell: ({ name, health }) => (
+    cell: ({ name, description, health }) => (
       <>
         {name}
+        {description !== '' && <div className="oriel-subtle">{description}</div>}
         {health.state !== 'ok' && <div className="oriel-reason">{sentence(health.message)}</div>}
       </>
     ),
@@ -61,13 +63,20 @@ const FILTERS: readonly { readonly kind: DiskKind | undefined; readonly label: s
 export function ImagesPage() {
   const [kind, setKind] = useState<DiskKind>();
   const [isImporting, setImporting] = useState(false);
-  const [chainOf, setChainOf] = useState<Disk>();
+  const [isUploading, setUploading] = useState(false);
   const query = useInfiniteQuery(apiPages(listDisks, { query: kind === undefined ? {} : { kind } }));
   const unreachable = query.data?.pages[0]?.unreachable ?? [];
   return (
     <ListPage
       title={words.disksImages}
-      actions={<Button onClick={() => setImporting(true)}>{words.importImage}</Button>}
+      actions={
+        <>
+          <Button onClick={() => setUploading(true)}>{words.uploadFile}</Button>
+          <Button variant="secondary" onClick={() => setImporting(true)}>
+            {words.importImage}
+          </Button>
+        </>
+      }
       filters={
         <ToggleGroup aria-label={words.kind} isCompact>
           {FILTERS.map(({ kind: each, label }) => (
@@ -77,16 +86,17 @@ export function ImagesPage() {
       }
     >
       {0 < unreachable.length && <Alert isInline variant="warning" title={words.unreachable(unreachable.join(', '))} />}
+      <UploadsPanel />
       <PagedTable
         query={query}
         label={words.disksImages}
         columns={COLUMNS}
         empty={words.nothingHereYet}
         emptyHint={words.importImageMakeTemplateClones}
-        actions={(disk) => <DiskMenu disk={disk} onChain={() => setChainOf(disk)} />}
+        actions={(disk) => <DiskMenu disk={disk} />}
       />
       {isImporting && <ImportDialog onClose={() => setImporting(false)} />}
-      {chainOf !== undefined && <ChainDialog disk={chainOf} onClose={() => setChainOf(undefined)} />}
+      {isUploading && <UploadDialog onClose={() => setUploading(false)} />}
     </ListPage>
   );
 }

@@ -1,16 +1,13 @@
 /** Changing a VM. */
 import { Alert, FormGroup, TextArea } from '@patternfly/react-core';
-import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type Disk, listDisks } from '../../../../api/disk.ts';
 import { editVm, VM_LIMITS, type Vm } from '../../../../api/vm.ts';
 import { client } from '../../api/client.ts';
-import { apiQuery } from '../../api/query.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
-import { SelectField } from '../../shell/form/select-field.tsx';
 import { TextField } from '../../shell/form/text-field.tsx';
 import { refetch } from '../../shell/form/use-action.ts';
 import { text } from '../../text/text.ts';
+import { DiscField } from './disc-field.tsx';
 import { FreshVm } from './fresh-vm.tsx';
 
 const words = text.console.vms.vmEditDialog;
@@ -22,20 +19,16 @@ interface VmEditDialogProps {
 }
 
 export function VmEditDialog({ vmId, onClose }: VmEditDialogProps) {
-  const images = useQuery(apiQuery(listDisks, { query: { kind: 'image', limit: 500 } })).data?.items ?? [];
-  return (
-    <FreshVm vmId={vmId}>{(vm, etag) => <Fields vm={vm} etag={etag} images={images} onClose={onClose} />}</FreshVm>
-  );
+  return <FreshVm vmId={vmId}>{(vm, etag) => <Fields vm={vm} etag={etag} onClose={onClose} />}</FreshVm>;
 }
 
 interface FieldsProps {
   readonly vm: Vm;
   readonly etag: string | undefined;
-  readonly images: readonly Disk[];
   readonly onClose: () => void;
 }
 
-function Fields({ vm, etag, images, onClose }: FieldsProps) {
+function Fields({ vm, etag, onClose }: FieldsProps) {
   const [name, setName] = useState(vm.name);
   const [description, setDescription] = useState(vm.description);
   const [cpus, setCpus] = useState(String(vm.hardware.vcpus));
@@ -91,15 +84,7 @@ function Fields({ vm, etag, images, onClose }: FieldsProps) {
           onChange={setMemoryMib}
         />
       </div>
-      <SelectField
-        label={words.cdDrive}
-        value={cdImageId}
-        options={[
-          { value: '', label: words.nothing },
-          ...images.map((image) => ({ value: image.id, label: image.name })),
-        ]}
-        onChange={setCdImageId}
-      />
+      <DiscField value={cdImageId} onChange={setCdImageId} />
       {!isOff && <Alert component="p" isInline isPlain variant="info" title={words.runningWhatCannotChangeMeanwhile} />}
     </FormDialog>
   );

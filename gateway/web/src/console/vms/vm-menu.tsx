@@ -9,6 +9,7 @@ import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { useAction } from '../../shell/form/use-action.ts';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { text } from '../../text/text.ts';
+import { VmCdDialog } from './vm-cd-dialog.tsx';
 import { VmDeleteDialog } from './vm-delete-dialog.tsx';
 import { VmEditDialog } from './vm-edit-dialog.tsx';
 import { VmRulesDialog } from './vm-rules-dialog.tsx';
@@ -18,7 +19,7 @@ const { common } = text;
 
 export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
   const [asking, setAsking] = useState<PowerVerb>();
-  const [dialog, setDialog] = useState<'edit' | 'rules' | 'delete'>();
+  const [dialog, setDialog] = useState<'edit' | 'cd' | 'rules' | 'delete'>();
   const close = () => setDialog(undefined);
   const navigate = useNavigate();
   const act = useAction('vm.', 'desktop.');
@@ -37,6 +38,7 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
     onSelect: () => void navigate(`/desktops/${encodeURIComponent(vm.id)}`),
   };
   const edit = { key: 'edit', label: words.change, onSelect: () => setDialog('edit') };
+  const cd = { key: 'cd', label: words.cdDrive, onSelect: () => setDialog('cd') };
   const rules = { key: 'rules', label: words.sessionRules, onSelect: () => setDialog('rules') };
   const remove = { key: 'delete', label: common.delete, isDanger: true, onSelect: () => setDialog('delete') };
   return (
@@ -46,7 +48,7 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
         actions={[
           ...(holds(me, 'open') ? [open] : []),
           ...power,
-          ...(holds(me, 'manage') ? [edit, rules, remove] : []),
+          ...(holds(me, 'manage') ? [edit, cd, rules, remove] : []),
         ]}
       />
       {asking !== undefined && (
@@ -61,6 +63,7 @@ export function VmMenu({ vm, me }: { readonly vm: Vm; readonly me: Me }) {
         </FormDialog>
       )}
       {dialog === 'edit' && <VmEditDialog vmId={vm.id} onClose={close} />}
+      {dialog === 'cd' && <VmCdDialog vm={vm} onClose={close} />}
       {dialog === 'rules' && <VmRulesDialog vmId={vm.id} onClose={close} />}
       {dialog === 'delete' && <VmDeleteDialog vm={vm} onClose={close} />}
     </>

@@ -146,6 +146,7 @@ function Facts({ vm }: { readonly vm: Vm }) {
     ['CPUs', String(hardware.vcpus)],
     [words.memory, `${hardware.memoryMiB} MiB`],
     [words.firmware, hardware.firmware === 'uefi' ? 'UEFI' : 'BIOS'],
+    [words.cdDrive, vm.cdImageId ?? '–'],
     [words.accelerator, accelerator === null ? '–' : ACCELERATORS[accelerator]],
     [words.sessionRules, describeRules(vm.sessionRules)],
     [words.boots, String(vm.boots)],
