@@ -189,7 +189,7 @@ describe('the content of the library', () => {
     const writer = await clientOf((await api.openDisk({ id: 'd' })).uri);
     await writer.write(Buffer.alloc(4096, 9), 2 * MIB);
     const { result } = await done(api, api.snapshotDisks({ ids: ['d'], name: 's' }));
-    const { d: snapshotId = '' } = result?.['snapshots'] as { readonly d?: string };
+    const { d: snapshotId = '' } = (result?.['snapshots'] ?? {}) as { readonly d?: string };
     const copied = done(api, api.copyImage({ from: { diskId: 'd', snapshotId }, id: 'copy', name: 'copy' }));
     await writer.write(Buffer.alloc(4096, 1), 0);
     await copied;
