@@ -9,7 +9,7 @@ import { DEEP_TIMEOUT_MS, TEST_DEPTH } from '../testing/random.ts';
 
 describe('FLUSHED-IS-SAFE', () => {
   const programs = 12;
-  const states = Math.round((6000 * TEST_DEPTH) / programs);
+  const states = Math.ceil((LEAST_CUTS.disk * TEST_DEPTH) / programs);
   let total = 0;
   for (let seed = 1; seed <= programs; seed++) {
     test(`a chain in use survives a power cut at any write, program ${seed}`, {

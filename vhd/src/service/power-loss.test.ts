@@ -9,8 +9,7 @@ import { omitSyncs } from './testing/omitted-syncs.ts';
 import { ServiceProgram } from './testing/service-program.ts';
 
 const PROGRAMS = 11;
-/** Of each program; the lengths of their logs differ. */
-const STATES = Math.round(1_100 * TEST_DEPTH);
+const STATES = Math.ceil((LEAST_CUTS.service * TEST_DEPTH) / PROGRAMS);
 
 describe('a service with two disks of a VM survives a power cut at any moment', () => {
   let total = 0;

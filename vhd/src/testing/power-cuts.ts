@@ -33,7 +33,7 @@ export interface Cut {
 /** How cuts are tried. */
 export interface PowerCutOptions {
   readonly seed: number;
-  /** How many states to try, about; never fewer than one for each prefix of the log. */
+  /** How many states to try; never fewer than one for each prefix of the log. */
   readonly states: number;
   /** True tries cuts after the last entry only. */
   readonly isEndOnly?: boolean;
@@ -55,11 +55,12 @@ export async function replayPowerCuts(recording: RecordingStorage, options: Powe
   const random = new Random(options.seed);
   const { log } = recording;
   const from = options.isEndOnly === true ? log.length : 0;
-  const perCut = Math.max(1, Math.round(options.states / (log.length + 1 - from)));
+  const ofEach = Math.max(1, options.states / (log.length + 1 - from));
   const replay = new Replay(recording);
   let tried = 0;
   for (let index = 0; index <= log.length; index++) {
-    for (let i = 0; from <= index && i < perCut; i++) {
+    const perCut = index < from ? 0 : Math.ceil(ofEach * (index + 1 - from)) - tried;
+    for (let i = 0; i < perCut; i++) {
       const state = kindOf(i, perCut, random);
       const cut: Cut = { index, state, marks: replay.marks.slice(), isTornWithin: state === 'torn' };
       const storage = replay.after(state, random);

@@ -84,6 +84,7 @@ export class SectorHistory {
   /** A flush was answered. */
   flushed(asked: number, answered: number): void {
     this.#flushes.push({ asked, answered });
+    this.#last = undefined;
   }
 
   /** Everything so far is on stable storage; the log starts again at 0. */
@@ -95,6 +96,7 @@ export class SectorHistory {
       this.#initial.set(sector, last.stamp);
     }
     this.#flushes.length = 0;
+    this.#last = undefined;
   }
 
   /** Takes note that every touched sector goes back to a stamp that it had: to `known`, or to what `settle` kept. */
@@ -140,8 +142,7 @@ export class SectorHistory {
    * there, and any version between: of a snapshot that was begun then.
    */
   allowed(sector: number, cut: number, safeAt: number = cut): readonly number[] {
-    let safe = -1; // What `settle` kept is always safe.
-    for (const flush of this.#flushes) if (flush.answered <= safeAt) safe = Math.max(safe, flush.asked);
+    const safe = this.#flushedBy(safeAt);
     let base = 0;
     const since: number[] = [];
     for (const version of this.#versions.get(sector) ?? []) {
@@ -151,6 +152,17 @@ export class SectorHistory {
     }
     return [base, ...since];
   }
+
+  /** Up to where in the log all is on stable storage for certain. Asked of each sector of a disk at the same moment. */
+  #flushedBy(at: number): number {
+    if (this.#last?.at !== at) {
+      let safe = -1; // What `settle` kept is always safe.
+      for (const flush of this.#flushes) if (flush.answered <= at) safe = Math.max(safe, flush.asked);
+      this.#last = { at, safe };
+    }
+    return this.#last.safe;
+  }
+  #last: { readonly at: number; readonly safe: number } | undefined;
 
   /** Throws where a sector holds something that it must not. `bytes` is the sector. */
   verify(sector: number, bytes: Uint8Array, cut: number, isTornWithin: boolean, safeAt: number = cut): void {

@@ -7,12 +7,10 @@ import { RecordingStorage } from '../../testing/recording-storage.ts';
 import { makeKnownChain } from './chains.ts';
 import { type Scenario, SIZE_BYTES } from './scenarios.ts';
 
-/** States to try for each operation, about. */
-const STATES = Math.round(1250 * TEST_DEPTH);
-
 /** One test for each operation, and one that counts: `share` is what the tests have to try together. */
 export function cutScenarios(share: 'operations' | 'merges', scenarios: readonly Scenario[]): void {
   describe(`FLUSHED-IS-SAFE and SEALED-STAYS, ${share}`, () => {
+    const states = Math.ceil((LEAST_CUTS[share] * TEST_DEPTH) / scenarios.length);
     let total = 0;
     for (const [i, scenario] of scenarios.entries()) {
       test(`${scenario.it} survives a power cut at any write`, { timeout: DEEP_TIMEOUT_MS }, async () => {
@@ -24,7 +22,7 @@ export function cutScenarios(share: 'operations' | 'merges', scenarios: readonly
         recording.start();
         await scenario.run(recording, chain);
         const check = (storage: MemoryStorage): Promise<void> => scenario.check(storage, chain);
-        const tried = await replayPowerCuts(recording, { seed: i, states: STATES, check });
+        const tried = await replayPowerCuts(recording, { seed: i, states, check });
         expect(tried).toBeGreaterThan(recording.log.length);
         total += tried;
       });

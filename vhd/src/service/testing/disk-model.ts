@@ -72,16 +72,16 @@ export class DiskModel {
   /** Reads a snapshot that was answered now; it has to be of a moment since it was asked for. */
   async learnSnapshot(snapshot: SnapshotModel, disk: Disk, answered: number): Promise<void> {
     const content = new Map<number, number>();
-    for (const sector of this.#watched) {
-      const bytes = await sectorOf(disk, sector);
-      const stamp = bytes === undefined ? 0 : stampOf(bytes, sector);
+    for (const sector of this.#watched) content.set(sector, 0); // Beyond its end.
+    await this.#read(disk, (sector, bytes) => {
+      const stamp = stampOf(bytes, sector);
       const possible = this.history.between(sector, snapshot.asked, answered);
       if (!possible.includes(stamp))
         throw new Error(
           `snapshot ${snapshot.name} of ${this.id}: sector ${sector} holds ${stamp}, not ${possible.join()}`,
         );
       content.set(sector, stamp);
-    }
+    });
     snapshot.content = content;
     snapshot.answered = answered;
   }
@@ -112,35 +112,46 @@ export class DiskModel {
 
   /** The content; `except` was written to since. */
   async verify(disk: Disk, cut: number, isTornWithin: boolean, except = -1): Promise<void> {
-    for (const sector of this.#watched) {
-      if (sector === except) continue;
-      const bytes = await sectorOf(disk, sector);
-      if (bytes !== undefined) this.history.verify(sector, bytes, cut, isTornWithin);
-    }
+    await this.#read(disk, (sector, bytes) => {
+      if (sector !== except) this.history.verify(sector, bytes, cut, isTornWithin);
+    });
   }
 
   /** SEALED-STAYS: one that was answered holds what it held then; another what the disk had when the power went. */
   async verifySnapshot(service: MemoryService, snapshotId: string, name: string, cut: Cut): Promise<void> {
     const known = this.#named(name);
-    const verified = service.whileSnapshot(this.id, snapshotId, async (disk) => {
-      for (const sector of this.#watched) {
-        const bytes = await sectorOf(disk, sector);
-        if (bytes === undefined) continue;
-        if (cut.index < known.answered || known.content === undefined) {
-          // Sealed at some moment since it was asked for, when not all had been flushed.
-          this.history.verify(sector, bytes, cut.index, cut.isTornWithin, Math.min(known.asked, cut.index));
-          continue;
-        }
-        const stamp = stampOf(bytes, sector);
-        const expected = known.content.get(sector) ?? this.history.initial(sector);
-        if (stamp !== expected)
-          throw new Error(`snapshot ${name} of ${this.id}: sector ${sector} holds ${stamp}, held ${expected}`);
+    const verify = (sector: number, bytes: Uint8Array): void => {
+      if (cut.index < known.answered || known.content === undefined) {
+        // Sealed at some moment since it was asked for, when not all had been flushed.
+        this.history.verify(sector, bytes, cut.index, cut.isTornWithin, Math.min(known.asked, cut.index));
+        return;
       }
-    });
+      const stamp = stampOf(bytes, sector);
+      const expected = known.content.get(sector) ?? this.history.initial(sector);
+      if (stamp !== expected)
+        throw new Error(`snapshot ${name} of ${this.id}: sector ${sector} holds ${stamp}, held ${expected}`);
+    };
+    const verified = service.whileSnapshot(this.id, snapshotId, (disk) => this.#read(disk, verify));
     await verified.catch((error: unknown) => {
       // The task that removes it goes on meanwhile.
       if (presence(known, cut.index) === 'must' || !isVhdError(error, 'NOT_FOUND')) throw error;
     });
+  }
+
+  /** Each watched sector that the disk has, those that follow each other by one request. */
+  async #read(disk: Disk, see: (sector: number, bytes: Uint8Array) => void): Promise<void> {
+    const sectors = [...this.#watched]
+      .filter((sector) => (sector + 1) * SECTOR_BYTES <= disk.sizeBytes)
+      .toSorted((a, b) => a - b);
+    for (let from = 0; from < sectors.length; ) {
+      const first = sectors[from] ?? 0;
+      let count = 1;
+      while (sectors[from + count] === first + count) count++;
+      const bytes = new Uint8Array(count * SECTOR_BYTES);
+      await disk.read(bytes, first * SECTOR_BYTES);
+      for (let i = 0; i < count; i++) see(first + i, bytes.subarray(i * SECTOR_BYTES, (i + 1) * SECTOR_BYTES));
+      from += count;
+    }
   }
 
   #named(name: string): SnapshotModel {
@@ -161,12 +172,4 @@ function possible<T>(changes: readonly Change<T>[], cut: number): readonly T[] {
     .slice(Math.max(0, from))
     .filter(({ asked }) => asked <= cut)
     .map(({ value }) => value);
-}
-
-/** `undefined` beyond the end of the disk. */
-async function sectorOf(disk: Disk, sector: number): Promise<Uint8Array | undefined> {
-  if (disk.sizeBytes < (sector + 1) * SECTOR_BYTES) return undefined;
-  const bytes = new Uint8Array(SECTOR_BYTES);
-  await disk.read(bytes, sector * SECTOR_BYTES);
-  return bytes;
 }
