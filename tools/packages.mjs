@@ -18,7 +18,12 @@ export const packages = {
     { name: 'g++', probe: '/usr/bin/g++', why: 'builds the SQLite binding' },
   ],
   test: [
-    { name: 'chromium', probe: '/usr/bin/chromium', why: 'the browser of the end-to-end tests' },
+    {
+      name: 'chromium-headless-shell',
+      probe: '/usr/bin/chromium-headless-shell',
+      why: 'the browser of the end-to-end tests',
+    },
+    { name: 'chromium', probe: '/usr/bin/chromium', why: 'the same with a window, for keys that a person presses' },
     { name: 'systemd', probe: '/usr/bin/systemd-analyze', why: 'rates the units' },
     { name: 'bubblewrap', probe: '/usr/bin/bwrap', why: 'the room of foreign tools' },
     { name: 'nasm', probe: '/usr/bin/nasm', why: 'assembles the toy guest to compare it' },

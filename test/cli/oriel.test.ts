@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { ORIEL, oriel, type Ran, startGateway, type TestGateway } from '../support/gateway.ts';
+import { ORIEL, oriel, orielHere, type Ran, startGateway, type TestGateway } from '../support/gateway.ts';
 import { untilSerial } from '../support/live.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-const run = (...args: string[]): Promise<Ran> => oriel(gateway.dataDir, args);
+const run = (...args: string[]): Promise<Ran> => orielHere(gateway.dataDir, args);
 async function json<T>(...args: string[]): Promise<T> {
   const ran = await run(...args, '--json');
   expect(ran).toMatchObject({ status: 0, err: '' });
@@ -155,11 +155,11 @@ describe('exit statuses', () => {
 
   test('3 for a token that is not one, 6 where nobody answers', async () => {
     const bad = { ORIEL_URL: gateway.origin, ORIEL_TOKEN: 'x'.repeat(43) };
-    expect(await oriel(gateway.dataDir, ['vm', 'list'], '', bad)).toMatchObject({ status: 3, out: '' });
+    expect(await orielHere(gateway.dataDir, ['vm', 'list'], '', bad)).toMatchObject({ status: 3, out: '' });
     const nobody = { ORIEL_URL: 'http://127.0.0.1:1', ORIEL_TOKEN: 'x' };
     const ran = await oriel(gateway.dataDir, ['vm', 'list'], '', nobody);
     expect(ran).toMatchObject({ status: 6, err: expect.stringContaining('cannot reach http://127.0.0.1:1') });
-    expect(await oriel('/tmp/oriel-nowhere', ['vm', 'list'])).toMatchObject({ status: 6 });
+    expect(await orielHere('/tmp/oriel-nowhere', ['vm', 'list'])).toMatchObject({ status: 6 });
   });
 });
 
@@ -170,7 +170,7 @@ describe('profiles', () => {
     try {
       const token = (await run('admin', 'token', 'create', '--user', 'admin', '--scope', 'see')).out.trim();
       const env = { ORIEL_PROFILES: file, ORIEL_DATA: '/tmp/oriel-nowhere' };
-      const remote = (args: string[], input = ''): Promise<Ran> => oriel(gateway.dataDir, args, input, env);
+      const remote = (args: string[], input = ''): Promise<Ran> => orielHere(gateway.dataDir, args, input, env);
       expect(await remote(['login', gateway.origin, '--name', 'far'], `${token}\n`)).toMatchObject({
         status: 0,
         out: `signed in to ${gateway.origin} as admin\n`,
@@ -196,7 +196,7 @@ describe('profiles', () => {
   test('a wrong token is not kept', async () => {
     const file = path.join(gateway.dataDir, 'none.json');
     const env = { ORIEL_PROFILES: file, ORIEL_DATA: '/tmp/oriel-nowhere' };
-    expect(await oriel(gateway.dataDir, ['login', gateway.origin], `${'x'.repeat(43)}\n`, env)).toMatchObject({
+    expect(await orielHere(gateway.dataDir, ['login', gateway.origin], `${'x'.repeat(43)}\n`, env)).toMatchObject({
       status: 3,
     });
     expect(statSync(file, { throwIfNoEntry: false })).toBeUndefined();
@@ -355,6 +355,61 @@ describe('the rest of the gateway', () => {
     expect(await run('backup', 'repository', 'forget', 'shelf')).toMatchObject({ status: 5 });
   });
 
+  test('policies: each layer is laid down by itself, and which of them decides is said', async () => {
+    const done = { status: 0, err: '' };
+    expect(await run('policy', 'set', 'clipboard=in', 'idleMs=600000')).toMatchObject(done);
+    expect(await run('group', 'add', 'guests')).toMatchObject(done);
+    expect(await run('policy', 'set', '--group', 'guests', 'clipboard=off')).toMatchObject(done);
+    expect(await run('policy', 'set', '--desktop', 'toy', 'idleMs=none', 'refusedKeys=Alt+F4,F11')).toMatchObject(done);
+    expect(await json('policy', 'show')).toEqual({ rules: { clipboard: 'in', idleMs: 600_000 } });
+    expect(await json('policy', 'show', '--group', 'guests')).toEqual({ rules: { clipboard: 'off' } });
+    expect(await json('policy', 'show', '--desktop', 'toy')).toMatchObject({
+      rules: { idleMs: null, refusedKeys: ['Alt+F4', 'F11'] },
+      policy: { clipboard: 'in', idleMs: null, canResize: true },
+      decidedBy: { clipboard: { layer: 'gateway' }, idleMs: { layer: 'desktop' }, canResize: { layer: 'default' } },
+    });
+    expect(await run('group', 'join', 'guests', 'admin')).toMatchObject(done);
+    const { out } = await run('policy', 'show', '--desktop', 'toy');
+    expect(out).toMatch(/^RULE +HERE +FOR YOU +DECIDED BY\nclipboard +- +off +group guests\n/);
+    expect(out).toMatch(/\nidleMs +none +none +desktop\n/);
+    for (const { args, err } of [
+      { args: ['set', 'sound=off'], err: /"sound=off" is no rule=value; the rules are: clipboard, / },
+      { args: ['set', 'idleMs=1'], err: /^oriel: idleMs: / },
+      { args: ['show', '--group', 'guests', '--desktop', 'toy'], err: /not both/ },
+    ])
+      expect(await run('policy', ...args)).toMatchObject({ status: 64, err: expect.stringMatching(err) });
+    expect(await run('policy', 'show', '--group', 'nobody')).toMatchObject({ status: 4 });
+    expect(await run('policy', 'set', 'clipboard=default', 'idleMs=default')).toMatchObject(done);
+    expect(await json('policy', 'show')).toEqual({ rules: {} });
+    expect(await run('policy', 'set', '--desktop', 'toy', 'idleMs=default', 'refusedKeys=default')).toMatchObject(done);
+    expect(await run('group', 'delete', 'guests')).toMatchObject(done);
+  });
+
+  test('storages: another is added, named, found unreachable, and forgotten; what belongs to nobody is shown first', async () => {
+    expect(await json('storage', 'list')).toMatchObject([{ id: 'main', state: 'connected', orphanCount: 0 }]);
+    const socket = path.join(gateway.dataDir, 'fast.sock');
+    expect(await run('storage', 'add', 'fast', '--socket', socket, '--name', 'NVMe')).toMatchObject({
+      status: 0,
+      out: 'added storage NVMe (fast): unreachable\n',
+    });
+    expect(await run('storage', 'add', 'fast', '--socket', socket)).toMatchObject({ status: 5 });
+    expect((await run('storage', 'rename', 'NVMe', 'Slow by now')).out).toBe('storage fast is called Slow by now\n');
+    expect((await run('storage', 'show', 'fast')).out).toMatch(/its disk service does not answer/);
+    expect((await run('storage', 'remove', 'Slow by now')).out).toBe('removed storage Slow by now\n');
+    expect(await run('storage', 'remove', 'main')).toMatchObject({ status: 5 });
+    expect(await run('storage', 'show', 'fast')).toMatchObject({ status: 4 });
+
+    const made = ['create', 'stray', '--size', '1M', '--owner', 'vm:gone'];
+    expect(await oriel(gateway.dataDir, ['disk-service', ...made])).toMatchObject({ status: 0 });
+    expect(await run('storage', 'sweep')).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/stray .*would remove/),
+    });
+    expect(await run('storage', 'sweep', '--dry-run', '--remove')).toMatchObject({ status: 64 });
+    expect((await run('storage', 'sweep', 'main', '--remove')).out).toMatch(/stray .*removed/);
+    expect((await run('storage', 'sweep')).out).toBe('everything belongs to somebody\n');
+  });
+
   test('people: a user gets a link and rights on a desktop', async () => {
     const added = await run('user', 'add', 'ada', '--full-name', 'Ada Lovelace');
     expect(added).toMatchObject({ status: 0, out: expect.stringContaining('made ada\n') });
@@ -391,8 +446,29 @@ describe('the rest of the gateway', () => {
 
   test('vhd and disks are there too', async () => {
     const image = path.join(gateway.dataDir, 'disks', 'images', 'toy.vhd');
-    expect(JSON.parse((await run('vhd', 'info', '--json', image)).out)).toMatchObject({ type: 'dynamic' });
-    expect((await run('disk-service', 'list')).out).toMatch(/^toy-demo\topen/);
+    const { out } = await oriel(gateway.dataDir, ['vhd', 'info', '--json', image]);
+    expect(JSON.parse(out)).toMatchObject({ type: 'dynamic' });
+    expect((await oriel(gateway.dataDir, ['disk-service', 'list'])).out).toMatch(/^toy-demo\topen/);
+  });
+
+  test('checkpoints: taken, listed as a tree, gone back to, deleted', async () => {
+    expect(await run('vm', 'stop', 'toy', '--force', '--wait')).toMatchObject({ status: 0 });
+    expect((await run('vm', 'checkpoint', 'toy', 'before')).status).toBe(0);
+    expect((await run('vm', 'checkpoint', 'toy', 'after')).status).toBe(0);
+    expect((await run('vm', 'checkpoints', 'toy')).out).toMatch(
+      /\nbefore +\S+ +\S+-consistent: .*\n +after .*stands on it/,
+    );
+    expect(await run('vm', 'revert', 'toy', 'before')).toMatchObject({
+      status: 0,
+      out: 'toy is as in checkpoint before\n',
+    });
+    type Row = { readonly name: string; readonly isCurrent: boolean };
+    const names = async (): Promise<string[]> =>
+      (await json<Row[]>('vm', 'checkpoints', 'toy')).map(({ name }) => name);
+    expect(await names()).toEqual(expect.arrayContaining(['before', 'after'])); // And what it held is kept.
+    expect(await run('vm', 'revert', 'toy', 'never')).toMatchObject({ status: 4, err: 'oriel: no checkpoint never\n' });
+    expect((await run('vm', 'checkpoint-delete', 'toy', 'after')).out).toBe('deleted checkpoint after\n');
+    expect(await names()).not.toContain('after');
   });
 });
 

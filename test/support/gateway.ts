@@ -5,8 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Client, createClient, type Fetch } from '../../gateway/api/client.ts';
+import { localAccess, run } from '../../gateway/src/cli/main.ts';
 
 export const ORIEL: string = fileURLToPath(new URL('../../gateway/bin/oriel.mjs', import.meta.url));
 const START_MS = 30_000;
@@ -132,8 +134,7 @@ export async function oriel(
   input = '',
   more: Readonly<Record<string, string>> = {},
 ): Promise<Ran> {
-  const env = { ...process.env, ORIEL_DATA: dataDir, ORIEL_PROFILES: path.join(dataDir, 'profiles.json'), ...more };
-  const child = spawn(process.execPath, [ORIEL, ...args], { env });
+  const child = spawn(process.execPath, [ORIEL, ...args], { env: envOf(dataDir, more) });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -142,6 +143,36 @@ export async function oriel(
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
   return { status, out, err };
 }
+
+/**
+ * The same within this process, but for argv, streams and the exit itself: a new process takes a third of a second to
+ * come up. What is about processes (pipes, signals, terminals) uses `oriel`.
+ */
+export async function orielHere(
+  dataDir: string,
+  args: readonly string[],
+  input = '',
+  more: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  let out = '';
+  let err = '';
+  const terminal = {
+    out: (text: string): void => void (out += text),
+    err: (text: string): void => void (err += text),
+    columns: undefined,
+  };
+  const env = envOf(dataDir, more);
+  const cli = { terminal, env, now: Date.now, input: Readable.from([input]), localAccess };
+  const status = await run(cli, [process.execPath, ORIEL, ...args]);
+  return { status, out, err };
+}
+
+const envOf = (dataDir: string, more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ORIEL_DATA: dataDir,
+  ORIEL_PROFILES: path.join(dataDir, 'profiles.json'),
+  ...more,
+});
 
 async function stopEverything(dataDir: string, removes: boolean): Promise<void> {
   const ran = await oriel(dataDir, ['stop', '--all', '--force']);

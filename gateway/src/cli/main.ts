@@ -52,7 +52,7 @@ function watchOutput(): () => Promise<boolean> {
 }
 
 /** The account that owns the data folder needs no profile on the gateway's own machine: its local socket lets it in. */
-async function localAccess(env: Cli['env']): Promise<Access | undefined> {
+export async function localAccess(env: Cli['env']): Promise<Access | undefined> {
   const { parseConfig } = await import('../config.ts');
   const { dataFolder } = parseConfig(env);
   if (!existsSync(dataFolder)) return undefined;
