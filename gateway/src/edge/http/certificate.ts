@@ -2,13 +2,11 @@
  * The certificate of the gateway: the operator's own files, read again when they change, or one made at the first start
  * (ECDSA P-256, self-signed) whose fingerprint is printed, so that a person can compare it with what the browser shows.
  */
-import 'reflect-metadata';
 import { constants, createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
-import * as x509 from '@peculiar/x509';
 import type { Config } from '../../config.ts';
 import { StartError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
@@ -89,6 +87,9 @@ async function makeSelfSigned(
   names: readonly string[],
   now: number,
 ): Promise<{ readonly cert: string; readonly key: string }> {
+  // Loaded here: most gateways have a certificate, or need none.
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
   // What the library's types want is the browser's Crypto; node's own is the same thing.
   x509.cryptoProvider.set(webcrypto as never);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);

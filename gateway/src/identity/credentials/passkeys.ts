@@ -2,20 +2,16 @@
  * Passkeys (WebAuthn level 2, by @simplewebauthn/server). The relying party is the host of the page's own Origin, which
  * has been compared with our list before. A passkey asks for the user's own check (PIN, finger), so it needs no second factor.
  */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
 import { GatewayError } from '../../errors.ts';
 import { type Store, uniqueOr } from '../../platform/store/store.ts';
 import type { PasskeyRow } from '../../platform/store/tables/auth.ts';
 import type { Account } from '../people/accounts.ts';
 import type { Ceremonies } from './ceremonies.ts';
+
+/** Loaded when somebody uses it first: it is a fifth of all the files that the gateway's start would wait for. */
+const library = (): Promise<typeof import('@simplewebauthn/server')> => import('@simplewebauthn/server');
 
 interface Pending {
   readonly challenge: string;
@@ -64,7 +60,7 @@ export class Passkeys {
     if (AUTH_LIMITS.passkeysPerUser <= known.length) {
       throw new GatewayError('TOO_MANY', `an account has at most ${AUTH_LIMITS.passkeysPerUser} passkeys`);
     }
-    const options = await generateRegistrationOptions({
+    const options = await (await library()).generateRegistrationOptions({
       rpName: 'Oriel',
       rpID,
       userID: new TextEncoder().encode(account.id),
@@ -81,15 +77,17 @@ export class Passkeys {
   async finishAdd(account: Account, ceremonyId: string, name: string, response: unknown): Promise<PasskeyRow> {
     const pending = await this.#ceremonies.take<Pending>('passkey-add', account.id, ceremonyId);
     if (pending === undefined) throw new GatewayError('UNPROCESSABLE', 'this took too long; begin again');
-    const verified = await verifyRegistrationResponse({
-      response: response as RegistrationResponseJSON,
-      expectedChallenge: pending.challenge,
-      expectedOrigin: pending.origin,
-      expectedRPID: relyingParty(pending.origin),
-      requireUserVerification: true,
-    }).catch((cause: unknown) => {
-      throw new GatewayError('UNPROCESSABLE', 'the passkey does not check out', { cause });
-    });
+    const verified = await (await library())
+      .verifyRegistrationResponse({
+        response: response as RegistrationResponseJSON,
+        expectedChallenge: pending.challenge,
+        expectedOrigin: pending.origin,
+        expectedRPID: relyingParty(pending.origin),
+        requireUserVerification: true,
+      })
+      .catch((cause: unknown) => {
+        throw new GatewayError('UNPROCESSABLE', 'the passkey does not check out', { cause });
+      });
     if (!verified.verified) throw new GatewayError('UNPROCESSABLE', 'the passkey does not check out');
     const { credential } = verified.registrationInfo;
     const row: PasskeyRow = {
@@ -118,7 +116,7 @@ export class Passkeys {
   /** `source`: the network that asks. */
   async beginSignIn(origin: string | undefined, source: string): Promise<Ceremony> {
     const rpID = relyingParty(origin);
-    const options = await generateAuthenticationOptions({ rpID, userVerification: 'required' });
+    const options = await (await library()).generateAuthenticationOptions({ rpID, userVerification: 'required' });
     const pending: Pending = { challenge: options.challenge, origin: origin ?? '' };
     const ceremonyId = await this.#ceremonies.begin('passkey-sign-in', { source }, pending);
     return { ceremonyId, options: { ...options } };
@@ -131,18 +129,20 @@ export class Passkeys {
     if (pending === undefined || typeof id !== 'string') return undefined;
     const row = await this.#store.db.selectFrom('passkeys').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return undefined;
-    const verified = await verifyAuthenticationResponse({
-      response: response as AuthenticationResponseJSON,
-      expectedChallenge: pending.challenge,
-      expectedOrigin: pending.origin,
-      expectedRPID: relyingParty(pending.origin),
-      requireUserVerification: true,
-      credential: {
-        id: row.id,
-        publicKey: new Uint8Array(Buffer.from(row.public_key, 'base64url')),
-        counter: row.counter,
-      },
-    }).catch(() => undefined); // A wrong signature, origin, challenge or a counter that went back: all the same to the caller.
+    const verified = await (await library())
+      .verifyAuthenticationResponse({
+        response: response as AuthenticationResponseJSON,
+        expectedChallenge: pending.challenge,
+        expectedOrigin: pending.origin,
+        expectedRPID: relyingParty(pending.origin),
+        requireUserVerification: true,
+        credential: {
+          id: row.id,
+          publicKey: new Uint8Array(Buffer.from(row.public_key, 'base64url')),
+          counter: row.counter,
+        },
+      })
+      .catch(() => undefined); // A wrong signature, origin, challenge or a counter that went back: all the same to the caller.
     if (verified?.verified !== true) return undefined;
     const used = { counter: verified.authenticationInfo.newCounter, used_at: this.#now() };
     await this.#store.db.updateTable('passkeys').set(used).where('id', '=', row.id).execute();
