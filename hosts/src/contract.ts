@@ -236,7 +236,7 @@ export function hostDriverContract(name: string, open: () => Promise<ContractHos
         const task = driver.power(id, 'start');
         expect(task).toMatchObject({ kind: 'start', vm: id });
         await task.done;
-        expect(task.status()).toEqual({ state: 'done' });
+        expect(task.status()).toMatchObject({ state: 'done', progress: 1, error: null });
         expect(driver.tasks().map((known) => known.id)).toContain(task.id);
       });
 

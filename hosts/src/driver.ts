@@ -184,11 +184,20 @@ export interface Task<Result> {
   readonly done: Promise<Result>;
 }
 
-export type TaskStatus =
-  | { readonly state: 'running' /** 0 to 1 */; readonly progress: number; readonly step: string }
-  | { readonly state: 'done' }
-  | { readonly state: 'failed'; readonly code: HostErrorCode; readonly message: string }
-  | { readonly state: 'cancelled' };
+/**
+ * How a task stands, in the words of every task book of ours (docs/design/tasks.md). None is ever `queued`: a driver's
+ * tasks begin at once, or fail with VM_BUSY.
+ */
+export interface TaskStatus {
+  /** `interrupted`: its driver was closed. The next driver on the host goes on with it, under the same id. */
+  readonly state: 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+  /** 0 to 1; null while nobody can say. */
+  readonly progress: number | null;
+  /** What it is at, in a few words; of one that failed, what it was at. */
+  readonly step: string;
+  /** Null unless it ended as `failed`, `cancelled` or `interrupted`. */
+  readonly error: { readonly code: HostErrorCode; readonly message: string } | null;
+}
 
 export type HostEvent = { readonly cursor: Cursor; readonly at: number } & HostEventBody;
 

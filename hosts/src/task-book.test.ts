@@ -15,7 +15,7 @@ describe('a task', () => {
       return 7;
     });
     expect(await task.done).toBe(7);
-    expect(task.status()).toEqual({ state: 'done' });
+    expect(task.status()).toEqual({ state: 'done', progress: 1, step: 'half', error: null });
     expect(told).toEqual(['running', 'running', 'done']);
   });
 
@@ -24,14 +24,27 @@ describe('a task', () => {
     const task = book.run({ kind: 'start', vm }, async () => {
       throw new HostError('HOST_RESOURCES', 'no memory');
     });
-    await expect.poll(() => task.status()).toEqual({ state: 'failed', code: 'HOST_RESOURCES', message: 'no memory' });
+    const error = { code: 'HOST_RESOURCES', message: 'no memory' };
+    await expect.poll(() => task.status()).toEqual({ state: 'failed', progress: null, step: 'start', error });
   });
 
   test('that is cancelled before it began is cancelled', async () => {
     const book = new TaskBook(() => undefined);
     const task = book.run({ kind: 'start', vm }, async ({ signal }) => signal.throwIfAborted());
     await task.cancel();
-    expect(task.status()).toEqual({ state: 'cancelled' });
+    expect(task.status()).toMatchObject({ state: 'cancelled', error: { code: 'TASK_CANCELLED' } });
+  });
+
+  test('whose driver was closed is interrupted: the next one goes on with it', async () => {
+    const book = new TaskBook(() => undefined);
+    const task = book.run({ kind: 'stop', vm }, async (control) => {
+      control.progress(0.5, 'waiting for the guest');
+      control.progress(0.25, 'waiting on'); // Progress does not go back.
+      throw new HostError('HOST_CLOSED', 'the driver was closed');
+    });
+    await task.done.catch(() => undefined);
+    const error = { code: 'HOST_CLOSED', message: 'the driver was closed' };
+    expect(task.status()).toEqual({ state: 'interrupted', progress: 0.5, step: 'waiting on', error });
   });
 
   test('holds its VM: a second one is VM_BUSY, one that overtakes is not', async () => {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Task, TaskStatus } from './driver.ts';
-import { HostError, toHostError } from './errors.ts';
+import { HostError, type HostErrorCode, toHostError } from './errors.ts';
 import { type TaskId, taskId, type VmId } from './ids.ts';
 
 export const TASK_LIMITS = { finished: 512, running: 4096 } as const;
@@ -44,7 +44,7 @@ export class TaskBook {
     const holder = this.#holders.get(request.vm);
     const refusal = this.#refusal(request, holder);
     const abort = new AbortController();
-    let status: TaskStatus = { state: 'running', progress: 0, step: request.kind };
+    let status: TaskStatus = { state: 'running', progress: null, step: request.kind, error: null };
     const id = request.id ?? taskId(`${request.vm}.${randomBytes(6).toString('hex')}`);
     const change = (next: TaskStatus): void => {
       status = next;
@@ -54,21 +54,21 @@ export class TaskBook {
       id,
       signal: abort.signal,
       progress: (fraction, step) => {
-        if (status.state === 'running')
-          change({ state: 'running', progress: Math.min(1, Math.max(0, fraction)), step });
+        const before = status.progress ?? 0; // It does not go back.
+        if (status.state === 'running') change({ ...status, progress: Math.min(1, Math.max(before, fraction)), step });
       },
     };
     const done = (refusal === undefined ? attempt(() => work(control)) : Promise.reject(refusal)).then(
       (result) => {
         this.#end(task as Task<unknown>);
-        change({ state: 'done' });
+        change({ ...status, state: 'done', progress: 1 });
         return result;
       },
       (thrown: unknown) => {
         const error = toHostError(thrown, 'HOST_PROTOCOL', request.kind);
         this.#end(task as Task<unknown>);
-        const cancelled = error.code === 'TASK_CANCELLED';
-        change(cancelled ? { state: 'cancelled' } : { state: 'failed', code: error.code, message: error.message });
+        const { code, message } = error;
+        change({ ...status, state: endOf(code), error: { code, message } });
         throw error;
       },
     );
@@ -118,6 +118,12 @@ export class TaskBook {
     this.#finished.unshift(task);
     if (TASK_LIMITS.finished < this.#finished.length) this.#finished.pop();
   }
+}
+
+/** How a task ends that did not come to its end, by what stopped it. */
+function endOf(code: HostErrorCode): TaskStatus['state'] {
+  if (code === 'TASK_CANCELLED') return 'cancelled';
+  return code === 'HOST_CLOSED' ? 'interrupted' : 'failed';
 }
 
 /** Begins in a later turn, so that the task exists before its work reports on it. */
