@@ -1,8 +1,10 @@
 /** Serial consoles that break and come back, over real sockets, on a port where the test says what the guest says. */
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { CONSOLE_PROTOCOL, ConsoleHello, type ConsolePosition, positionProtocol } from '../../gateway/api/console.ts';
 import { resumeSession } from '../../gateway/api/session.ts';
+import { DEFAULT_POLICY } from '../../gateway/src/access/policies/policy.ts';
 import type { TestPerson } from '../../gateway/src/edge/testing/gateway.ts';
 import { type BrowserSocket, fakeVm, startDisplayGateway, unixEndpoint, until } from './support.ts';
 
@@ -129,6 +131,36 @@ test('S40: who may only view sees what is said from then on, not what others typ
   const honest = await comeBack(vic, viewer);
   expect(honest.hello).toMatchObject({ at: 23, isContinued: true });
 });
+
+/**
+ * Mode × direction × policy. A terminal has no clipboard of its own: what is pasted is typed, so it goes from whoever drives,
+ * and what the guest says goes to everybody, whatever the clipboard of screens is allowed.
+ */
+test.for(['both', 'in', 'out', 'off'] as const)(
+  'with the clipboard %s a console takes what is typed by who drives and by nobody else, and shows all what the guest says',
+  async (clipboard) => {
+    const heard: Buffer[] = [];
+    const ports: Socket[] = [];
+    const vm = await fakeVm((socket) => ports.push(socket.on('data', (bytes: Buffer) => void heard.push(bytes))));
+    const policy = { ...DEFAULT_POLICY, clipboard };
+    const gateway = await startDisplayGateway({ d1: { endpoint: () => unixEndpoint(vm), policy } });
+    const vic = await gateway.person('vic', 'user');
+    await gateway.assign(vic.userId, 'd1', 'view');
+    const { ticket } = await gateway.ticket(vic, 'd1', { kind: 'serial', mode: 'view' });
+    const looker = gateway.socket(vic, ticket);
+    const ann = await gateway.user('ann');
+    const driver = gateway.socket(ann, (await gateway.ticket(ann, 'd1', { kind: 'serial' })).ticket);
+    await looker.send(Buffer.from('looks'));
+    const isTaken = once(looker.socket, 'pong'); // Frames are taken in order.
+    looker.socket.ping();
+    await isTaken;
+    await driver.send(Buffer.from('drives'));
+    await until('what was typed', () => Buffer.concat(heard).includes('drives'));
+    expect(Buffer.concat(heard).toString()).toBe('drives');
+    ports[0]?.write('said');
+    for (const { reader } of [looker, driver]) expect((await reader.read(4)).toString()).toBe('said');
+  },
+);
 
 test('a program that does not ask for a hello gets the bytes alone', async () => {
   const { gateway, ports } = await start();
