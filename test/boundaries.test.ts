@@ -134,7 +134,7 @@ const HOUSES: readonly House[] = [
       ['protection/runs'],
       ['protection/restore', 'protection/jobs'],
       ['protection'],
-      ['access/tickets', 'access/policies', 'access/protocols'],
+      ['access/tickets', 'access/policies', 'access/protocols', 'access/decisions'],
       ['access/sessions'],
       ['access/doors'],
       ['access'],

@@ -2,8 +2,8 @@
 
 import { Tally } from '../../../relay/tally.ts';
 import { GatewayError } from '../../errors.ts';
+import { type Occupant, type Room, roomFor, SESSION_CAPS, type SessionCaps } from '../decisions/room.ts';
 import type { SessionKind } from './ports.ts';
-import { type Occupant, type Room, roomFor, SESSION_CAPS, type SessionCaps } from './room.ts';
 import type { Session } from './session.ts';
 
 export class Roll {

@@ -8,8 +8,8 @@ import type { SessionMode } from '../../../api/ticket.ts';
 import type { Conduit } from '../../../relay/conduit.ts';
 import type { Via } from '../../platform/rights/rights.ts';
 import { iso } from '../../platform/store/time.ts';
-import { type Clocks, type Due, due } from './deadlines.ts';
-import { next, type Phase, type PhaseEvent } from './phase.ts';
+import { type Clocks, type Due, due } from '../decisions/deadlines.ts';
+import { next, type Phase, type PhaseEvent } from '../decisions/phase.ts';
 
 export interface SessionFacts {
   readonly id: string;

@@ -10,7 +10,7 @@ import {
   type Seat,
   type Steering,
   steer,
-} from './control.ts';
+} from '../decisions/control.ts';
 import type { SessionKind } from './ports.ts';
 import type { Roll } from './roll.ts';
 import type { Session } from './session.ts';

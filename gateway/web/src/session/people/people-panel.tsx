@@ -42,7 +42,7 @@ export function PeoplePanel({ sessionId, onClose }: PeoplePanelProps) {
   const people = (list.data?.items ?? []).filter(isHere);
   const mine = people.find((each) => each.id === sessionId);
   const controllers = people.filter((each) => each.mode === 'control');
-  // As the gateway decides (sessions/control.ts): owners and operators do; a guest only gives back to who let it in.
+  // As the gateway decides (access/decisions/control.ts): owners and operators do; a guest only gives back to who let it in.
   const decides = mine?.joinedId === null || isOperator;
   const mayGiveTo = (to: Participant) => mine?.isDriving === true && (decides || mine.joinedId === to.id);
   const isMineAlone = mine?.isDriving === true && controllers.every((each) => each === mine || !each.isDriving);
