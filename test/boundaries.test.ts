@@ -158,6 +158,7 @@ const HOUSES: readonly House[] = [
       ['api', 'shell'],
       ['shell/frame', 'shell/card', 'session/link'],
       ['shell/form', 'shell/list', 'session/screen', 'sign-in'],
+      ['console/policies'],
       [
         'session/panel',
         'session/serial',

@@ -90,6 +90,7 @@ test.for([
   { path: '/console/people/assignments', heading: 'People' },
   { path: '/console/audit', heading: 'Audit log' },
   { path: '/console/tasks', heading: 'Tasks' },
+  { path: '/console/storages', heading: 'Storages' },
   { path: '/account', heading: 'Administrator' },
   { path: '/no/such/page', heading: 'There is no such page' },
 ])('$path has no violation', async ({ path, heading }) => {
@@ -144,7 +145,9 @@ const DIALOGS: Readonly<Record<string, readonly { readonly title: RegExp; readon
   '/console/people/groups': [
     { title: /^New group/, press: [/^New group/] },
     { title: /^Members of engineering/, press: [/^Actions for engineering/, /Members/] },
+    { title: /^Session policy of engineering/, press: [/^Actions for engineering/, /^Session policy/] },
   ],
+  '/console/sessions': [{ title: /^Session policy of everybody/, press: [/^Session policy/] }],
   '/console/people/assignments': [{ title: /^Assign/, press: [/^Assign a desktop/] }],
   '/console/audit': [{ title: /^Line \d+/, press: [/^Details of line/] }],
   '/account': [

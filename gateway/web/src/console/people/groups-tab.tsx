@@ -12,6 +12,7 @@ import type { Column } from '../../shell/list/data-table.tsx';
 import { PagedTable } from '../../shell/list/paged-table.tsx';
 import { RowMenu } from '../../shell/list/row-menu.tsx';
 import { text } from '../../text/text.ts';
+import { GroupPolicyDialog } from '../policies/policy-dialog.tsx';
 import { MembersDialog } from './members-dialog.tsx';
 
 const words = text.console.people.groupsTab;
@@ -26,7 +27,8 @@ const COLUMNS: readonly Column<Group>[] = [
 type Dialog =
   | { readonly kind: 'create' }
   | { readonly kind: 'delete'; readonly group: Group }
-  | { readonly kind: 'members'; readonly group: Group };
+  | { readonly kind: 'members'; readonly group: Group }
+  | { readonly kind: 'policy'; readonly group: Group };
 
 export function GroupsTab() {
   const [dialog, setDialog] = useState<Dialog>();
@@ -49,6 +51,11 @@ export function GroupsTab() {
             actions={[
               { key: 'members', label: words.membersOf, onSelect: () => setDialog({ kind: 'members', group }) },
               {
+                key: 'policy',
+                label: text.console.policies.policyDialog.open,
+                onSelect: () => setDialog({ kind: 'policy', group }),
+              },
+              {
                 key: 'delete',
                 label: common.delete,
                 isDanger: true,
@@ -60,6 +67,7 @@ export function GroupsTab() {
       />
       {dialog?.kind === 'create' && <GroupCreateDialog onClose={close} />}
       {dialog?.kind === 'members' && <MembersDialog group={dialog.group} onClose={close} />}
+      {dialog?.kind === 'policy' && <GroupPolicyDialog group={dialog.group} onClose={close} />}
       {dialog?.kind === 'delete' && (
         <FormDialog
           title={words.askDeleteGroup(dialog.group.name)}

@@ -1,6 +1,7 @@
 /** Everybody's sessions, with their pictures: watch, join, tell, end. */
-import { Card, CardBody, EmptyState, EmptyStateBody, Gallery, Label } from '@patternfly/react-core';
+import { Button, Card, CardBody, EmptyState, EmptyStateBody, Gallery, Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { Me } from '../../../../api/auth.ts';
 import { listSessions, type Session } from '../../../../api/session.ts';
 import { apiPages } from '../../api/query.ts';
@@ -11,6 +12,7 @@ import { Failure } from '../../shell/frame/failure.tsx';
 import { Loading } from '../../shell/frame/loading.tsx';
 import { ListPage } from '../../shell/list/list-page.tsx';
 import { text } from '../../text/text.ts';
+import { GatewayPolicyDialog } from '../policies/policy-dialog.tsx';
 import { SessionActions } from './session-actions.tsx';
 
 const words = text.console.sessions.sessionsPage;
@@ -19,7 +21,7 @@ export function SessionsPage({ me }: { readonly me: Me }) {
   const query = useInfiniteQuery({ ...apiPages(listSessions, { query: { limit: 100 } }), refetchInterval: 15_000 });
   const sessions = query.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <ListPage title={words.sessions}>
+    <ListPage title={words.sessions} actions={me.rights.includes('settings') && <PolicyButton />}>
       {query.isPending && <Loading />}
       {query.isError && sessions.length === 0 && (
         <Failure title={words.sessionsCouldNotBeListed} error={query.error} onRetry={() => void query.refetch()} />
@@ -35,6 +37,18 @@ export function SessionsPage({ me }: { readonly me: Me }) {
         ))}
       </Gallery>
     </ListPage>
+  );
+}
+
+function PolicyButton() {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button variant="secondary" onClick={() => setOpen(true)}>
+        {text.console.policies.policyDialog.openOfEverybody}
+      </Button>
+      {isOpen && <GatewayPolicyDialog onClose={() => setOpen(false)} />}
+    </>
   );
 }
 

@@ -26,7 +26,7 @@ import { Loading } from '../../shell/frame/loading.tsx';
 import { usePageTitle } from '../../shell/frame/page-title.ts';
 import { Fact } from '../../shell/list/fact.tsx';
 import { StateLabel } from '../../shell/list/state-label.tsx';
-import { describeRules } from './rules-form.ts';
+import { describeRules } from '../policies/rules-form.ts';
 import { VmCheckpoints } from './vm-checkpoints.tsx';
 import { VmDisks } from './vm-disks.tsx';
 import { VmLog } from './vm-log.tsx';

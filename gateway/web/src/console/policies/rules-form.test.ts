@@ -18,7 +18,7 @@ test('what is emptied goes back to the default, 0 is no limit', () => {
 });
 
 test.for<{ rules: SessionRules; text: string }>([
-  { rules: {}, text: 'As the gateway’s' },
+  { rules: {}, text: 'As the groups and the gateway say' },
   {
     rules: { clipboard: 'in', idleMs: 900_000, absoluteMs: null, refusedKeys: ['F11'] },
     text: 'clipboard only to the desktop; ends after 15 idle minutes; no limit in all; refuses F11',

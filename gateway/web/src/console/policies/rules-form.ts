@@ -1,8 +1,8 @@
-/** The rules of sessions as a form has them (texts), and back. Pure. Empty is the gateway's default, 0 is no limit. */
+/** The rules of sessions as a form has them (texts), and back. Pure. Empty leaves a rule to the layer below, 0 is no limit. */
 import type { Clipboard, SessionRules } from '../../../../api/session-rules.ts';
 import { text } from '../../text/text.ts';
 
-const words = text.console.vms.rulesForm;
+const words = text.console.policies.rulesForm;
 
 export interface RulesForm {
   readonly clipboard: Clipboard | '';
@@ -53,7 +53,7 @@ export function describeRules(rules: SessionRules): string {
     mbit === '' || mbit === '0' ? '' : `${mbit} Mbit/s`,
     refusedKeys === '' ? '' : `refuses ${refusedKeys}`,
   ].filter((part) => part !== '');
-  return parts.length === 0 ? words.asGatewayS : parts.join('; ');
+  return parts.length === 0 ? words.asBelow : parts.join('; ');
 }
 const CLIPBOARDS = { both: words.bothWays, in: words.onlyDesktop, out: words.onlyFromDesktop, off: 'off' } as const;
 
@@ -64,4 +64,24 @@ function textOf(value: number | null | undefined, unit: number): string {
 function numberOf(text: string, unit: number): number | null {
   const value = Math.round(Number(text) * unit);
   return value === 0 ? null : value;
+}
+
+/** The rules that the form shows, each as one reads it: what holds, and not only what is laid down here. */
+export const SHOWN_RULES = ['clipboard', 'idleMs', 'absoluteMs', 'bandwidthBytesPerSecond', 'refusedKeys'] as const;
+type ShownRule = (typeof SHOWN_RULES)[number];
+
+export function describeRule(rule: ShownRule, policy: SessionRules): string {
+  const { clipboard, idleMinutes, absoluteHours, mbit, refusedKeys } = formOf(policy);
+  switch (rule) {
+    case 'clipboard':
+      return clipboard === '' ? '' : CLIPBOARDS[clipboard];
+    case 'idleMs':
+      return idleMinutes === '0' ? words.none : words.minutes(idleMinutes);
+    case 'absoluteMs':
+      return absoluteHours === '0' ? words.none : words.hours(absoluteHours);
+    case 'bandwidthBytesPerSecond':
+      return mbit === '0' ? words.none : words.mbit(mbit);
+    case 'refusedKeys':
+      return refusedKeys === '' ? words.none : refusedKeys;
+  }
 }
