@@ -20,8 +20,11 @@ export const LIMITS = {
   keepAliveTimeoutMs: 65_000,
   connections: 20_000,
   connectionsPerAddress: 1_000,
+  /** Of an IPv6 /48, or an IPv4 /24. */
+  connectionsPerNetwork: 5_000,
   /** Answered at once, live event streams aside. */
   requestsInFlight: 1_000,
+  requestsInFlightPerNetwork: 250,
   drainMs: 5_000,
   eventsKept: 2_048,
   eventListeners: 2_000,

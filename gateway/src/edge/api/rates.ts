@@ -1,10 +1,7 @@
 /** How often one person may do the same to the same thing. BOUNDED, by who causes it: nobody's haste slows anybody else. */
 import type { Route } from '../../../api/route.ts';
-import { GatewayError } from '../../errors.ts';
+import { Windows } from '../../platform/process/windows.ts';
 import { can, type Principal } from '../../platform/rights/rights.ts';
-
-/** People and things that are remembered; beyond it those go first who were here longest ago. */
-const KEPT = 10_000;
 
 /**
  * What leaves a line in the audit log and asks for no right that reaches everybody: so many of them a minute, and an hour.
@@ -14,16 +11,6 @@ const LINES = [
   { times: 300, perMs: 60_000 },
   { times: 2_000, perMs: 3_600_000 },
 ] as const;
-
-interface Rate {
-  readonly times: number;
-  readonly perMs: number;
-}
-
-interface Count {
-  readonly since: number;
-  times: number;
-}
 
 export class Rates {
   readonly #things: Windows;
@@ -40,39 +27,6 @@ export class Rates {
     const { userId } = principal;
     if (rate !== undefined) this.#things.count([route.id, userId, rate.of === 'person' ? {} : params], rate);
     if (isCounted(route, principal)) for (const each of LINES) this.#lines.count([userId, each.perMs], each);
-  }
-}
-
-class Windows {
-  readonly #now: () => number;
-  /** In order of their beginnings. */
-  readonly #counts = new Map<string, Count>();
-
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  count(what: readonly unknown[], { times, perMs }: Rate): void {
-    const key = JSON.stringify(what);
-    const now = this.#now();
-    const known = this.#counts.get(key);
-    if (known === undefined || perMs <= now - known.since) return this.#begin(key, now);
-    if (known.times < times) {
-      known.times += 1;
-      return;
-    }
-    const retryAfterSeconds = Math.max(1, Math.ceil((known.since + perMs - now) / 1000));
-    throw new GatewayError('TOO_MANY', `at most ${times} times in ${perMs / 1000} s`, { retryAfterSeconds });
-  }
-
-  #begin(key: string, since: number): void {
-    this.#counts.delete(key);
-    this.#counts.set(key, { since, times: 1 });
-    if (this.#counts.size <= KEPT) return;
-    for (const oldest of this.#counts.keys()) {
-      this.#counts.delete(oldest);
-      return;
-    }
   }
 }
 

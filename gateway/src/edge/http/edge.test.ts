@@ -7,7 +7,7 @@ import { createClient } from '../../../api/client.ts';
 import { listNotices } from '../../../api/notice.ts';
 import { createUser, getUser, listUsers } from '../../../api/people.ts';
 import { route } from '../../../api/route.ts';
-import { bind } from '../../platform/api/bind.ts';
+import { bind, bindPublic } from '../../platform/api/bind.ts';
 import { judgeOrigin, peerOf, trustedProxies } from '../api/origin.ts';
 import { fetchAs, startTestGateway, type TestGateway, type TestGatewayOptions } from '../testing/gateway.ts';
 
@@ -274,6 +274,37 @@ describe('more requests than can be answered at once', () => {
     await Promise.all(running);
     await ann.client.call(getMe, {});
     await stream.body?.cancel();
+  });
+});
+
+describe('S57: requests of one network that take long', () => {
+  // Seen to fail with one number for all: the other network was refused, too.
+  test('keep nobody else out', async () => {
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    let inside = 0;
+    let full: () => void = () => undefined;
+    const isFull = new Promise<void>((resolve) => (full = resolve));
+    const slow = route({ id: 'x.slow', method: 'get', path: '/slow', summary: 'x', access: 'public', status: 204 });
+    const handler = bindPublic(slow, async () => {
+      inside += 1;
+      if (inside === 3) full();
+      await gate;
+    });
+    const gateway = await start({
+      env: { ORIEL_TRUSTED_PROXY: '127.0.0.1' },
+      features: () => ({ routes: [handler] }),
+      server: { requestsInFlight: 100, requestsInFlightPerNetwork: 3 },
+    });
+    const from = (address: string, path: string): Promise<Response> =>
+      fetch(`${gateway.origin}/api/v1${path}`, { headers: { 'x-forwarded-for': address } });
+    const running = [1, 2, 3].map((n) => from(`2001:db8:1:2::${n}`, '/slow'));
+    await isFull;
+    expect((await from('2001:db8:1:2::4', '/sign-in/methods')).status).toBe(503);
+    expect((await from('192.0.2.1', '/sign-in/methods')).status).toBe(200);
+    release();
+    for (const answer of running) expect((await answer).status).toBe(204);
+    expect((await from('2001:db8:1:2::4', '/sign-in/methods')).status).toBe(200);
   });
 });
 

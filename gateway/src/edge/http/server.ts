@@ -55,8 +55,9 @@ export interface ServerOptions {
   /** What must hold for `/readyz`; a name for each, and false or a throw when it does not. */
   readonly ready?: Readonly<Record<string, () => Promise<boolean>>>;
   readonly now?: () => number;
-  /** LIMITS.requestsInFlight where not given. */
+  /** Those of LIMITS where not given. */
   readonly requestsInFlight?: number;
+  readonly requestsInFlightPerNetwork?: number;
   /** Of the product, for the API's description. */
   readonly version?: string;
 }
@@ -123,7 +124,8 @@ export async function listen(options: ServerOptions): Promise<GatewayServer> {
       metrics.refused('connection');
       strangers.say(address);
     });
-  limitConnections(server, LIMITS.connectionsPerAddress, rules.proxies, () => metrics.refused('connection'));
+  const connections = { perAddress: LIMITS.connectionsPerAddress, perNetwork: LIMITS.connectionsPerNetwork };
+  limitConnections(server, connections, rules.proxies, () => metrics.refused('connection'));
   await listenOn(server, config.listen.host, config.listen.port);
   if (own !== undefined && options.ownSocket !== undefined) {
     own.on('connection', fromOwnAccount);
@@ -174,7 +176,8 @@ function makeApp(options: ServerOptions, deps: RouteDeps, events: EventRoute): E
     next();
   });
   app.get('/healthz', healthPage); // Before the limit: a busy gateway is alive.
-  app.use(limitInFlight(options.requestsInFlight ?? LIMITS.requestsInFlight, events.listeners));
+  const { requestsInFlight, requestsInFlightPerNetwork } = { ...LIMITS, ...options };
+  app.use(limitInFlight(requestsInFlight, requestsInFlightPerNetwork, deps.rules.proxies));
   const features = [...options.routes, ...events.routes, ...noticeRoutes(deps.rules.unknown)];
   const version = options.version ?? '0.0.0';
   const routes = [

@@ -3,6 +3,7 @@
  * BOUNDED by who caused it: an account has one of a kind, a network so many; the oldest of theirs goes first, so nobody
  * stops the sign-in of others.
  */
+import { widerOf } from '../../platform/network/address.ts';
 import { newSecret } from '../../platform/secrets/secrets.ts';
 import type { Store } from '../../platform/store/store.ts';
 
@@ -12,7 +13,7 @@ export interface CeremonyLimits {
   readonly lifeMs: number;
   /** Begun from one network by who is not signed in. */
   readonly perSource: number;
-  /** Begun by all who are not signed in: beyond, the network with the most loses its oldest. */
+  /** Begun by all who are not signed in: beyond, who has most of them (an IPv6 /48, an IPv4 /24) loses their oldest. */
   readonly open: number;
 }
 const LIMITS: CeremonyLimits = { lifeMs: 600_000, perSource: 300, open: 10_000 };
@@ -64,8 +65,9 @@ export class Ceremonies {
     const own = Number(counts.find((row) => row.source === source)?.n ?? 0);
     if (this.#limits.perSource < own) await this.#dropOldest(source, own - this.#limits.perSource);
     const all = counts.reduce((sum, { n }) => sum + Number(n), 0);
-    const largest = counts[0]?.source;
-    if (this.#limits.open < all && largest !== undefined && largest !== null) await this.#dropOldest(largest, 1);
+    if (all <= this.#limits.open) return;
+    const largest = largestOf(counts.map(({ source: of, n }) => ({ source: of ?? '', n: Number(n) })));
+    await this.#dropOldest(largest, 1);
   }
 
   async #dropOldest(source: string, count: number): Promise<void> {
@@ -106,4 +108,14 @@ export class Ceremonies {
   async sweep(): Promise<void> {
     await this.#store.db.deleteFrom('ceremonies').where('expires_at', '<=', this.#now()).execute();
   }
+}
+
+/** The network with the most of all, within the customer with the most: who has a thousand networks takes from themselves. */
+function largestOf(counts: readonly { readonly source: string; readonly n: number }[]): string {
+  const byCustomer = new Map<string, number>();
+  for (const { source, n } of counts) byCustomer.set(widerOf(source), (byCustomer.get(widerOf(source)) ?? 0) + n);
+  const [customer] = [...byCustomer].reduce((most, one) => (most[1] < one[1] ? one : most));
+  return counts
+    .filter(({ source }) => widerOf(source) === customer)
+    .reduce((most, one) => (most.n < one.n ? one : most)).source;
 }

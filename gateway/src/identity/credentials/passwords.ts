@@ -4,7 +4,7 @@
  */
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { AUTH_LIMITS } from '../../../api/auth.ts';
-import { GatewayError } from '../../errors.ts';
+import { FairQueue } from '../../platform/process/fair-queue.ts';
 import { COMMON_WORDS, KEY_ROWS } from './common-passwords.ts';
 
 export interface PasswordCost {
@@ -15,7 +15,11 @@ export interface PasswordCost {
 }
 /** OWASP's second recommendation for scrypt (2^16, 8, 2). */
 export const PASSWORD_COST: PasswordCost = { logN: 16, r: 8, p: 2 };
-const LIMITS = { hashesAtOnce: 2, hashesWaiting: 100, saltBytes: 16, hashBytes: 32 } as const;
+const LIMITS = { saltBytes: 16, hashBytes: 32 } as const;
+/** In turn by who asks: a stranger who guesses keeps nobody from signing in. */
+const HASHES = { atOnce: 2, atOnceEach: 1, waiting: 100 } as const;
+/** Who asks where that is nobody in particular. */
+const OURSELVES = '-';
 
 /** Why a password is not good enough, or undefined. Pure. */
 export function passwordComplaint(password: string, name: string): string | undefined {
@@ -74,8 +78,7 @@ function isRun(text: string): boolean {
 
 export class PasswordHasher {
   readonly #cost: PasswordCost;
-  readonly #queue: (() => void)[] = [];
-  #running = 0;
+  readonly #queue = new FairQueue(HASHES, 'too many sign-ins at once');
   /** What an unknown account is checked against, so that it takes as long as a known one. */
   #decoy: Promise<string> | undefined;
 
@@ -83,19 +86,20 @@ export class PasswordHasher {
     this.#cost = cost;
   }
 
-  async hash(password: string): Promise<string> {
+  /** `who` asks: a network, or an account that is signed in. Errors: TOO_MANY. */
+  async hash(password: string, who: string = OURSELVES): Promise<string> {
     const salt = randomBytes(LIMITS.saltBytes);
-    const hash = await this.#derive(password, salt, this.#cost);
+    const hash = await this.#derive(password, salt, this.#cost, who);
     const { logN, r, p } = this.#cost;
     return `scrypt$${logN}$${r}$${p}$${salt.toString('base64url')}$${hash.toString('base64url')}`;
   }
 
-  /** A missing record takes as long as a wrong password. */
-  async verify(password: string, record: string | null): Promise<boolean> {
+  /** A missing record takes as long as a wrong password. `who`, and errors, as for `hash`. */
+  async verify(password: string, record: string | null, who: string = OURSELVES): Promise<boolean> {
     this.#decoy ??= this.hash(randomBytes(16).toString('hex'));
     const [, logN, r, p, salt, hash] = (record ?? (await this.#decoy)).split('$');
     const cost = { logN: Number(logN), r: Number(r), p: Number(p) };
-    const derived = await this.#derive(password, Buffer.from(salt ?? '', 'base64url'), cost);
+    const derived = await this.#derive(password, Buffer.from(salt ?? '', 'base64url'), cost, who);
     const stored = Buffer.from(hash ?? '', 'base64url');
     return record !== null && stored.byteLength === derived.byteLength && timingSafeEqual(stored, derived);
   }
@@ -106,29 +110,15 @@ export class PasswordHasher {
     return !record.startsWith(`scrypt$${logN}$${r}$${p}$`);
   }
 
-  async #derive(password: string, salt: Buffer, cost: PasswordCost): Promise<Buffer> {
-    await this.#turn();
-    try {
-      const options: ScryptOptions = { N: 2 ** cost.logN, r: cost.r, p: cost.p, maxmem: 256 * 2 ** cost.logN * cost.r };
-      return await new Promise((resolve, reject) => {
+  #derive(password: string, salt: Buffer, cost: PasswordCost, who: string): Promise<Buffer> {
+    const options: ScryptOptions = { N: 2 ** cost.logN, r: cost.r, p: cost.p, maxmem: 256 * 2 ** cost.logN * cost.r };
+    const derive = (): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
         // NFC, so that the same password typed on another keyboard has the same bytes.
         scrypt(password.normalize('NFC'), salt, LIMITS.hashBytes, options, (error, key) =>
           error === null ? resolve(key) : reject(error),
         );
       });
-    } finally {
-      this.#running -= 1;
-      this.#queue.shift()?.();
-    }
-  }
-
-  async #turn(): Promise<void> {
-    if (LIMITS.hashesAtOnce <= this.#running) {
-      if (LIMITS.hashesWaiting <= this.#queue.length) {
-        throw new GatewayError('TOO_MANY', 'too many sign-ins at once', { retryAfterSeconds: 5 });
-      }
-      await new Promise<void>((resume) => this.#queue.push(resume));
-    }
-    this.#running += 1;
+    return this.#queue.run(who, derive);
   }
 }

@@ -3,7 +3,9 @@
 import type { LdapConfig, OidcConfig } from '../../config.ts';
 import type { Logger } from '../../log.ts';
 import type { EventHub } from '../../platform/events/hub.ts';
+import { FairQueue } from '../../platform/process/fair-queue.ts';
 import { OneByOne } from '../../platform/process/one-by-one.ts';
+import { Windows } from '../../platform/process/windows.ts';
 import { Revocations } from '../../platform/rights/revocations.ts';
 import type { Principal } from '../../platform/rights/rights.ts';
 import type { Store } from '../../platform/store/store.ts';
@@ -34,6 +36,7 @@ export interface AuthOptions {
 }
 
 const SWEEP_MS = 500;
+const DIRECTORY = { atOnce: 8, atOnceEach: 4, waiting: 200 } as const;
 
 export class Auth {
   readonly revocations: Revocations = new Revocations();
@@ -55,6 +58,10 @@ export class Auth {
   readonly passkeys: Passkeys;
   readonly devices: Devices;
   readonly oneByOne: OneByOne = new OneByOne();
+  /** Questions to the directory, in turn by who asks. */
+  readonly directory: FairQueue = new FairQueue(DIRECTORY, 'too many sign-ins at once');
+  /** Sign-ins that succeeded, by account. */
+  readonly signIns: Windows;
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
   /** Where browsers reach the gateway, such as `https://oriel.example`; known once it listens. */
@@ -70,6 +77,7 @@ export class Auth {
     this.events = options.events;
     this.log = options.log;
     this.now = now;
+    this.signIns = new Windows(now);
     this.accounts = new Accounts(store, this.revocations, now);
     this.browserSessions = new BrowserSessions(
       store,

@@ -1,6 +1,7 @@
 /** Signing in with a name and a password: local accounts and the directory, second factor, lockout. */
 import { foldName } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
+import { widerOf } from '../../platform/network/address.ts';
 import type { Subject } from '../credentials/lockout.ts';
 import { passwordComplaint } from '../credentials/passwords.ts';
 import type { Account } from '../people/accounts.ts';
@@ -34,15 +35,23 @@ export async function signInByPassword(
   auth: Auth,
   given: PasswordSignIn,
 ): Promise<{ readonly account: Account; readonly method: string }> {
-  const meant = await find(auth, foldName(given.name));
+  const meant = await find(auth, foldName(given.name), given);
   // One at a time for each account: else a hundred guesses at once would all pass the check before the first has failed.
   return auth.oneByOne.run(meant.counted, () => signInOnce(auth, meant, given));
 }
 
-async function find(auth: Auth, name: string): Promise<Meant> {
+/** Whose turn it is that sign-ins take: a device that the account has signed in from has turns of its own. */
+function turnOf({ address }: Pick<Asker, 'address'>, account?: Account, device?: string): string {
+  return account !== undefined && device !== undefined ? `account ${account.id}` : `network ${widerOf(address)}`;
+}
+
+async function find(auth: Auth, name: string, asker: Asker): Promise<Meant> {
   const account = await auth.accounts.findByName(name);
   if (account !== undefined && account.source !== 'ldap') return { account, entry: undefined, counted: account.name };
-  const entry = auth.ldap === undefined ? undefined : await findInDirectory(auth.ldap, name);
+  const { ldap } = auth;
+  const device = account && (await auth.devices.find(asker.device, account.id));
+  const search = async (): Promise<DirectoryEntry | undefined> => ldap && findInDirectory(ldap, name);
+  const entry = ldap && (await auth.directory.run(turnOf(asker, account, device), search));
   if (entry === undefined) return { account: undefined, entry, counted: name };
   const known = await auth.accounts.findBySubject('ldap', entry.subject);
   return { account: known, entry, counted: known?.name ?? `ldap ${entry.subject}` };
@@ -59,7 +68,7 @@ async function signInOnce(
     await auth.lockout.failed(subject);
     throw new GatewayError('SIGN_IN_FAILED', 'name, password or code is wrong');
   };
-  const found = await findByPassword(auth, meant, given.password);
+  const found = await findByPassword(auth, meant, given.password, turnOf(given, meant.account, subject.device));
   if (found === undefined) return refuse();
   if (found.account.totpSecret !== null) {
     // The password was right: asking for the code is no failure, a wrong code is.
@@ -84,17 +93,19 @@ async function findByPassword(
   auth: Auth,
   { account, entry }: Meant,
   password: string,
+  turn: string,
 ): Promise<{ account: Account; method: string } | undefined> {
   const record = entry === undefined ? (account?.password ?? null) : null;
   // A name that is not a local one is hashed too: the time must not tell.
-  const isRight = await auth.passwords.verify(password, record);
-  if (entry !== undefined && auth.ldap !== undefined) {
-    const profile = await bindAtDirectory(auth.ldap, entry, password);
+  const isRight = await auth.passwords.verify(password, record, turn);
+  const { ldap } = auth;
+  if (entry !== undefined && ldap !== undefined) {
+    const profile = await auth.directory.run(turn, () => bindAtDirectory(ldap, entry, password));
     return profile && { account: await admit(auth, profile), method: 'ldap' };
   }
   if (account === undefined || record === null || !isRight || account.isDisabled) return undefined;
   if (auth.passwords.isOutdated(record)) {
-    await auth.accounts.setPassword(account.id, await auth.passwords.hash(password));
+    await auth.accounts.setPassword(account.id, await auth.passwords.hash(password, turn));
   }
   return { account, method: 'password' };
 }
@@ -122,7 +133,7 @@ export function counted<T>(
 
 /** Is this the account's own password, wherever it is kept? */
 export async function isPasswordOf(auth: Auth, account: Account, password: string): Promise<boolean> {
-  if (account.password !== null) return auth.passwords.verify(password, account.password);
+  if (account.password !== null) return auth.passwords.verify(password, account.password, `account ${account.id}`);
   if (account.source !== 'ldap' || auth.ldap === undefined) return false;
   const entry = await findInDirectory(auth.ldap, account.name);
   if (entry === undefined || entry.subject !== account.subject) return false;
@@ -145,7 +156,7 @@ export async function changePassword(
       account,
       asker,
       'the current password is wrong',
-      async () => given.currentPassword !== undefined && auth.passwords.verify(given.currentPassword, password),
+      async () => given.currentPassword !== undefined && isPasswordOf(auth, account, given.currentPassword),
     );
   }
   await auth.accounts.setPassword(account.id, await acceptedPassword(auth, given.newPassword, account.name));

@@ -10,9 +10,13 @@ import { sourceKind } from '../people/accounts.ts';
 import type { Auth } from './auth.ts';
 import { cookieName, deviceCookie, deviceCookieName, readCookie, setCookie } from './cookies.ts';
 
+/** Each leaves a line in the audit log: who has a password writes no more of them than a person would. */
+const SIGN_INS = { times: 120, perMs: 3_600_000 } as const;
+
 /** Opens a browser session, sets its cookie and says who signed in. */
 export async function signedIn(auth: Auth, request: PublicRequest, userId: string, method: string): Promise<Me> {
   if ((await auth.accounts.principalOf(userId, { kind: 'local' })) === undefined) throw disabled();
+  auth.signIns.count([userId], SIGN_INS);
   // A browser has one sign-in: the one it had before ends (also against a cookie that somebody planted).
   const earlier = readCookie(request.incoming.headers.cookie, cookieName(request.isSecure));
   const earlierSession = earlier === undefined ? undefined : await auth.browserSessions.find(earlier);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { networkOf, plainAddress } from './address.ts';
+import { networkOf, plainAddress, widerOf } from './address.ts';
 
 test.for<{ text: string; plain: string | undefined; network?: string }>([
   { text: '192.0.2.7', plain: '192.0.2.7', network: '192.0.2.7' },
@@ -22,4 +22,14 @@ test.for<{ text: string; plain: string | undefined; network?: string }>([
 ])('$text is $plain', ({ text, plain, network }) => {
   expect(plainAddress(text)).toBe(plain);
   if (network !== undefined) expect(networkOf(text)).toBe(network);
+});
+
+test.for([
+  ['192.0.2.7', '192.0.2.0/24'],
+  ['2001:db8:1:2::7', '2001:db8:1::/48'],
+  ['2001:db8::7', '2001:db8:0::/48'],
+  ['unknown', 'unknown'],
+] as const)('the larger network of %s is %s, and so is that of its network', ([address, wider]) => {
+  expect(widerOf(address)).toBe(wider);
+  expect(widerOf(networkOf(address))).toBe(wider);
 });

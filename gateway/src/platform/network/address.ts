@@ -32,3 +32,14 @@ export function networkOf(address: string): string {
   const all = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right];
   return `${all.slice(0, 4).join(':')}::/64`;
 }
+
+/**
+ * The larger network that one customer may have all to itself: of IPv6 the /48, of IPv4 the /24. Of an address or of a
+ * network that `networkOf` gave. What is shared by all is kept fair between these before it is between their parts.
+ */
+export function widerOf(address: string): string {
+  const network = networkOf(address.replace(/\/64$/, ''));
+  if (isIPv4(network)) return `${network.split('.').slice(0, 3).join('.')}.0/24`;
+  const groups = network.replace(/::\/64$/, '').split(':');
+  return groups.length === 4 ? `${groups.slice(0, 3).join(':')}::/48` : network;
+}

@@ -1,5 +1,5 @@
 /** The rows of tasks: what is kept of long work, so that it survives the gateway. */
-import type { Kysely, Selectable } from 'kysely';
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import type { TaskState } from '../../../api/task.ts';
 import { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
@@ -77,22 +77,23 @@ export class TaskStore {
     return await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
   }
 
-  /** BOUNDED: drops the oldest ended tasks. */
-  async prune(keep: number): Promise<void> {
+  /** BOUNDED: drops the oldest ended tasks; of those that this user (null: the gateway) started, or of all. */
+  async prune(keep: number, startedBy?: string | null): Promise<void> {
+    const ended = (e: ExpressionBuilder<Database, 'tasks'>) => {
+      const isEnded = e('state', 'not in', OPEN_STATES);
+      if (startedBy === undefined) return isEnded;
+      return e.and([isEnded, startedBy === null ? e('started_by', 'is', null) : e('started_by', '=', startedBy)]);
+    };
     const oldestKept = await this.#db
       .selectFrom('tasks')
       .select('created_at')
-      .where('state', 'not in', OPEN_STATES)
+      .where(ended)
       .orderBy('created_at', 'desc')
       .offset(keep)
       .limit(1)
       .executeTakeFirst();
     if (oldestKept === undefined) return;
-    await this.#db
-      .deleteFrom('tasks')
-      .where('state', 'not in', OPEN_STATES)
-      .where('created_at', '<=', oldestKept.created_at)
-      .execute();
+    await this.#db.deleteFrom('tasks').where(ended).where('created_at', '<=', oldestKept.created_at).execute();
   }
 }
 

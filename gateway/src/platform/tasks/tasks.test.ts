@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Right } from '../../../api/rights.ts';
 import { openLog } from '../../log.ts';
 import { EventHub, maySee } from '../events/hub.ts';
@@ -129,9 +129,39 @@ describe('tasks', () => {
       await untilAborted(signal);
     });
     tasks.register(kind);
-    for (let at = 0; at < 204; at++) await tasks.start(asked(kind));
+    for (let at = 0; at < 104; at++) await tasks.start(asked(kind));
     await expect(tasks.start(asked(kind))).rejects.toMatchObject({ code: 'TOO_MANY' });
     expect(most).toBe(4);
+    // Seen to fail with one number for all: nobody could begin anything any more.
+    for (let at = 0; at < 300; at++) await tasks.start({ ...asked(kind), startedBy: `user-${2 + (at % 10)}` });
+    await expect(tasks.start({ ...asked(kind), startedBy: 'user-2' })).rejects.toMatchObject({ code: 'TOO_MANY' });
+  });
+
+  // Seen to fail with first come, first served.
+  test('S57: who asks for much waits for themselves, and pushes out no history of others', async () => {
+    const kept = new TaskStore(store.db);
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    const kind = kindOf(async ({ step }, { signal }) => {
+      begun.push(step);
+      await Promise.race([untilAborted(signal), new Promise<void>((resolve) => ends.push(resolve))]);
+    });
+    tasks.register(kind);
+    const [eve, ann] = [1, 2];
+    const by = (who: number) => tasks.start({ ...asked(kind), startedBy: `user-${who}`, payload: { step: who } });
+    for (let at = 0; at < 10; at++) await by(eve);
+    const { id } = await by(ann);
+    await vi.waitFor(() => expect(ends).toHaveLength(4));
+    ends.shift()?.();
+    await vi.waitFor(() => expect(begun).toEqual([eve, eve, eve, eve, ann]));
+    await vi.waitFor(() => expect(ends).toHaveLength(4));
+    ends.pop()?.();
+    await tasks.settled(id);
+    for (const end of ends) end();
+    await kept.prune(0, `user-${eve}`);
+    expect(await kept.get(id)).toBeDefined();
+    await kept.prune(0);
+    expect(await kept.get(id)).toBeUndefined();
   });
 
   // Guards against one count for all lanes.

@@ -14,8 +14,12 @@ import { type Lane, Lanes } from './lanes.ts';
 import { type TaskStore, taskOf } from './task-store.ts';
 
 export const TASK_LIMITS = {
-  queued: 200,
-  keptEnded: 1_000,
+  queued: 400,
+  /** Of one person; those of the gateway itself are one more. */
+  queuedEach: 100,
+  keptEnded: 2_000,
+  /** Of one person: their newest; nobody pushes out what others did. */
+  keptEndedEach: 250,
   progressEveryMs: 250,
   messageChars: 2_000,
   resultChars: 262_144,
@@ -96,22 +100,26 @@ export class Tasks {
 
   async start<Payload>(asked: NewTask<Payload>): Promise<Task> {
     const row = await this.#add(asked);
-    this.#enqueue(row.id, asked.kind.lane);
+    this.#enqueue(row, asked.kind.lane);
     return taskOf(row);
   }
 
   /** The same for who waits for it: settles when it has ended. Errors: what the work failed with; CONFLICT where cancelled. */
   async run<Payload>(asked: NewTask<Payload>): Promise<void> {
-    const { id } = await this.#add(asked);
+    const row = await this.#add(asked);
+    const { id } = row;
     const outcome = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#enqueue(id, asked.kind.lane);
+    this.#enqueue(row, asked.kind.lane);
     await outcome;
   }
 
   async #add<Payload>(asked: NewTask<Payload>): Promise<TaskRow> {
     if (this.#isClosing) throw new GatewayError('STOPPING', 'the gateway is stopping');
-    if (TASK_LIMITS.queued <= this.#lanes.waiting) {
-      throw new GatewayError('TOO_MANY', `${this.#lanes.waiting} tasks are waiting already`, { retryAfterSeconds: 30 });
+    const [all, own] = [this.#lanes.waiting(), this.#lanes.waiting(whoOf(asked.startedBy))];
+    if (TASK_LIMITS.queued <= all || TASK_LIMITS.queuedEach <= own) {
+      throw new GatewayError('TOO_MANY', `${all} tasks are waiting already, ${own} of them yours`, {
+        retryAfterSeconds: 30,
+      });
     }
     const row: TaskRow = {
       id: randomUUID(),
@@ -144,7 +152,7 @@ export class Tasks {
       const wasFailing = row.error_code !== null;
       if (kind?.onRestart === 'resume' && row.cancelling === 0 && !wasFailing) {
         await this.#options.store.set(row.id, { state: 'queued', step: 'waiting' });
-        this.#enqueue(row.id, kind.lane);
+        this.#enqueue(row, kind.lane);
         continue;
       }
       const why = wasFailing
@@ -192,8 +200,8 @@ export class Tasks {
     for (const id of this.#waiting.keys()) this.#settle(id, why);
   }
 
-  #enqueue(id: string, lane: Lane): void {
-    this.#lanes.add(id, lane);
+  #enqueue({ id, started_by }: Pick<TaskRow, 'id' | 'started_by'>, lane: Lane): void {
+    this.#lanes.add(id, lane, whoOf(started_by));
     this.#pump();
   }
 
@@ -285,7 +293,9 @@ export class Tasks {
   async #end(id: string, change: Partial<TaskRow>): Promise<void> {
     const { store, now } = this.#options;
     await store.set(id, { ...change, ended_at: now() });
-    this.#publish(await store.require(id));
+    const row = await store.require(id);
+    this.#publish(row);
+    await store.prune(TASK_LIMITS.keptEndedEach, row.started_by);
     await store.prune(TASK_LIMITS.keptEnded);
   }
 
@@ -324,6 +334,9 @@ function resultText(value: Readonly<Record<string, unknown>>): string {
   if (TASK_LIMITS.resultChars < text.length) throw new TypeError(`a task's result has ${text.length} characters`);
   return text;
 }
+
+/** Who is served in turn. */
+const whoOf = (startedBy: string | null): string => startedBy ?? '-';
 
 /** One that was cancelled did not fail. */
 const CANCELLED: Partial<TaskRow> = { state: 'cancelled', error_code: null, error_message: null };
