@@ -1,6 +1,7 @@
 /** Backups: repositories, restore points, runs, and jobs that make them. */
 import { z } from 'zod';
 import { namedPageQuery, pageOf, pageQuery } from './page.ts';
+import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 import { Task } from './task.ts';
 import { VmName, VmParams } from './vm.ts';
@@ -13,11 +14,7 @@ export const BACKUP_LIMITS = {
   secretChars: 1024,
 } as const;
 
-const Name = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters');
+const Name = plainText(64);
 
 /** Where a repository is: a folder of the gateway's machine, its own or a mounted share. */
 export const RepositoryPlace = z.discriminatedUnion('kind', [

@@ -300,7 +300,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
       ...authRoutes(auth, { hasDesktop: (id) => vms.has(id) }),
       ...auditRoutes(audit),
       ...hostRoutes(hosts),
-      ...vmRoutes(vms),
+      ...vmRoutes(vms, (...asked) => policies.requireMay(...asked)),
       ...checkpointRoutes(checkpoints),
       ...protectionRoutes(protection),
       ...desktopRoutes(desktops, thumbnails),

@@ -6,12 +6,14 @@ import { FakeHost, fakeDriver } from '@oriel/hosts';
 import { connectNbd, type NbdClient } from '@oriel/vhd';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BackupJobCreate, type Repository, RepositoryCreate, type RestorePoint } from '../../api/backup.ts';
+import type { Role } from '../../api/rights.ts';
 import type { Task } from '../../api/task.ts';
 import { type Vm, VmCreate } from '../../api/vm.ts';
 import { Hosts } from '../compute/hosts/hosts.ts';
 import { ownerOf } from '../compute/vms/ports.ts';
 import { Vms } from '../compute/vms/vms.ts';
 import { openLog } from '../log.ts';
+import { makePrincipal } from '../platform/rights/rights.ts';
 import { Vault } from '../platform/secrets/vault.ts';
 import { planKind, planned } from '../platform/tasks/plan.ts';
 import { Tasks } from '../platform/tasks/tasks.ts';
@@ -231,9 +233,12 @@ describe('a gateway that is killed in a run', () => {
   });
 });
 
+const who = (role: Role) => makePrincipal({ id: 'u', name: 'u', roles: [role], groupIds: [] }, [], { kind: 'local' });
+const ADMIN = who('admin');
+
 async function restored(point: RestorePoint | undefined, how: 'copy' | 'now', name = 'back'): Promise<string[]> {
   if (point === undefined) throw new Error('there is no restore point');
-  await done(backup.restores.restore(keyOf(point), { name, how, isStarted: false }, 'user-1'));
+  await done(backup.restores.restore(keyOf(point), { name, how, isStarted: false }, ADMIN));
   const made = (await vms.list()).find((vm) => vm.name === name);
   if (made === undefined) throw new Error('there is no VM');
   return holds(made);
@@ -289,11 +294,23 @@ describe('a restore', () => {
     const now_ = backup.restores.restore(
       keyOf(monday as RestorePoint),
       { name: 'x', how: 'now', isStarted: false },
-      'u',
+      ADMIN,
     );
     await expect(now_).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
     const text = JSON.stringify(await at.store.db.selectFrom('repositories').selectAll().execute());
     expect(text).not.toContain('battery');
+  });
+
+  // What a VM is, whoever wrote the restore point says. Seen to fail without `requireNeeds`.
+  test('S58: ties no VM to a network of the host for who may not', async () => {
+    const vm = await vmWith(1);
+    await vms.edit(vm.id, { hardware: { ...vm.hardware, nics: [{ kind: 'bridge', bridge: 'br0' }] } });
+    await run(await vms.get(vm.id), await addRepository());
+    const [point] = await pointsOf(vm);
+    const asked = { name: 'x', how: 'copy', isStarted: false } as const;
+    const restore = (role: Role) => backup.restores.restore(keyOf(point as RestorePoint), asked, who(role));
+    await expect(restore('backup')).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await done(restore('admin'));
   });
 
   test('that fails takes away what it has made', async () => {

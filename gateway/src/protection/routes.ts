@@ -67,7 +67,7 @@ export function protectionRoutes({ repositories, catalog, points, backups, resto
     ),
     bind(api.restoreRestorePoint, async ({ params, body, principal, note }) => {
       note({ name: body.name, how: body.how });
-      return restores.restore(params, body, principal.userId);
+      return restores.restore(params, body, principal);
     }),
     bind(api.exportRestorePoint, async ({ params, principal }) => points.layOut(params, principal.userId)),
 

@@ -4,6 +4,7 @@
  */
 
 import { deleteAssignment, editGroup, editUser } from '../../../gateway/api/people.ts';
+import { setDesktopPolicy } from '../../../gateway/api/policy.ts';
 import { endSession } from '../../../gateway/api/session.ts';
 import { editVm, VM_SIZE_LIMITS } from '../../../gateway/api/vm.ts';
 import { untilState } from '../../support/live.ts';
@@ -80,13 +81,26 @@ const edit = (as: string, body: object): Call => ({
   ids: C,
   byTurns: true,
   isVerb: true,
-  after: ({ admin }, reply) => admin.call(editVm, { params: { vmId: String(reply['id']) }, body: { hardware } }),
+  after: ({ admin }, reply) =>
+    admin.call(editVm, { params: { vmId: String(reply['id']) }, body: { hardware, sessionRules: {} } }),
 });
 const clone = { name: 'alpha', hostId: '{hostId}' };
 
+const lay = (as: string, rules: object): Call => ({
+  as,
+  body: { rules },
+  ids: C,
+  byTurns: true,
+  after: ({ admin, ids }) =>
+    admin.call(setDesktopPolicy, { params: { desktopId: ids['verbVmId'] ?? '' }, body: { rules: {} } }),
+});
+
 export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   'desktop.get': [{ as: 'A' }, { as: 'B', ids: B }],
-  'desktop.policy-set': [{ body: { rules: { clipboard: 'both' } }, ids: C }],
+  'desktop.policy-set': [
+    lay('rules that lift what a group says', { clipboard: 'both' }),
+    lay('rules that do not', { canResize: false }),
+  ],
   'vm.get': [{ as: 'A' }, { as: 'B', ids: B }],
   'vm.create': [
     { as: 'a clone', body: { ...clone, source: { from: 'template', templateId: 'toy' } } },
@@ -100,7 +114,8 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     edit('a disc of the library put in', { cdImageId: `${NONE}.iso` }),
     edit('a network of the host', { hardware: { ...hardware, nics: [{ kind: 'bridge', bridge: 'br0' }] } }),
     edit('larger than the limits', { hardware: { ...hardware, vcpus: VM_SIZE_LIMITS.vcpus + 1 } }),
-    edit('its session rules', { sessionRules: { clipboard: 'both' } }),
+    edit('session rules that lift what a group says', { sessionRules: { clipboard: 'in' } }),
+    edit('session rules that do not', { sessionRules: { canResize: false } }),
   ],
   'vm.start': power(),
   'vm.stop': power({ force: true }),
@@ -127,7 +142,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   'storage.sweep': [{ body: { orphans: [{ diskId: NONE }] } }],
   'storage.delete': [none('storageId')],
   'policy.set': [{ body: { rules: {} } }],
-  'group.policy-set': [{ body: { rules: {} } }],
+  'group.policy-set': [{ body: { rules: { clipboard: 'off' } } }],
   'user.create': [
     { as: 'a plain one', body: { name: 'dummy' } },
     { as: 'an operator', body: { name: 'dummy', roles: ['operator'] } },
@@ -166,7 +181,9 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     },
   ],
   'group.delete': [none('groupId')],
-  'group.remove-member': [none('groupId')],
+  'group.remove-member': [{ ids: ({ ids }) => ({ userId: ids['plainId'] ?? '' }) }],
+  'restore-point.restore': [{ body: { name: 'alpha' }, ...none('repositoryId', 'pointId') }],
+  'restore-point.get': [none('repositoryId', 'pointId')],
   'assignment.create': [assignment('see', 'userId'), assignment('manage', 'userId'), assignment('open', 'groupId')],
   'assignment.delete': [none('assignmentId')],
   'ticket.create': [

@@ -9,6 +9,7 @@ import { type Client, createClient } from '../../../gateway/api/client.ts';
 import { createDisk } from '../../../gateway/api/disk.ts';
 import { createHost } from '../../../gateway/api/host.ts';
 import { addMember, createAssignment, createGroup, createUser, linkUser } from '../../../gateway/api/people.ts';
+import { setGroupPolicy } from '../../../gateway/api/policy.ts';
 import { DESKTOP_RIGHTS, type DesktopRight, RIGHTS, type Right, type Role } from '../../../gateway/api/rights.ts';
 import { listTasks } from '../../../gateway/api/task.ts';
 import { createVm, type Vm } from '../../../gateway/api/vm.ts';
@@ -103,6 +104,9 @@ export async function makeWorld(): Promise<World> {
   const group = await admin.call(createGroup, { body: { name: 'lookers' } });
   names.set(group.id, 'the group');
   await assign(vms.A.id, ['view'], { groupId: group.id });
+  // What its people may do is less than elsewhere.
+  const rules = { clipboard: 'off' as const };
+  await admin.call(setGroupPolicy, { params: { groupId: group.id }, body: { rules } });
   const grouped = await person('grouped', 'user', 'view on A by a group');
   await admin.call(addMember, { params: { groupId: group.id, userId: grouped.id } });
   const other = { ...(await person('other', 'user', 'open on B')), desktops: { [vms.B.id]: ['open' as const] } };

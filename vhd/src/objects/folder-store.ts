@@ -2,7 +2,7 @@
  * Objects as files of a folder, on this machine or on a mounted share. A file appears under its name when it is whole and
  * synced; its folder is synced before the caller hears of it. Zeros are holes.
  */
-import { utimesSync } from 'node:fs';
+import { lstatSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { throwIfCancelled } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
@@ -104,6 +104,7 @@ export class FolderStore implements ObjectStore {
   *#unfinished(folder: string): Generator<string> {
     for (const name of this.#storage.list(folder)) {
       const file = path.join(folder, name);
+      if (this.#isLink(file)) continue;
       if (isTemporary(name)) yield file;
       else if (this.#storage.stat(file)?.kind === 'folder') yield* this.#unfinished(file);
     }
@@ -122,7 +123,9 @@ export class FolderStore implements ObjectStore {
       if (name.startsWith('.')) continue; // Not whole yet, or nothing of ours.
       const key = base === '' ? name : `${base}/${name}`;
       if (!key.startsWith(prefix) && !prefix.startsWith(`${key}/`)) continue;
-      const stat = this.#storage.stat(path.join(folder, name));
+      const file = path.join(folder, name);
+      if (this.#isLink(file)) continue;
+      const stat = this.#storage.stat(file);
       if (stat?.kind === 'folder') yield* this.#walk(key, prefix);
       else if (stat?.kind === 'file' && key.startsWith(prefix)) {
         const { sizeBytes, storedBytes, modifiedAt } = stat;
@@ -131,8 +134,19 @@ export class FolderStore implements ObjectStore {
     }
   }
 
+  /** Errors: PARENT_OUTSIDE where a link is on the way: others write to a share, and what they lay there is not followed. */
   #path(key: string): string {
-    return path.join(this.folder, ...requireKey(key).split('/'));
+    let file = this.folder;
+    for (const name of requireKey(key).split('/')) {
+      file = path.join(file, name);
+      if (this.#isLink(file))
+        throw new VhdError('PARENT_OUTSIDE', `${key} in ${this.name} is a link: nothing there is followed`);
+    }
+    return file;
+  }
+
+  #isLink(file: string): boolean {
+    return this.#storage === fileSystem && lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
   }
 
   /** Those that are missing, from above, each synced into the one it is in. */

@@ -3,9 +3,9 @@ import type { Kysely } from 'kysely';
 import type { DesktopPolicy } from '../../../api/policy.ts';
 import type { SessionRules } from '../../../api/session-rules.ts';
 import { GatewayError } from '../../errors.ts';
-import type { Principal } from '../../platform/rights/rights.ts';
+import { can, type Principal } from '../../platform/rights/rights.ts';
 import type { Database } from '../../platform/store/database.ts';
-import { type Layer, type Resolved, resolve } from './resolve.ts';
+import { type Layer, lifted, type Resolved, resolve } from './resolve.ts';
 
 /** Of the gateway there is one. */
 const GATEWAY = '';
@@ -44,6 +44,22 @@ export class Policies {
     const row = await this.#db.selectFrom('desktops').select('policy').where('id', '=', id).executeTakeFirst();
     if (row === undefined) throw new GatewayError('NOT_FOUND', `there is no desktop ${id}`);
     return JSON.parse(row.policy) as SessionRules;
+  }
+
+  /**
+   * Throws FORBIDDEN where the rules for a desktop would lift what the gateway or a group says (S59), and the principal does
+   * not hold `settings`. Any group: who opens the desktop may be in it.
+   */
+  async requireMay(principal: Principal, before: SessionRules, after: SessionRules): Promise<void> {
+    if (can(principal, 'settings')) return;
+    const rows = await this.#db.selectFrom('policies').select('rules').execute();
+    const below = rows.map(({ rules }) => JSON.parse(rules) as SessionRules);
+    const member = lifted(before, after, below);
+    if (member === undefined) return;
+    throw new GatewayError(
+      'FORBIDDEN',
+      `this needs the right "settings": ${member} would allow more than the policy of the gateway, or of a group, does`,
+    );
   }
 
   async setDesktop(id: string, rules: SessionRules): Promise<void> {

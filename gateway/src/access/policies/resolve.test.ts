@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { SessionRules } from '../../../api/session-rules.ts';
 import { DEFAULT_POLICY } from './policy.ts';
-import { type Layer, resolve } from './resolve.ts';
+import { type Layer, lifted, resolve } from './resolve.ts';
 
 const of = (layer: Layer['layer'], rules: SessionRules, name: string | null = null): Layer => ({ layer, name, rules });
 
@@ -53,4 +53,21 @@ test.for<[SessionRules, SessionRules, SessionRules]>([
 test('it says which group', () => {
   const groups = [of('group', { canResize: true }, 'staff'), of('group', { canResize: false }, 'guests')];
   expect(resolve(groups).decidedBy.canResize).toEqual({ layer: 'group', name: 'guests' });
+});
+
+// Seen to fail with `lifted` that only compares with the rules before.
+test.for<{ before?: SessionRules; after: SessionRules; below: SessionRules[]; is: string | undefined }>([
+  { after: { clipboard: 'both' }, below: [{ clipboard: 'off' }], is: 'clipboard' },
+  { after: { clipboard: 'in' }, below: [{ clipboard: 'out' }], is: 'clipboard' },
+  { after: { clipboard: 'in' }, below: [{ clipboard: 'both' }], is: undefined },
+  { after: { clipboard: 'both' }, below: [{}], is: undefined },
+  { before: { clipboard: 'both' }, after: { clipboard: 'both' }, below: [{ clipboard: 'off' }], is: undefined },
+  { after: { idleMs: null }, below: [{ idleMs: 1000 }], is: 'idleMs' },
+  { after: { idleMs: 1000 }, below: [{ idleMs: 2000 }, { idleMs: 500 }], is: 'idleMs' },
+  { after: { refusedKeys: ['Super', 'Alt+F2'] }, below: [{ refusedKeys: ['Alt+F2'] }], is: undefined },
+  { after: { refusedKeys: [] }, below: [{ refusedKeys: ['Alt+F2'] }], is: 'refusedKeys' },
+  { after: { canResize: true }, below: [{ canResize: false }], is: 'canResize' },
+  { after: {}, below: [{ canResize: false }], is: undefined },
+])('S59: $after lifts of $below: $is', ({ before = {}, after, below, is }) => {
+  expect(lifted(before, after, below)).toBe(is);
 });

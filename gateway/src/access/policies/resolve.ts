@@ -41,6 +41,19 @@ export function resolve(layers: readonly Layer[]): Resolved {
   return { policy: policy as SessionPolicy, decidedBy: decidedBy as Resolved['decidedBy'] };
 }
 
+/**
+ * The first member of new rules that lets a session do more than something below says: who lays down rules for a desktop of
+ * theirs does not lift what was laid down for all, or for a group. What was so before may stay.
+ */
+export function lifted(before: SessionRules, after: SessionRules, below: readonly SessionRules[]): Member | undefined {
+  return MEMBERS.find((member) => {
+    const value: unknown = after[member];
+    if (value === undefined || isSame(before[member], value)) return false;
+    const limits = below.map((rules): unknown => rules[member]).filter((limit) => limit !== undefined);
+    return limits.some((limit) => !isSame(strictest(member, value, limit), value));
+  });
+}
+
 /** Of what two groups say, what lets a session do less. `null` is no limit. */
 function strictest(member: Member, a: unknown, b: unknown): unknown {
   switch (member) {

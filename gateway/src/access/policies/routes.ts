@@ -27,6 +27,7 @@ export function policyRoutes(policies: Policies): BoundRoute[] {
     bind(getDesktopPolicy, async ({ params, principal }) => await policies.shownTo(principal, params.desktopId)),
     bind(setDesktopPolicy, async ({ params, body, principal, note }) => {
       note({ rules: body.rules });
+      await policies.requireMay(principal, await policies.ofDesktop(params.desktopId), body.rules);
       await policies.setDesktop(params.desktopId, body.rules);
       return await policies.shownTo(principal, params.desktopId);
     }),

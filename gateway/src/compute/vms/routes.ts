@@ -1,4 +1,5 @@
 /** The API of VMs. */
+import type { SessionRules } from '../../../api/session-rules.ts';
 import {
   createVm,
   deleteVm,
@@ -16,14 +17,17 @@ import {
   type Vm,
 } from '../../../api/vm.ts';
 import { type BoundRoute, bind } from '../../platform/api/bind.ts';
-import { can } from '../../platform/rights/rights.ts';
+import { can, type Principal } from '../../platform/rights/rights.ts';
 import { pageByName } from '../../platform/store/page.ts';
 import { needsOfCreate, needsOfEdit, requireNeeds } from './reach.ts';
 import type { Vms } from './vms.ts';
 
 const versionOf = (vm: Vm): string => `${vm.revision}-${vm.state}`;
 
-export function vmRoutes(vms: Vms): BoundRoute[] {
+/** Throws FORBIDDEN where somebody may not lay down such rules for the sessions on a VM. */
+export type RulesGuard = (principal: Principal, before: SessionRules, after: SessionRules) => Promise<void>;
+
+export function vmRoutes(vms: Vms, requireRules: RulesGuard): BoundRoute[] {
   return [
     bind(listVms, async ({ query, principal }) => {
       const mine = (await vms.list()).filter(
@@ -42,6 +46,7 @@ export function vmRoutes(vms: Vms): BoundRoute[] {
     }),
     bind(createVm, async ({ body, principal, note, header }) => {
       requireNeeds(principal, needsOfCreate(body));
+      await requireRules(principal, {}, body.sessionRules);
       const vm = await vms.create(body, principal.userId);
       note({ vm: vm.id, name: vm.name });
       header('Location', `/api/v1/vms/${vm.id}`);
@@ -52,6 +57,7 @@ export function vmRoutes(vms: Vms): BoundRoute[] {
       const { hardware, cdImageId } = before;
       const diskIds = before.disks.map(({ diskId }) => diskId);
       requireNeeds(principal, needsOfEdit({ hardware, cdImageId, diskIds }, body));
+      if (body.sessionRules !== undefined) await requireRules(principal, before.sessionRules, body.sessionRules);
       // The state is in the ETag so that no stale one is shown; an edit can only lose a race about the rest.
       const seen = new RegExp(`^"(${before.revision}-[a-z]+)"$`).exec(incoming.headers['if-match'] ?? '');
       ifMatch(seen?.[1] ?? versionOf(before));

@@ -40,7 +40,7 @@ beforeEach(async () => {
         hub: events,
       });
       return {
-        routes: [...vmRoutes(vms), ...desktopRoutes(desktops, new Thumbnails(desktops, now))],
+        routes: [...vmRoutes(vms, async () => undefined), ...desktopRoutes(desktops, new Thumbnails(desktops, now))],
         lookups: { desktop: desktopLookup(desktops) },
       };
     },

@@ -150,6 +150,17 @@ export class Groups {
     return { everywhere: new Set(), onDesktop };
   }
 
+  /** Whether rules for the sessions of its people are laid down: who comes in or goes out is under others then. */
+  async hasRules(id: string): Promise<boolean> {
+    const row = await this.#store.db
+      .selectFrom('policies')
+      .select('rules')
+      .where('layer', '=', 'group')
+      .where('subject_id', '=', id)
+      .executeTakeFirst();
+    return row !== undefined && row.rules !== '{}';
+  }
+
   /** Makes the user a member of exactly those external groups that the directory names; groups filled by hand stay. */
   async syncExternal(userId: string, externalNames: readonly string[]): Promise<void> {
     const named = new Set(externalNames.map(groupKey));

@@ -145,8 +145,10 @@ function groupRoutes(auth: Auth): BoundRoute[] {
     bind(editGroup, async ({ principal, params, body, ifMatch, etag, note }) => {
       const before = await groups.get(params.groupId);
       // Tied to a directory's group, it gives what it has to people whom nobody here has looked at.
-      if (body.external !== undefined && body.external !== before.external)
+      if (body.external !== undefined && body.external !== before.external) {
         mustHold(principal, await groups.reachOf(before.id), 'this group gives');
+        await mustRule(auth, principal, before.id);
+      }
       ifMatch(before.version);
       const row = await groups.edit(before.id, before.version, body);
       note({ ...body });
@@ -154,23 +156,36 @@ function groupRoutes(auth: Auth): BoundRoute[] {
       etag(row.version);
       return groupToApi(auth, row);
     }),
-    bind(deleteGroup, async ({ params }) => {
+    bind(deleteGroup, async ({ principal, params }) => {
+      await mustRule(auth, principal, params.groupId);
       await groups.remove(params.groupId);
       changed(auth, 'group', params.groupId);
     }),
     bind(addMember, async ({ principal, params }) => {
       await groups.get(params.groupId);
       mustHold(principal, await groups.reachOf(params.groupId), 'this group gives');
+      await mustRule(auth, principal, params.groupId);
       await auth.accounts.get(params.userId);
       await groups.addMember(params.groupId, params.userId);
       changed(auth, 'group', params.groupId);
     }),
-    bind(removeMember, async ({ params }) => {
+    bind(removeMember, async ({ principal, params }) => {
       await groups.get(params.groupId);
+      await mustRule(auth, principal, params.groupId);
       await groups.removeMember(params.groupId, params.userId);
       changed(auth, 'group', params.groupId);
     }),
   ];
+}
+
+/** Whose group has rules for sessions changes what they may do there by coming and going: that takes who lays rules down. */
+async function mustRule(auth: Auth, principal: Principal, groupId: string): Promise<void> {
+  if (!(await auth.groups.hasRules(groupId))) return;
+  mustHold(
+    principal,
+    { everywhere: new Set(['settings']), onDesktop: new Map() },
+    'the session rules of this group take',
+  );
 }
 
 function assignmentRoutes(auth: Auth, deps: PeopleDeps): BoundRoute[] {

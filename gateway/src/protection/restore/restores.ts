@@ -1,13 +1,16 @@
 /** Restores: a VM is made of a restore point, its disks copied, or standing on it where it lies. */
 import { randomUUID } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import path from 'node:path';
 import { idFrom } from '@oriel/vhd';
 import type { z } from 'zod';
 import type { restoreRestorePoint } from '../../../api/backup.ts';
 import type { Task } from '../../../api/task.ts';
 import { DiskBus, VmCreate, VmHardware } from '../../../api/vm.ts';
+import { needsOfCreate, requireNeeds } from '../../compute/vms/reach.ts';
 import type { Vms } from '../../compute/vms/vms.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Principal } from '../../platform/rights/rights.ts';
 import { type PlanPayload, planKind, planned } from '../../platform/tasks/plan.ts';
 import type { TaskKind, Tasks } from '../../platform/tasks/tasks.ts';
 import type { BackupDisks } from '../disks/backup-disks.ts';
@@ -43,8 +46,11 @@ export class Restores {
     options.tasks.register(this.#kind);
   }
 
-  /** Errors: NOT_FOUND, ALREADY_EXISTS, CONFLICT, NOT_SUPPORTED. */
-  async restore(key: PointKey, asked: Asked, startedBy: string): Promise<Task> {
+  /**
+   * What the VM is, its restore point says, and whoever wrote that: a network of the host and a size beyond the limits take
+   * the rights that they take of who makes a VM. Errors: NOT_FOUND, ALREADY_EXISTS, CONFLICT, NOT_SUPPORTED, FORBIDDEN.
+   */
+  async restore(key: PointKey, asked: Asked, principal: Principal): Promise<Task> {
     const { catalog, repositories, vms, tasks } = this.#options;
     const point = await catalog.get(key);
     if (point.health === 'unread')
@@ -68,6 +74,7 @@ export class Restores {
         path: folder === undefined ? null : path.join(folder, 'points', vmId, pointId, disk.pending ?? disk.file),
       }),
     );
+    for (const { path: file } of disks) if (file !== null) requirePlainFile(file, pointId);
     const definition = (vm.definition ?? {}) as Partial<VmDefinition>;
     const [first] = disks;
     const create = VmCreate.parse({
@@ -77,6 +84,7 @@ export class Restores {
       bus: first?.bus,
       hardware: withoutTwins(definition.hardware),
     });
+    requireNeeds(principal, needsOfCreate({ ...create, source: { from: 'none' } }));
     if ((await vms.list()).some(({ name }) => name === asked.name))
       throw new GatewayError('ALREADY_EXISTS', `there is a VM ${asked.name} already`);
     const hostId = vms.placeOn(asked.hostId, definition.hostId);
@@ -91,7 +99,7 @@ export class Restores {
       kind: this.#kind,
       title: `restore ${point.vmName} of ${point.createdAt} as ${asked.name}`,
       target: { type: 'vm', id: state.creation.vmId },
-      startedBy,
+      startedBy: principal.userId,
       payload: planned(state),
     });
   }
@@ -112,4 +120,13 @@ export class Restores {
 function withoutTwins(hardware: unknown): VmHardware {
   const parsed = VmHardware.catch(VmHardware.parse({})).parse(hardware ?? {});
   return { ...parsed, nics: parsed.nics.map((nic) => ({ ...nic, mac: undefined })) };
+}
+
+/** A disk that stands on it would read whatever a link leads to. */
+function requirePlainFile(file: string, pointId: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new GatewayError(
+      'CONFLICT',
+      `a disk of restore point ${pointId} is a link, or not there: nothing is followed`,
+    );
 }
