@@ -129,9 +129,8 @@ describe('S9 the matrix of routes and people', () => {
     const bare = ROUTES.filter((route) => route.access === 'signed-in' && route.path.includes('{')).map(
       (route) => route.id,
     );
-    // Its handler only ever looks among the caller's own passkeys; and a restore point is of a VM that may be gone: who
-    // may back up or restore it is asked by its handler, and the table shows it.
-    expect(bare).toEqual(['passkey.delete', 'restore-point.get']);
+    // Its handler only ever looks among the caller's own passkeys.
+    expect(bare).toEqual(['passkey.delete']);
   });
 
   // Seen to fail with the sink of refusals left out of the route handler.
