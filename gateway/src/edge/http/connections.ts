@@ -73,7 +73,10 @@ function enterBoth(
   const leaveInner = inner.enter(innerKey);
   if (leaveInner === undefined) return undefined;
   const leaveOuter = outer.enter(outerKey);
-  if (leaveOuter === undefined) return void leaveInner();
+  if (leaveOuter === undefined) {
+    leaveInner();
+    return undefined;
+  }
   return () => {
     leaveInner();
     leaveOuter();
