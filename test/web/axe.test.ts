@@ -127,13 +127,22 @@ test('the page of a VM and its dialogs have no violation', async () => {
 const DIALOGS: Readonly<Record<string, readonly { readonly title: RegExp; readonly press: readonly RegExp[] }[]>> = {
   '/console/vms': [
     { title: /^Change toy/, press: [/^Actions for toy/, /^Change…/] },
+    { title: /^CD drive of toy/, press: [/^Actions for toy/, /^CD drive…/] },
+    { title: /^New virtual machine/, press: [/^New virtual machine/] },
     { title: /^Rules for sessions on toy/, press: [/^Actions for toy/, /^Session rules…/] },
     { title: /Delete toy/, press: [/^Actions for toy/, /^Delete…/] },
     { title: /Power off: toy/, press: [/^Actions for toy/, /^Power off/] },
   ],
   '/console/images': [
     { title: /^Import an image/, press: [/^Import an image/] },
-    { title: /^Chain of toy/, press: [/^Actions for toy/, /^Show the chain/] },
+    { title: /^Upload a file/, press: [/^Upload a file/] },
+    { title: /^Who stands on what: toy/, press: [/^Actions for toy/, /^Who stands on what…/] },
+    { title: /^Check toy/, press: [/^Actions for toy/, /^Check…/] },
+    { title: /^Download toy/, press: [/^Actions for toy/, /^Convert and download…/] },
+    { title: /^Copy toy/, press: [/^Actions for toy/, /^Copy as an image…/] },
+    { title: /^Rename or describe toy/, press: [/^Actions for toy/, /^Rename, describe…/] },
+    { title: /^Compact toy/, press: [/^Actions for toy/, /^Compact…/] },
+    { title: /^Put toy on/, press: [/^Actions for toy/, /^Put on another image…/] },
     { title: /Delete spare/, press: [/^Actions for spare/, /^Delete…/] },
   ],
   '/console/people/users': [

@@ -47,7 +47,7 @@ function withoutFolders(text: string): string {
   );
 }
 
-const REPAIR = 'A repair puts it right.';
+const REPAIR = 'A repair puts it right; where the image is sealed, a copy of it is sound.';
 const RESTORE = 'Take it from a backup, or import the source again; until then copy out what can still be read.';
 
 type Words = readonly [meaning: string, whatToDo: string];

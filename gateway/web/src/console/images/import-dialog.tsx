@@ -12,6 +12,7 @@ import { refetch } from '../../shell/form/use-action.ts';
 import { formatBytes } from '../../shell/format.ts';
 import { useNotices } from '../../shell/frame/notices.tsx';
 import { text } from '../../text/text.ts';
+import { FIRST_STORAGE, StorageField } from './storage-field.tsx';
 
 const words = text.console.images.importDialog;
 
@@ -25,12 +26,13 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const [name, setName] = useState<string>();
   const [chosen, setChosen] = useState('');
   const [kind, setKind] = useState<'template' | 'image'>('template');
+  const [storageId, setStorageId] = useState(FIRST_STORAGE);
   const notices = useNotices();
   const files = found?.files ?? [];
   const file = files.find((one) => one.name === chosen)?.name ?? files[0]?.name ?? '';
   const called = name ?? file.replace(/\.[a-z0-9]{1,8}$/i, '').slice(0, 64);
   const start = async () => {
-    await client.call(importImage, { body: { name: called.trim(), file, kind } });
+    await client.call(importImage, { body: { name: called.trim(), file, kind, storageId } });
     notices.tell(words.importHasStarted, words.tasksShowsHowFar);
     void refetch(['disk.', 'task.']);
   };
@@ -58,6 +60,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
       />
       <TextField label={words.nameLibrary} value={called} onChange={setName} isRequired maxLength={64} />
       <SelectField label={words.becomes} value={kind} options={KINDS} onChange={setKind} />
+      <StorageField value={storageId} onChange={setStorageId} />
     </FormDialog>
   );
 }

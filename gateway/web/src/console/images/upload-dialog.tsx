@@ -8,6 +8,7 @@ import { TextField } from '../../shell/form/text-field.tsx';
 import { formatBytes } from '../../shell/format.ts';
 import { text } from '../../text/text.ts';
 import { sendings } from './sendings.ts';
+import { FIRST_STORAGE, StorageField } from './storage-field.tsx';
 
 const words = text.console.images.uploadDialog;
 
@@ -23,6 +24,7 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
   const [file, setFile] = useState<File>();
   const [name, setName] = useState('');
   const [becomes, setBecomes] = useState<Becomes>('template');
+  const [storageId, setStorageId] = useState(FIRST_STORAGE);
   const isDisc = becomes === 'disc';
   const choose = (chosen: File) => {
     setFile(chosen);
@@ -33,7 +35,7 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
     if (file === undefined) return;
     const called = name.trim();
     const metadata = { filename: file.name, becomes, ...(isDisc || called === '' ? {} : { name: called }) };
-    sendings.begin(file, 'main', metadata);
+    sendings.begin(file, storageId, metadata);
   };
   return (
     <FormDialog
@@ -64,6 +66,7 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
       </FormGroup>
       <SelectField label={words.becomes} value={becomes} options={KINDS} onChange={setBecomes} />
       {!isDisc && <TextField label={words.nameLibrary} value={name} onChange={setName} maxLength={64} />}
+      <StorageField value={storageId} onChange={setStorageId} />
     </FormDialog>
   );
 }

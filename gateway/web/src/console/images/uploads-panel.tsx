@@ -1,6 +1,6 @@
 /** Uploads that are not finished: those of this window with how far they are, and others of this person's, to go on with. */
 import { Button, Card, CardBody, CardTitle, Progress, ProgressMeasureLocation } from '@patternfly/react-core';
-import { useQuery } from '@tanstack/react-query';
+import { useQueries, useQuery } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 import { cancelTask, getTask } from '../../../../api/task.ts';
 import { cancelUpload, listUploads, type Upload } from '../../../../api/upload.ts';
@@ -10,18 +10,18 @@ import { useAction } from '../../shell/form/use-action.ts';
 import { formatBytes } from '../../shell/format.ts';
 import { text } from '../../text/text.ts';
 import { type Sending, sendings } from './sendings.ts';
+import { useStorages } from './storage-field.tsx';
 import './uploads.css';
 
 const words = text.console.images.uploadsPanel;
 
-/** As far as this page shows them: the first storage's. */
-const STORAGE = 'main';
-
 export function UploadsPanel() {
   const own = useSyncExternalStore(sendings.subscribe, sendings.all);
-  const query = useQuery(apiQuery(listUploads, { params: { storageId: STORAGE } }));
+  const storages = useStorages().filter(({ state }) => state === 'connected');
+  const lists = useQueries({ queries: storages.map(({ id }) => apiQuery(listUploads, { params: { storageId: id } })) });
   const names = new Set(own.map(({ fileName }) => fileName));
-  const others = (query.data?.items ?? []).filter(({ taskId, fileName }) => taskId === null && !names.has(fileName));
+  const all = lists.flatMap(({ data }) => data?.items ?? []);
+  const others = all.filter(({ taskId, fileName }) => taskId === null && !names.has(fileName));
   if (own.length === 0 && others.length === 0) return null;
   return (
     <Card isCompact className="oriel-uploads">
@@ -69,7 +69,7 @@ function Sent({ one }: { readonly one: Sending }) {
           variant="link"
           size="sm"
           aria-label={words.cancel(fileName)}
-          onClick={() => void act(words.cancel(fileName), () => sendings.cancel(id))}
+          onClick={() => void act(words.cancelled(fileName), () => sendings.cancel(id))}
         >
           {words.cancelIt}
         </Button>
@@ -111,7 +111,7 @@ function Arrived({ one, taskId }: { readonly one: Sending; readonly taskId: stri
             variant="link"
             size="sm"
             aria-label={words.cancel(fileName)}
-            onClick={() => void act(words.cancel(fileName), () => client.call(cancelTask, { params: { taskId } }))}
+            onClick={() => void act(words.cancelled(fileName), () => client.call(cancelTask, { params: { taskId } }))}
           >
             {words.cancelIt}
           </Button>
@@ -138,7 +138,7 @@ function Left({ one }: { readonly one: Upload }) {
           variant="link"
           size="sm"
           aria-label={words.cancel(one.fileName)}
-          onClick={() => void act(words.cancel(one.fileName), () => client.call(cancelUpload, { params }))}
+          onClick={() => void act(words.cancelled(one.fileName), () => client.call(cancelUpload, { params }))}
         >
           {words.cancelIt}
         </Button>

@@ -26,6 +26,7 @@ import { formatBytes, formatTime } from '../../shell/format.ts';
 import { text } from '../../text/text.ts';
 import { Findings } from './findings.tsx';
 import { WorkDialog } from './work-dialog.tsx';
+import './work.css';
 
 const words = text.console.images.workDialogs;
 
@@ -105,7 +106,7 @@ export function DownloadDialog({ disk, onClose }: DiskWorkProps) {
   const outcome = (task: Task) => {
     const file = ExportedFile.parse(task.result);
     return (
-      <>
+      <div className="oriel-outcome">
         <p>{words.isReady(file.fileName, formatBytes(file.sizeBytes), formatTime(file.expiresAt))}</p>
         <Button
           component="a"
@@ -114,7 +115,7 @@ export function DownloadDialog({ disk, onClose }: DiskWorkProps) {
         >
           {words.save(file.fileName)}
         </Button>
-      </>
+      </div>
     );
   };
   return (

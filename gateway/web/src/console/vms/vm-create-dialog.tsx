@@ -136,7 +136,6 @@ export function VmCreateDialog({ onClose }: { readonly onClose: () => void }) {
         toggleText={words.advanced}
         isExpanded={isOpen}
         onToggle={(_, isExpanded) => setOpen(isExpanded)}
-        isIndented
         className="oriel-advanced"
       >
         <div className="oriel-advanced__fields">

@@ -2,7 +2,7 @@
 
 export const images = {
   chainDialog: {
-    chain: (name: string) => `What ${name} stands on, and who stands on it`,
+    chain: (name: string) => `Who stands on what: ${name}`,
     loadingChain: 'Loading what hangs together',
     isCut: 'There is more than is shown here.',
     merge: (below: string) => `Merge into ${below}`,
@@ -88,6 +88,11 @@ export const images = {
   sendings: {
     broke: 'The connection broke. What has arrived is kept: go on when it is back.',
   },
+  storageField: {
+    storage: 'Storage',
+    free: (name: string, free: string) => `${name}, ${free} free`,
+    away: (name: string) => `${name}, does not answer`,
+  },
   uploadDialog: {
     template: 'A template (sealed; clones are made from it)',
     imageOrDisc: 'An image; a disc where the file is one',
@@ -111,6 +116,7 @@ export const images = {
     goOnWithIt: 'Go on',
     cancel: (name: string) => `Cancel ${name}`,
     cancelIt: 'Cancel',
+    cancelled: (name: string) => `${name} is cancelled`,
     hide: (name: string) => `Hide ${name}`,
     hideIt: 'Hide',
     takenIn: (step: string) => (step === '' ? 'being taken in' : `being taken in: ${step}`),
