@@ -45,6 +45,7 @@ export const packages = {
     { name: 'xclip', probe: '/usr/bin/xclip', why: 'the clipboard of an X desktop' },
     { name: 'postgresql', probe: '/usr/lib/postgresql', why: 'the second database of the store' },
     { name: 'slapd', probe: '/usr/sbin/slapd', why: 'a directory to sign in against' },
+    { name: 'python3-swift', probe: '/usr/lib/python3/dist-packages/swift', why: 'an S3 server' },
     { name: 'ldap-utils', probe: '/usr/bin/ldapadd', why: 'fills the directory' },
     { name: 'nginx-light', probe: '/usr/sbin/nginx', why: 'a proxy of docs/operations.md' },
     { name: 'haproxy', probe: '/usr/sbin/haproxy', why: 'a proxy of docs/operations.md' },

@@ -14,15 +14,18 @@ import {
   type Manifest,
   makeFull,
   type NewRepositoryOptions,
+  type ObjectStore,
   openPointDisk,
   openRepository,
+  openS3Store,
   type Repository,
   sweepRepository,
   takePoint,
   verifyPoint,
 } from '@oriel/vhd/restore-points';
-import { describe, expect, test } from 'vitest';
-import { clientOf, DEPTH, done, MIB, seeded, serviceIn, tempFolder } from '../disk-service/setup.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { clientOf, DEPTH, done, MIB, onCleanup, seeded, serviceIn, tempFolder } from '../disk-service/setup.ts';
+import { S3Server } from '../support/s3-server.ts';
 
 const SIZE = 9 * MIB + 512;
 const SECRET = Buffer.from('correct horse battery staple');
@@ -104,8 +107,28 @@ async function contentOf(repository: Repository, { vm, id }: Manifest): Promise<
   return await hashDisk(disk);
 }
 
-async function subjectIn(folder: string, options: NewRepositoryOptions) {
-  const repository = await createRepository(new FolderStore(path.join(folder, 'repository')), options);
+/** Where a repository is tried. */
+const PLACES = [
+  { place: 'a folder', storeIn: async (folder: string): Promise<ObjectStore> => folderIn(folder) },
+  { place: 'a bucket', storeIn: bucketPlace },
+];
+
+const folderIn = (folder: string): ObjectStore => new FolderStore(path.join(folder, 'repository'));
+
+let s3: Promise<{ readonly server: S3Server; readonly bucket: string }> | undefined;
+
+afterAll(async () => (await s3)?.server.stop());
+
+async function bucketPlace(): Promise<ObjectStore> {
+  s3 ??= S3Server.start().then(async (server) => ({ server, bucket: await server.makeBucket() }));
+  const { server, bucket } = await s3;
+  const store = await openS3Store(server.place(bucket));
+  onCleanup(() => store.close());
+  return store;
+}
+
+async function subjectIn(folder: string, options: NewRepositoryOptions, store = folderIn(folder)) {
+  const repository = await createRepository(store, options);
   const { api } = await serviceIn(folder);
   const subject = new Subject(api, repository);
   await subject.open();
@@ -113,8 +136,9 @@ async function subjectIn(folder: string, options: NewRepositoryOptions) {
 }
 
 describe.for(FORMS)('$it', ({ it: _it, ...options }) => {
-  test('a second run takes what has changed to the sector, and the chain stays as long as it was', async () => {
-    const { repository, subject, api } = await subjectIn(tempFolder(), options);
+  test.for(PLACES)('in $place a second run takes what has changed to the sector, and no more', async ({ storeIn }) => {
+    const folder = tempFolder();
+    const { repository, subject, api } = await subjectIn(folder, options, await storeIn(folder));
     await subject.write(3 * MIB, seeded(1).bytes(2 * MIB));
     const first = await subject.run();
     const hashes = [sha256(subject.model)];

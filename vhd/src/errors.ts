@@ -51,6 +51,8 @@ export type VhdErrorCode =
   | 'TOOL_FAILED' // qemu-img ended with an error
   // restore points (restore-points/)
   | 'WRONG_SECRET' // not the passphrase or key file of this repository
+  // places for objects (objects/)
+  | 'DENIED' // the server does not accept the credentials, or they may not do this
   // NBD and the disk service (nbd/, service/)
   | 'NBD_PROTOCOL' // the peer broke the protocol
   | 'NBD_REFUSED' // the server answered with an error

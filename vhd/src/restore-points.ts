@@ -3,6 +3,7 @@ export { isVhdError } from './errors.ts';
 export { connectNbd } from './nbd/client.ts';
 export { FolderStore } from './objects/folder-store.ts';
 export type { ObjectInfo, ObjectStore, PutOptions } from './objects/object-store.ts';
+export { openS3Store, type S3Credentials, type S3Options } from './objects/s3-client.ts';
 export { exportPoint } from './restore-points/export.ts';
 export type { Manifest, PointConsistency, PointDisk } from './restore-points/manifest.ts';
 export { dropPoint, makeFull } from './restore-points/merge-forward.ts';

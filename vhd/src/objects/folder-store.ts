@@ -8,7 +8,7 @@ import { throwIfCancelled } from '../copy/options.ts';
 import { VhdError } from '../errors.ts';
 import type { Part } from '../image/patch.ts';
 import { writeNewFile } from '../storage/new-file.ts';
-import { fileSystem, type Storage } from '../storage/storage.ts';
+import { type FileStat, fileSystem, type Storage } from '../storage/storage.ts';
 import { isTemporary } from '../storage/temporary.ts';
 import { type ObjectInfo, type ObjectStore, type PutOptions, requireKey } from './object-store.ts';
 
@@ -18,6 +18,8 @@ const WRITES = 4;
 export class FolderStore implements ObjectStore {
   readonly name: string;
   readonly folder: string;
+  readonly isKeeping = false;
+  readonly settleMs = 0;
   readonly #storage: Storage;
 
   /** `folder` is made where it is missing; what it is in must be there: a share that is not mounted is not written beside. */
@@ -119,15 +121,22 @@ export class FolderStore implements ObjectStore {
       if (error instanceof VhdError && error.code === 'NOT_FOUND') return;
       throw error;
     }
-    for (const name of [...names].sort()) {
+    const found: { readonly key: string; readonly stat: FileStat }[] = [];
+    for (const name of names) {
       if (name.startsWith('.')) continue; // Not whole yet, or nothing of ours.
-      const key = base === '' ? name : `${base}/${name}`;
-      if (!key.startsWith(prefix) && !prefix.startsWith(`${key}/`)) continue;
       const file = path.join(folder, name);
       if (this.#isLink(file)) continue;
       const stat = this.#storage.stat(file);
-      if (stat?.kind === 'folder') yield* this.#walk(key, prefix);
-      else if (stat?.kind === 'file' && key.startsWith(prefix)) {
+      const key = base === '' ? name : `${base}/${name}`;
+      if (stat?.kind === 'folder') found.push({ key: `${key}/`, stat });
+      else if (stat?.kind === 'file') found.push({ key, stat });
+    }
+    // With its slash a folder stands where the names that are in it do: behind `a-b` and `a.b`, before `a0`.
+    for (const { key, stat } of found.sort((a, b) => (a.key < b.key ? -1 : 1))) {
+      const isInside = key.startsWith(prefix);
+      if (stat.kind === 'folder') {
+        if (isInside || prefix.startsWith(key)) yield* this.#walk(key.slice(0, -1), prefix);
+      } else if (isInside) {
         const { sizeBytes, storedBytes, modifiedAt } = stat;
         yield { key, sizeBytes, storedBytes, modifiedAt };
       }

@@ -18,9 +18,11 @@ export interface ObjectInfo {
 export interface PutOptions {
   /** Length in bytes: what no part covers is zeros. Up to the end of the last part when left out. */
   readonly lengthBytes?: number;
+  /** About how long it gets at most, where the length is not known: a store that sends it in parts plans them by it. */
+  readonly atMostBytes?: number;
   /** Fails with EXISTS where there is an object of that name. Else that one is replaced. */
   readonly isNew?: boolean;
-  /** Until then nobody may remove or replace it. A store that can enforce it does. */
+  /** Until then nobody may remove or replace it. A store with `isKeeping` enforces it. */
   readonly keptUntil?: Date;
   readonly signal?: AbortSignal;
 }
@@ -31,6 +33,10 @@ export interface ObjectStore {
   readonly name: string;
   /** The folder that the keys are paths in, where there is one. */
   readonly folder: string | undefined;
+  /** What has a `keptUntil` is kept by the store itself, against whoever holds its keys. */
+  readonly isKeeping: boolean;
+  /** In ms: how long after a put with `isNew` another that began with it may still take its place. 0: the store decides at once. */
+  readonly settleMs: number;
   /** Stores what comes, in ascending order. Errors: EXISTS, NO_SPACE, READ_ONLY, and those of `parts`: then nothing is there. */
   put(key: string, parts: Iterable<Part> | AsyncIterable<Part>, options?: PutOptions): Promise<void>;
   /** The bytes of a range. Errors: NOT_FOUND; IO where the object ends before. */

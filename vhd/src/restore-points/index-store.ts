@@ -19,6 +19,8 @@ import type { Sealing } from './sealing.ts';
 
 /** Entries that are sealed, read and written together. */
 const SEGMENT_EXTENTS = 4096;
+/** What is read of an index at a time: from a bucket, every request takes its time. */
+const WINDOW_BYTES = 2 << 20;
 /** In front of each segment: what it takes, and what it takes when it is opened. */
 const SEGMENT_HEAD_BYTES = 8;
 
@@ -108,9 +110,15 @@ export async function* readIndex(
   if (info === undefined) throw new VhdError('NOT_FOUND', `${store.name} has no ${key}`);
   const hash = createHash('sha256');
   let at = 0;
+  let window: Uint8Array = new Uint8Array(0);
+  let windowAt = 0;
   const next = async (length: number): Promise<Buffer> => {
     if (info.sizeBytes < at + length) throw new VhdError('DAMAGED', `${name} ends early`);
-    const bytes = await store.get(key, at, length);
+    if (windowAt + window.byteLength < at + length) {
+      window = await store.get(key, at, Math.min(info.sizeBytes - at, Math.max(length, WINDOW_BYTES)));
+      windowAt = at;
+    }
+    const bytes = window.subarray(at - windowAt, at - windowAt + length);
     hash.update(bytes);
     at += length;
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -4,6 +4,7 @@
  * docs/design/repository.md.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { isVhdError, VhdError } from '../errors.ts';
 import { getWhole, type ObjectInfo, type ObjectStore, whole } from '../objects/object-store.ts';
@@ -47,6 +48,8 @@ export interface NewRepositoryOptions {
   readonly compression?: Compression;
   /** The passphrase or the bytes of the key file; not encrypted when left out. */
   readonly secret?: Uint8Array;
+  /** What has to be kept until a time is kept by the store itself, also against whoever has its keys: a bucket with object lock. */
+  readonly isLocked?: boolean;
 }
 
 /** A restore point by its name. */
@@ -55,7 +58,10 @@ export interface PointRef {
   readonly pointId: string;
 }
 
-/** Makes a repository in an empty place. Errors: EXISTS, NOT_EMPTY, USAGE, and those of the store. */
+/**
+ * Makes a repository in an empty place. Errors: EXISTS, NOT_EMPTY, USAGE; UNSUPPORTED where it is to be locked and the store
+ * cannot; those of the store.
+ */
 export async function createRepository(store: ObjectStore, options: NewRepositoryOptions = {}): Promise<Repository> {
   const { secret, compression = 'none' } = options;
   const needsContainer = secret !== undefined || compression !== 'none';
@@ -64,6 +70,11 @@ export async function createRepository(store: ObjectStore, options: NewRepositor
     throw new VhdError(
       'USAGE',
       'a VHD that any tool can open is neither compressed nor encrypted: choose form container',
+    );
+  if (options.isLocked === true && !store.isKeeping)
+    throw new VhdError(
+      'UNSUPPORTED',
+      `${store.name} cannot keep restore points against whoever has its keys: choose a bucket that was made with object lock`,
     );
   for await (const { key } of store.list(''))
     throw key === CONFIG_KEY
@@ -80,6 +91,11 @@ export async function createRepository(store: ObjectStore, options: NewRepositor
     key: made?.wrapped ?? null,
   };
   await store.put(CONFIG_KEY, whole(Buffer.from(`${JSON.stringify(config, null, 2)}\n`)), { isNew: true });
+  // Two that make it at the same time: the one whose configuration stays has made it. With another's, data would be
+  // encrypted with a key that nobody has.
+  await delay(store.settleMs);
+  if ((await readConfig(store)).id !== config.id)
+    throw new VhdError('EXISTS', `${store.name} was made a repository by somebody else at the same time`);
   return new Repository(store, config, made?.key);
 }
 

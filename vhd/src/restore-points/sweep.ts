@@ -1,4 +1,6 @@
 /** What killed runs left in a repository: objects that no manifest names, and what never became an object. */
+import { isVhdError } from '../errors.ts';
+import type { ObjectStore } from '../objects/object-store.ts';
 import { claimsIn } from './claims.ts';
 import type { Manifest } from './manifest.ts';
 import { settleName } from './merge-forward.ts';
@@ -41,13 +43,28 @@ export async function sweepRepository(
     if (named === undefined) continue;
     rubbish.push(...objects.filter(({ key, at }) => !named.has(key) && at < staleBefore));
   }
-  let bytes = rubbish.reduce((sum, one) => sum + one.bytes, 0);
-  if (!isDryRun) {
-    for (const { key } of rubbish) await store.remove(key);
-    for (const key of stale) await store.remove(key);
-    bytes += await store.sweep(staleBefore);
+  if (isDryRun) return sweptOf(rubbish);
+  const removed = [];
+  for (const one of rubbish) if (await isRemoved(store, one.key)) removed.push(one);
+  for (const key of stale) await store.remove(key);
+  const { objects, bytes } = sweptOf(removed);
+  return { objects, bytes: bytes + (await store.sweep(staleBefore)) };
+}
+
+const sweptOf = (objects: readonly { readonly key: string; readonly bytes: number }[]): Swept => ({
+  objects: objects.map(({ key }) => key),
+  bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
+});
+
+/** What a run with an object lock left when it was killed is rubbish that the store keeps: it goes when its time is over. */
+async function isRemoved(store: ObjectStore, key: string): Promise<boolean> {
+  try {
+    await store.remove(key);
+    return true;
+  } catch (error) {
+    if (isVhdError(error, 'SEALED')) return false;
+    throw error;
   }
-  return { objects: rubbish.map(({ key }) => key), bytes };
 }
 
 /** The objects that a restore point needs; `undefined` where its manifest cannot be read. */

@@ -18,6 +18,8 @@ import { newSalt, Sealing, sha256 } from './sealing.ts';
 
 /** Pieces that are read, hashed and packed at a time. */
 const PIECES_AHEAD = 6;
+/** What pieces have around them takes less than that for each of their bytes: 17 bytes for 512 or more. */
+const PIECE_HEADS = 1 / 30;
 const NO_HASH: Uint8Array = new Uint8Array(32);
 
 /** What is to be written: some sectors of a disk. */
@@ -82,7 +84,9 @@ export async function writeDisk(
       ...(keptUntil === undefined ? {} : { keptUntil }),
       ...(signal === undefined ? {} : { signal }),
     };
-    const length = form === 'vhd' ? { lengthBytes: plan.image.lengthBytes } : {};
+    const { lengthBytes } = plan.image;
+    const length =
+      form === 'vhd' ? { lengthBytes } : { atMostBytes: lengthBytes + Math.ceil(lengthBytes * PIECE_HEADS) };
     await store.put(repository.keyOf(point, file), writer.parts(), { ...putting, ...length });
     const object = spool.object(new Sealing('none', dataKey, salt, 'index'));
     await store.put(repository.keyOf(point, index), object.parts, putting);

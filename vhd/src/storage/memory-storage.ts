@@ -13,6 +13,8 @@ export interface MemoryNode {
   isWritable: boolean;
 }
 
+const FOLDER = { kind: 'folder', sizeBytes: 0, storedBytes: 0, modifiedAt: new Date(0), isWritable: true } as const;
+
 /** Files in memory under absolute, normalised paths. */
 export class MemoryStorage implements Storage {
   readonly nodes: Map<string, MemoryNode> = new Map();
@@ -41,8 +43,9 @@ export class MemoryStorage implements Storage {
   }
 
   stat(name: string): FileStat | undefined {
-    const node = this.nodes.get(path.resolve(name));
-    if (node === undefined) return undefined;
+    const key = path.resolve(name);
+    const node = this.nodes.get(key);
+    if (node === undefined) return this.#isFolder(key) ? { ...FOLDER, identity: key } : undefined;
     return {
       kind: 'file',
       sizeBytes: node.content.sizeBytes,
@@ -55,8 +58,7 @@ export class MemoryStorage implements Storage {
 
   resolve(name: string): string {
     const key = path.resolve(name);
-    if (this.nodes.has(key) || this.#folders.has(key)) return key;
-    for (const other of this.nodes.keys()) if (other.startsWith(`${key}/`)) return key;
+    if (this.nodes.has(key) || this.#isFolder(key)) return key;
     throw new VhdError('NOT_FOUND', `cannot resolve ${name}: ENOENT`);
   }
 
@@ -108,6 +110,12 @@ export class MemoryStorage implements Storage {
       isHeld = false;
     };
     return { lease: options.lease ?? Date.now(), release };
+  }
+
+  #isFolder(key: string): boolean {
+    if (this.#folders.has(key)) return true;
+    for (const other of this.nodes.keys()) if (other.startsWith(`${key}/`)) return true;
+    return false;
   }
 
   #get(name: string): MemoryNode {
