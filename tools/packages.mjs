@@ -41,6 +41,7 @@ export const packages = {
     { name: 'x11-utils', probe: '/usr/bin/xev', why: 'says which keys came to an X desktop' },
     { name: 'xvfb', probe: '/usr/bin/Xvfb', why: 'the display of browsers that no test drives' },
     { name: 'xdotool', probe: '/usr/bin/xdotool', why: 'the keyboard and mouse of that display' },
+    { name: 'prometheus', probe: '/usr/bin/promtool', why: 'checks the alert rules of docs/prometheus' },
     { name: 'firefox-esr', probe: '/usr/bin/firefox-esr', why: 'the other browser' },
     { name: 'xclip', probe: '/usr/bin/xclip', why: 'the clipboard of an X desktop' },
     { name: 'postgresql', probe: '/usr/lib/postgresql', why: 'the second database of the store' },
@@ -72,5 +73,8 @@ export const packages = {
       why: 'the load generator of the relay bench speaks TLS',
     },
     { name: 'openssl', probe: '/usr/bin/openssl', why: 'makes the certificate of the relay bench' },
+    { name: 'restic', probe: '/usr/bin/restic', why: 'a peer of backups' },
+    { name: 'borgbackup', probe: '/usr/bin/borg', why: 'a peer of backups' },
+    { name: 'time', probe: '/usr/bin/time', why: 'how much memory a worker takes' },
   ],
 };

@@ -243,6 +243,20 @@ export const sweepRepository = route({
   errors: ['UNAVAILABLE'],
 });
 
+export const replicateRepository = route({
+  id: 'repository.replicate',
+  method: 'post',
+  path: '/repositories/{repositoryId}/replicate',
+  summary: 'Copies the restore points that another repository lacks into it; each is checked as it is read',
+  access: backup,
+  params: RepositoryParams,
+  body: z.object({ toRepositoryId: z.string().max(64) }),
+  reply: Task,
+  status: 202,
+  creates: true,
+  errors: ['CONFLICT'],
+});
+
 export const listRestorePoints = route({
   id: 'restore-point.list',
   method: 'get',

@@ -61,6 +61,7 @@ import { taskLookup, taskRoutes } from './platform/tasks/routes.ts';
 import { TaskStore } from './platform/tasks/task-store.ts';
 import { Tasks } from './platform/tasks/tasks.ts';
 import { protectionFeature } from './protection/feature.ts';
+import { backupMetrics } from './protection/metrics.ts';
 import { type Protection, protectionRoutes } from './protection/routes.ts';
 import { workers } from './protection/work/run-worker.ts';
 import { StoredCheckpointDisks } from './storage/library/checkpoint-disks.ts';
@@ -278,6 +279,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
     workers: config.relayWorkers,
   });
   const registry = new Registry();
+  backupMetrics(store.db, registry);
   const monitor = new Monitor({ hosts, vms, registry, log });
   cleanup.add(() => monitor.close());
 

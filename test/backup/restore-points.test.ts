@@ -3,7 +3,7 @@
  * point that is left holds what the disk held at its instant, in every form that a repository has.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { convertDisk, type DiskServiceApi, hashDisk, openChain, type TaskInfo } from '@oriel/vhd';
 import {
@@ -19,6 +19,7 @@ import {
   openRepository,
   openS3Store,
   type Repository,
+  replicate,
   sweepRepository,
   takePoint,
   verifyPoint,
@@ -269,6 +270,52 @@ describe('a repository', () => {
     });
     await createRepository(place);
     await expect(createRepository(place)).rejects.toMatchObject({ code: 'EXISTS' });
+  });
+});
+
+describe('a second repository', () => {
+  test.for(FORMS)(
+    'of $it gets what is missing, once, also after the first has merged, and stands alone',
+    async ({ it: _it, ...options }) => {
+      const folder = tempFolder();
+      const { repository, subject } = await subjectIn(folder, { form: 'vhd' });
+      const second = await createRepository(new FolderStore(path.join(folder, 'second')), options);
+      const points: Manifest[] = [];
+      const hashes: string[] = [];
+      const write = async (seed: number): Promise<void> => {
+        await subject.write(seed * MIB, seeded(seed).bytes(70 * 512));
+        points.push(await subject.run());
+        hashes.push(sha256(subject.model));
+      };
+      for (const seed of [1, 2]) await write(seed);
+      expect((await replicate(repository, second)).copied).toEqual(points.map(({ id }) => id));
+      await subject.trim(MIB, 4096);
+      await write(3);
+      await dropPoint(repository, { vmId: 'vm-1', pointId: points[0]?.id ?? '' });
+      await dropPoint(second, { vmId: 'vm-1', pointId: points[1]?.id ?? '' });
+      expect(await replicate(repository, second)).toEqual({ copied: [points[1]?.id, points[2]?.id], damaged: [] });
+      expect(await replicate(repository, second)).toEqual({ copied: [], damaged: [] });
+      rmSync(path.join(folder, 'repository'), { recursive: true });
+      expect(await Promise.all(points.map((point) => contentOf(second, point)))).toEqual(hashes);
+      for (const { id } of points) expect(await verifyPoint(second, { vmId: 'vm-1', pointId: id })).toEqual([]);
+    },
+  );
+
+  test('says which it could not read, and gets the others', async () => {
+    const folder = tempFolder();
+    const { repository, subject } = await subjectIn(folder, { form: 'container' });
+    const second = await createRepository(new FolderStore(path.join(folder, 'second')));
+    await subject.write(0, seeded(1).bytes(4096));
+    const first = await subject.run();
+    const at = path.join(folder, 'repository/points/vm-1', first.id, first.disks[0]?.file ?? '');
+    const bytes = readFileSync(at);
+    bytes.fill(0, bytes.byteLength / 2);
+    writeFileSync(at, bytes);
+    const another = await subject.run({ isFull: true });
+    expect(await replicate(repository, second)).toMatchObject({
+      copied: [another.id],
+      damaged: [{ pointId: first.id, message: expect.stringContaining('byte') }],
+    });
   });
 });
 

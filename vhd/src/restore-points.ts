@@ -8,6 +8,7 @@ export { exportPoint } from './restore-points/export.ts';
 export type { Manifest, PointConsistency, PointDisk } from './restore-points/manifest.ts';
 export { dropPoint, makeFull } from './restore-points/merge-forward.ts';
 export { diskOf, openPointDisk, PointDiskReader } from './restore-points/point-disk.ts';
+export { type Replicated, replicate } from './restore-points/replicate.ts';
 export {
   CONFIG_KEY,
   createRepository,

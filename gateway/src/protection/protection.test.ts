@@ -1,9 +1,11 @@
 /** Backups over real disks: what a guest wrote is what is given back, whoever is killed when. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FakeHost, fakeDriver } from '@oriel/hosts';
 import { connectNbd, type NbdClient } from '@oriel/vhd';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BackupJobCreate, type Repository, RepositoryCreate, type RestorePoint } from '../../api/backup.ts';
 import type { Role } from '../../api/rights.ts';
@@ -22,6 +24,7 @@ import { StoredCheckpointDisks } from '../storage/library/checkpoint-disks.ts';
 import { TestStorages } from '../storage/testing/storages.ts';
 import { BackupDisks } from './disks/backup-disks.ts';
 import { protectionFeature } from './feature.ts';
+import { backupMetrics } from './metrics.ts';
 import type { Protection } from './routes.ts';
 import { type RunState, runSteps } from './runs/run-steps.ts';
 import { workers } from './work/run-worker.ts';
@@ -381,6 +384,27 @@ describe('a job', () => {
   });
 });
 
+describe('monitoring', () => {
+  test('knows how old the last success is, what failed and what is damaged; the rules for it are rules', async () => {
+    const registry = new Registry();
+    backupMetrics(at.store.db, registry);
+    const vm = await vmWith(1);
+    const repository = await addRepository();
+    await run(vm, repository);
+    const [point] = await pointsOf(vm);
+    await backup.catalog.noteVerified(keyOf(point as RestorePoint), now(), ['a byte']);
+    const text = await registry.metrics();
+    const seconds = Date.parse(point?.createdAt ?? '') / 1000;
+    expect(text).toContain(`oriel_backup_last_success_timestamp_seconds{vm="desk",repository="nas"} ${seconds}`);
+    expect(text).toContain('oriel_backup_runs{state="done"} 1');
+    expect(text).toContain('oriel_backup_damaged_points{repository="nas"} 1');
+    const rules = fileURLToPath(new URL('../../../docs/prometheus/backups.rules.yml', import.meta.url));
+    const named = [...readFileSync(rules, 'utf8').matchAll(/oriel_\w+/g)].map(([name]) => name);
+    for (const name of named) expect(text).toContain(`# TYPE ${name} `);
+    expect(execFileSync('promtool', ['check', 'rules', rules]).toString()).toContain('SUCCESS: 4 rules');
+  });
+});
+
 describe('a repository', () => {
   test('is shared: what another gateway made appears, what is gone goes, and pins stay', async () => {
     const vm = await vmWith(1);
@@ -399,6 +423,22 @@ describe('a repository', () => {
     await backup.catalog.refresh(again.id);
     expect(await pointsOf(vm)).toMatchObject([{ id: point?.id, health: 'unverified' }]);
     await expect(addRepository({}, 'again')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  });
+
+  test('is copied into another of another kind, and a VM comes back from there when the first is gone', async () => {
+    const vm = await vmWith(1);
+    const first = await addRepository();
+    for (const day of ['Monday', 'Tuesday']) {
+      await write(vm, day);
+      await run(vm, first);
+    }
+    const second = await addRepository({ compression: 'zstd', passphrase: 'correct horse battery' }, 'far');
+    await done(backup.points.replicate(first.id, second.id, 'u'));
+    await backup.repositories.forget(first.id);
+    const [tuesday, monday] = await pointsOf(vm);
+    expect(tuesday?.repositoryId).toBe(second.id);
+    expect(await restored(tuesday, 'copy', 'two')).toEqual(['Tuesday']);
+    expect(await restored(monday, 'copy', 'one')).toEqual(['Monday']);
   });
 
   test('says what is wrong with a place', async () => {

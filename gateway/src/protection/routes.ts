@@ -49,6 +49,11 @@ export function protectionRoutes({ repositories, catalog, points, backups, resto
       return { objects: [...objects], bytes };
     }),
 
+    bind(api.replicateRepository, async ({ params, body, principal, note }) => {
+      note({ to: body.toRepositoryId });
+      return points.replicate(params.repositoryId, body.toRepositoryId, principal.userId);
+    }),
+
     bind(api.listRestorePoints, async ({ query, principal }) => {
       const all = await catalog.list(query);
       const seen = all.filter(({ vmId }) => mayUse(principal, vmId));

@@ -5,15 +5,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { OperationOptions } from '../copy/options.ts';
-import type { Range } from '../copy/pieces.ts';
 import { VhdError } from '../errors.ts';
 import { withClaim } from './claims.ts';
 import type { Manifest, PointDisk } from './manifest.ts';
 import { openPointDisk, PointDiskReader } from './point-disk.ts';
 import type { PointRef, Repository } from './repository.ts';
+import { sectorsOf } from './sectors-of.ts';
 import { StoredDisk } from './stored-disk.ts';
 import { linkTo } from './take.ts';
-import { type SectorSource, writeDisk } from './write-disk.ts';
+import { writeDisk } from './write-disk.ts';
 
 /** Removes a restore point; those that stand on it get what they need of it. Errors: SEALED while it, or one of them, has to be kept. */
 export async function dropPoint(
@@ -92,7 +92,7 @@ async function rewrite(
   const stable = disk.file.replace(/\.(vhd|box)$/, '').replace(/\.[0-9a-f]{8}$/, '');
   const { createdAt } = await repository.manifest(point);
   await withClaim(repository.store, point.pointId, async () => {
-    const written = await writeDisk(repository, sourceOf(from, parent !== null), {
+    const written = await writeDisk(repository, sectorsOf(from, parent !== null), {
       ...options,
       point,
       name: `${stable}.${randomBytes(4).toString('hex')}`,
@@ -128,31 +128,4 @@ export async function settleName(repository: Repository, point: PointRef, { file
   if ((await store.stat(from)) === undefined) return;
   const before = await store.stat(to);
   await store.rename(from, to, before?.modifiedAt ?? new Date());
-}
-
-/** What a reader has: with a parent below, zeros too, which hide what that has. */
-function sourceOf(reader: PointDiskReader, hasParent: boolean): SectorSource {
-  return {
-    sizeBytes: reader.sizeBytes,
-    runs: () => runsOf(reader, hasParent),
-    read: (into, offset) => reader.read(into, offset),
-  };
-}
-
-const WINDOW_BYTES: number = 1 << 30;
-
-async function* runsOf(reader: PointDiskReader, hasParent: boolean): AsyncGenerator<Range> {
-  let open: { offset: number; length: number } | undefined;
-  for (let at = 0; at < reader.sizeBytes; at += WINDOW_BYTES) {
-    for (const extent of await reader.extents(at, Math.min(WINDOW_BYTES, reader.sizeBytes - at))) {
-      if (extent.isAllocated && (hasParent || !extent.isZero)) {
-        if (open !== undefined && open.offset + open.length === extent.offset) open.length += extent.length;
-        else {
-          if (open !== undefined) yield open;
-          open = { offset: extent.offset, length: extent.length };
-        }
-      }
-    }
-  }
-  if (open !== undefined) yield open;
 }

@@ -8,6 +8,7 @@ import {
   listRepositories,
   type Repository,
   refreshRepository,
+  replicateRepository,
   sweepRepository,
 } from '../../../api/backup.ts';
 import type { Client } from '../../../api/client.ts';
@@ -15,6 +16,7 @@ import { type Cli, clientFor, show } from '../base/context.ts';
 import { CliError, EXIT } from '../base/exit.ts';
 import { findOne, listAll } from '../base/lists.ts';
 import { bytes, table } from '../base/output.ts';
+import { waitForTask } from './task.ts';
 
 export function repositoryCommand(cli: Cli): Command {
   const repository = new Command('repository').description('where restore points are kept');
@@ -51,6 +53,19 @@ export function repositoryCommand(cli: Cli): Command {
       show(cli, command, swept, ({ objects, bytes: size }) =>
         [...objects, `${verb} ${objects.length} objects, ${bytes(size)}`].join('\n').concat('\n'),
       );
+    });
+  repository
+    .command('replicate')
+    .description('copy the restore points that another repository lacks into it')
+    .argument('<from>', 'name or id')
+    .argument('<to>', 'name or id')
+    .action(async (from: string, to: string, _: unknown, command: Command) => {
+      const client = await clientFor(cli, command);
+      const [source, target] = [await findRepository(client, from), await findRepository(client, to)];
+      const params = { repositoryId: source.id };
+      const task = await client.call(replicateRepository, { params, body: { toRepositoryId: target.id } });
+      const ended = await waitForTask(cli, command, client, task.id);
+      show(cli, command, ended, () => `${target.name} has what ${source.name} has\n`);
     });
   repository
     .command('forget')

@@ -23,6 +23,11 @@ interface VerifyPayload {
   readonly sample: number;
 }
 
+interface ReplicatePayload {
+  readonly from: string;
+  readonly to: string;
+}
+
 interface KeyPayload {
   readonly key: PointKey;
 }
@@ -32,6 +37,7 @@ export class Points {
   readonly #verifying: TaskKind<VerifyPayload>;
   readonly #removing: TaskKind<KeyPayload>;
   readonly #exporting: TaskKind<KeyPayload>;
+  readonly #replicating: TaskKind<ReplicatePayload>;
 
   constructor(options: PointsOptions) {
     this.#options = options;
@@ -68,7 +74,14 @@ export class Points {
         progress(1, `it is in ${folder}`);
       },
     };
-    for (const kind of [this.#verifying, this.#removing, this.#exporting])
+    this.#replicating = {
+      ...common,
+      kind: 'repository.replicate',
+      needs: 'backup',
+      run: ({ from, to }, { signal, progress }) =>
+        this.#replicate(from, to, signal, (fraction) => progress(fraction, 'copying what is missing there')),
+    };
+    for (const kind of [this.#verifying, this.#removing, this.#exporting, this.#replicating])
       options.tasks.register(kind as TaskKind<never>);
   }
 
@@ -94,6 +107,37 @@ export class Points {
     const { vmName, createdAt } = await this.#options.catalog.get(key);
     const title = `export restore point ${createdAt} of ${vmName}`;
     return this.#options.tasks.start({ kind: this.#exporting, title, startedBy, payload: { key } });
+  }
+
+  /** Copies what is missing into another repository. Errors: NOT_FOUND, CONFLICT. */
+  async replicate(from: string, to: string, startedBy: string): Promise<Task> {
+    const { repositories, tasks } = this.#options;
+    if (from === to) throw new GatewayError('CONFLICT', 'a repository is not copied into itself');
+    const [{ name }, { name: other }] = [await repositories.require(from), await repositories.require(to)];
+    const title = `copy restore points from ${name} to ${other}`;
+    return tasks.start({ kind: this.#replicating, title, startedBy, payload: { from, to } });
+  }
+
+  async #replicate(
+    from: string,
+    to: string,
+    signal: AbortSignal,
+    onProgress: (fraction: number | undefined) => void,
+  ): Promise<void> {
+    const { repositories, catalog } = this.#options;
+    const { damaged } = await repositories.order(
+      from,
+      'replicate',
+      { to: await repositories.reach(to) },
+      { signal, onProgress },
+    );
+    await catalog.refresh(to);
+    const [first] = damaged;
+    if (first !== undefined)
+      throw new GatewayError(
+        'UNPROCESSABLE',
+        `${damaged.length} restore points could not be copied; ${first.pointId}: ${first.message}`,
+      );
   }
 
   /** Takes one away. One that is gone is as removed as can be. */

@@ -97,15 +97,15 @@ export class Repositories {
     asks: Orders[Name]['asks'],
     options: WorkerOptions = {},
   ): Promise<Orders[Name]['gives']> {
-    const { vault, work } = this.#options;
+    const order: Order<Name> = { do: name, ...(await this.reach(id)), asks };
+    return asRefusal(this.#options.work(order, options));
+  }
+
+  /** Where a repository is and what opens it, for a worker. Errors: NOT_FOUND; CONFLICT where the secret has to be given again. */
+  async reach(id: string): Promise<Pick<Order, 'place' | 'secret'>> {
     const row = await this.require(id);
-    const order: Order<Name> = {
-      do: name,
-      place: placeOf(row),
-      secret: row.secret === null ? null : vault.open(row.secret, `repository ${id}`),
-      asks,
-    };
-    return asRefusal(work(order, options));
+    const secret = row.secret === null ? null : this.#options.vault.open(row.secret, `repository ${id}`);
+    return { place: placeOf(row), secret };
   }
 
   async #viewOf(row: RepositoryRow): Promise<Repository> {

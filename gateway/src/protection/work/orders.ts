@@ -2,7 +2,15 @@
  * What a backup worker is told to do, and what it says: one order on its standard input, lines of JSON on its output. It is
  * a process of its own: what is read from a repository is read there, its memory goes with it, and it may be killed.
  */
-import type { Damage, Manifest, NewRepositoryOptions, PointRef, PointToTake, Swept } from '@oriel/vhd/restore-points';
+import type {
+  Damage,
+  Manifest,
+  NewRepositoryOptions,
+  PointRef,
+  PointToTake,
+  Replicated,
+  Swept,
+} from '@oriel/vhd/restore-points';
 
 /** Where a repository is. Secrets come with the order and are kept nowhere. */
 export type Place = { readonly kind: 'folder'; readonly path: string };
@@ -23,6 +31,11 @@ export interface Orders {
     readonly gives: readonly Damage[];
   };
   readonly drop: { readonly asks: { readonly point: PointRef }; readonly gives: null };
+  /** Into another repository. */
+  readonly replicate: {
+    readonly asks: { readonly to: Pick<Order, 'place' | 'secret'>; readonly vmId?: string };
+    readonly gives: Replicated;
+  };
   readonly sweep: { readonly asks: { readonly isDryRun: boolean }; readonly gives: Swept };
   /** Writes the content of a disk of a restore point into an empty disk that is served at `uri`. */
   readonly fill: {

@@ -11,6 +11,7 @@ import {
   openRepository,
   type PointRef,
   type Repository,
+  replicate,
   sweepRepository,
   takePoint,
   verifyPoint,
@@ -56,6 +57,13 @@ const DO: { readonly [Name in OrderName]: (order: Order<Name>) => Promise<Orders
   drop: async (order) => {
     await dropPoint(await open(order), order.asks.point, { onProgress });
     return null;
+  },
+  replicate: async (order) => {
+    const { to, vmId } = order.asks;
+    return replicate(await open(order), await open({ ...order, ...to }), {
+      ...(vmId === undefined ? {} : { vmId }),
+      onProgress,
+    });
   },
   sweep: async (order) => sweepRepository(await open(order), order.asks),
   fill: async (order) => {
