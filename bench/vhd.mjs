@@ -1,7 +1,7 @@
 // Whole-image operations against qemu-img and cp, interleaved, on hot files: what `oriel vhd` promises in speed.
 // Ours runs in this process, the peers as commands. Files lie in memory where there is room, so that neither side waits
 // for a disk; ours still syncs, the peers do not.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import {
   openChain,
   openSource,
 } from '@oriel/vhd';
+import { command, faceOff, fasterRow, makeRaw, median, seeded, timed, timesRow } from './face-off.mjs';
 
 export const title = 'VHD operations against qemu-img and cp';
 export const packages = ['qemu-utils'];
@@ -24,28 +25,6 @@ export const packages = ['qemu-utils'];
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const BLOCK = 2 * MIB;
-
-/** Seeded numbers below `below`. */
-function seeded(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-async function timed(work) {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-const command = (name, args) => {
-  const { status, stderr } = spawnSync(name, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}`);
-};
 
 /** A place in memory with room for the files, else the folder for temporary files. */
 function workFolder(log) {
@@ -59,68 +38,6 @@ function workFolder(log) {
   );
   log(`files in ${folder}`);
   return folder;
-}
-
-/** `dataBytes` of random data in blocks spread over `sizeBytes`. */
-function makeRaw(file, sizeBytes, dataBytes) {
-  const random = seeded(12345);
-  const blocks = Array.from({ length: sizeBytes / BLOCK }, (_, i) => i);
-  for (let i = blocks.length - 1; 0 < i; i--) {
-    const j = random(i + 1);
-    [blocks[i], blocks[j]] = [blocks[j], blocks[i]];
-  }
-  const bytes = randomBytes(BLOCK);
-  const fd = fs.openSync(file, 'w');
-  fs.ftruncateSync(fd, sizeBytes);
-  for (const block of blocks.slice(0, dataBytes / BLOCK).sort((a, b) => a - b)) {
-    bytes.writeUInt32LE(block, 0);
-    fs.writeSync(fd, bytes, 0, BLOCK, block * BLOCK);
-  }
-  fs.closeSync(fd);
-}
-
-/** Ours and the peer in turns; who begins changes. The result is the median of each. */
-async function faceOff(rounds, ours, peer) {
-  const times = { ours: [], peer: [] };
-  for (let i = 0; i <= rounds; i++) {
-    const pair = i % 2 === 0 ? [ours, peer] : [peer, ours];
-    const got = [];
-    for (const side of pair) got.push(await side());
-    if (i === 0) continue; // The first round warms files, memory and compiler.
-    times.ours.push(got[pair.indexOf(ours)]);
-    times.peer.push(got[pair.indexOf(peer)]);
-  }
-  return { ours: median(times.ours), peer: median(times.peer) };
-}
-
-/** How many times as fast as the peer. */
-function fasterRow(measure, { ours, peer }, name, least) {
-  const ratio = peer / ours;
-  return {
-    measure,
-    value: ours / 1000,
-    unit: 's',
-    peer: name,
-    peerValue: peer / 1000,
-    ratio,
-    target: `>= ${least}`,
-    met: least <= ratio,
-  };
-}
-
-/** How many times the peer's time. */
-function timesRow(measure, { ours, peer }, name, most) {
-  const ratio = ours / peer;
-  return {
-    measure,
-    value: ours / 1000,
-    unit: 's',
-    peer: name,
-    peerValue: peer / 1000,
-    ratio,
-    target: `<= ${most}`,
-    met: ratio <= most,
-  };
 }
 
 function limitRow(measure, value, unit, most) {

@@ -48,7 +48,7 @@ const HOUSES: readonly House[] = [
   {
     at: 'vhd/src/',
     ranks: [
-      ['errors.ts', 'units.ts', 'disk.ts', 'limits.ts', 'unix-socket.ts'],
+      ['errors.ts', 'units.ts', 'usage.ts', 'disk.ts', 'limits.ts', 'unix-socket.ts'],
       ['storage', 'nbd'],
       ['image'],
       ['formats/vhd/codec', 'copy'],

@@ -42,7 +42,7 @@ export const alignDown = (n: number, step: number): number => Math.floor(n / ste
 
 /** Reads a size as people write it: `512`, `64K`, `40G`, `1.5T` (powers of 1024; `GiB` and `GB` mean the same). Errors: USAGE. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?$/i.exec(String(text).trim());
   if (match === null) throw new VhdError('USAGE', `not a size: ${JSON.stringify(text)} (write 512, 64K, 40G or 1.5T)`);
   const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
   const bytes = Number(match[1]) * 1024 ** power;

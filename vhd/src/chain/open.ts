@@ -11,6 +11,7 @@ import { refuseInterrupted } from '../storage/journal-name.ts';
 import type { ImageLock } from '../storage/lock.ts';
 import type { Storage } from '../storage/storage.ts';
 import { fileSystem } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { ChainDisk, type ChainOptions } from './chain-disk.ts';
 import { findChildren } from './children.ts';
 import { findParent, type ParentFile } from './parent.ts';
@@ -33,6 +34,7 @@ export interface OpenChainOptions extends OpenImageOptions, ChainOptions {
  * Errors: those of `openImage`, and PARENT_NOT_FOUND, PARENT_MISMATCH, PARENT_OUTSIDE, CHAIN_LOOP, CHAIN_TOO_LONG, LOCKED, IN_PROGRESS.
  */
 export async function openChain(path: string, options: OpenChainOptions = {}): Promise<ChainDisk> {
+  checkUsage('openChain', { paths: { path }, options });
   if (options.isCommit !== true) refuseInterrupted(path, options.storage ?? fileSystem);
   if (options.isReadOnly ?? true) return new ChainDisk(openLinks(path, options), options);
   const storage = options.storage ?? fileSystem;

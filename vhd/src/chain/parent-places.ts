@@ -49,6 +49,31 @@ export function placesOf(
   return firstOfEach([...relative, ...absolute, ...beside, ...searched]);
 }
 
+/**
+ * Where it lies if a backslash in what is stored is a sign of its name: Windows, and the notations of it, part folders by that.
+ * Only a file URL says which is meant; the name is tried beside the child and in `folders`.
+ */
+export function literalPlacesOf(
+  stored: StoredParent,
+  childFolder: string,
+  folders: readonly string[],
+): readonly ParentPlace[] {
+  const places: ParentPlace[] = [];
+  for (const { notation, text: written } of stored.paths) {
+    if (notation !== 'MacX' || !written.startsWith('/') || !written.includes('\\')) continue;
+    places.push({ path: path.posix.normalize(written), written, kind: 'absolute' });
+  }
+  const { name } = stored;
+  if (!name.includes('\\') || name.includes('/')) return places;
+  for (const folder of [childFolder, ...folders])
+    places.push({
+      path: path.resolve(folder, name),
+      written: name,
+      kind: folder === childFolder ? 'beside' : 'searched',
+    });
+  return places;
+}
+
 /** Names by which an image knows its parent, without folders. */
 export function namesOf(stored: StoredParent): readonly string[] {
   const texts = [stored.name, ...stored.paths.map(({ text }) => text)];

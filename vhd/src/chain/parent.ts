@@ -15,7 +15,7 @@ import { NIL_IDENTITY } from '../image/identity.ts';
 import type { Image } from '../image/image.ts';
 import type { StoredParent } from '../image/parent-link.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
-import { type ParentPlace, placesOf, placesWithoutCase } from './parent-places.ts';
+import { literalPlacesOf, type ParentPlace, placesOf, placesWithoutCase } from './parent-places.ts';
 import { parentRefusal, type Refusal } from './parent-refusal.ts';
 
 /** A parent that was found. */
@@ -43,7 +43,9 @@ export function findParent(child: Image, stored: StoredParent, search: Search): 
   const childFolder = folderOf(storage.resolve(child.path));
   const allowed = allowedFolders(search);
   const hasIdentity = stored.identity !== NIL_IDENTITY;
-  const places = placesOf(stored, childFolder, hasIdentity ? (policy.folders ?? []) : []);
+  const folders = hasIdentity ? (policy.folders ?? []) : [];
+  const literal = hasIdentity ? literalPlacesOf(stored, childFolder, folders) : [];
+  const places = [...placesOf(stored, childFolder, folders), ...literal.filter((place) => exists(place.path, storage))];
   const refusals: Refusal[] = [];
   for (const place of places) {
     const found = lookAtPlace(child, stored, place, allowed, storage);

@@ -7,6 +7,7 @@ import { isVhdError } from '../errors.ts';
 import type { FormatName } from '../image/image.ts';
 import { type RandomAccessFile, readBytesSync } from '../storage/file.ts';
 import { fileSystem, type Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import type { ImageFormat } from './format.ts';
 import { formats } from './formats.ts';
 
@@ -78,6 +79,7 @@ const FOREIGN: ReadonlySet<string> = new Set(['qcow2', 'qcow', 'vmdk', 'vhdx', '
 
 /** What a file is by its content. Errors: NOT_FOUND, UNSUPPORTED (a folder), IO. */
 export function contentOf(name: string, storage: Storage = fileSystem): ContentFormat {
+  checkUsage('contentOf', { paths: { name }, options: { storage } });
   const file = storage.open(name, 'read');
   try {
     return contentOfFile(file);
@@ -135,7 +137,7 @@ const ENDINGS: Readonly<Record<string, ContentFormat>> = {
 
 /** How a format is called in a sentence: `a qcow2 image`. */
 export function nameOfFormat(format: ContentFormat): string {
-  return NAMES[format];
+  return NAMES[format] ?? JSON.stringify(format); // A caller may have said anything.
 }
 
 /** True for the formats that qemu-img reads. */

@@ -6,6 +6,7 @@ import type { FormatName, Image } from '../image/image.ts';
 import { refuseSealed } from '../image/seal.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import { fileSystem, type Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { type ContentFormat, contentOfFile, isForeign, nameOfFormat } from './content.ts';
 import type { ImageFormat } from './format.ts';
 import { formatNamed } from './formats.ts';
@@ -34,6 +35,7 @@ export interface OpenImageOptions {
  * Errors: NOT_FOUND, NOT_VHD, FOOTER_*, HEADER_*, BAT_*, TOO_LARGE, POISONED, UNSUPPORTED, DAMAGED, SEALED, READ_ONLY, IO.
  */
 export function openImage(path: string, options: OpenImageOptions = {}, noticed: readonly OpenFinding[] = []): Image {
+  checkUsage('openImage', { paths: { path }, options });
   const storage = options.storage ?? fileSystem;
   const isReadOnly = options.isReadOnly ?? true;
   if (!isReadOnly && options.isCommit !== true) refuseSealed(path, storage);

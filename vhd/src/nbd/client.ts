@@ -27,7 +27,8 @@ interface OpenRequest {
 
 /** Connects to `nbd://host:port/export`, `nbds://…` or `nbd+unix:///export?socket=path`. Errors: NBD_REFUSED, NBD_PROTOCOL, IO, USAGE. */
 export async function connectNbd(uri: string, options: NbdConnectOptions = {}): Promise<NbdClient> {
-  const url = new URL(uri);
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
+  if (url === undefined) throw new VhdError('USAGE', `${JSON.stringify(uri)} is no URI of an NBD export`);
   const socketPath = url.searchParams.get('socket');
   const socket = socketPath === null ? connect(Number(url.port || 10809), url.hostname) : connect(socketPath);
   const wantsTls = url.protocol.startsWith('nbds');

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:net';
 import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import { listenOnUnix } from '../unix-socket.ts';
+import { checkUsage } from '../usage.ts';
 import { acceptConnection } from './accept.ts';
 import type { Connection, ConnectionContext, ExportSource } from './connection.ts';
 import { type MetaContext, NbdExport, type NbdStats } from './export.ts';
@@ -111,6 +112,7 @@ export interface ServedDisk {
 
 /** Serves one disk until closed; the disk stays open, it belongs to the caller. Errors: USAGE, EXISTS, IO. */
 export async function serveNbd(disk: Disk, options: ServeNbdOptions): Promise<ServedDisk> {
+  checkUsage('serveNbd', { disks: { disk }, options: options ?? null });
   const { contexts, description } = options;
   const name = options.exportName ?? '';
   const target = new NbdExport({

@@ -11,6 +11,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { type Finding, note, warning } from '../image/finding.ts';
 import type { Image } from '../image/image.ts';
 import type { Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { describeMerge, pendingMerge, seenThroughJournals } from './finish.ts';
 import { hasJournal } from './journal.ts';
 
@@ -28,6 +29,7 @@ const MAX_FINDINGS = 1000;
 
 /** Looks at an image, or at a chain, leaf first. Errors: CANCELLED, NOT_FOUND, IO. */
 export async function checkImage(name: string, options: CheckOptions = {}): Promise<readonly Finding[]> {
+  checkUsage('checkImage', { paths: { name }, options });
   const storage = storageOf(options);
   if (storage.stat(name) === undefined) throw new VhdError('NOT_FOUND', `no such image: ${name}`);
   const journals: Finding[] = [];

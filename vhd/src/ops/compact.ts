@@ -10,6 +10,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed } from '../image/seal.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { convertDisk } from './convert.ts';
 import { withLocks } from './locks.ts';
 
@@ -27,6 +28,7 @@ export interface CompactResult {
 
 /** Makes an image as small as its content allows. Errors: SEALED, LOCKED, BAT_*, HEADER_*, CANCELLED, NO_SPACE, IO. */
 export async function compactImage(name: string, options: CompactOptions = {}): Promise<CompactResult> {
+  checkUsage('compactImage', { paths: { name }, options });
   const storage = storageOf(options);
   refuseSealed(name, storage);
   return withLocks([name], storage, () => compactLocked(name, options, storage));

@@ -28,6 +28,7 @@ import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import type { Storage } from '../storage/storage.ts';
 import { alignUp, formatSize, GIB, MIB } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 import { seenThroughJournals } from './finish.ts';
 import { atTarget, writeDevice } from './target.ts';
 
@@ -70,6 +71,7 @@ export interface OpenSourceOptions {
  * Errors: as `openChain` and `sourceFormat`; UNSUPPORTED for a format that goes through qemu-img.
  */
 export async function openSource(name: string, options: OpenSourceOptions = {}): Promise<Disk> {
+  checkUsage('openSource', { paths: { name }, options });
   const storage = storageOf(options);
   const format = options.format ?? sourceFormat(name, options);
   const isAlone = options.isAlone === true;
@@ -109,6 +111,7 @@ export function sourceFormat(
  * Errors: EXISTS, USAGE, TOO_LARGE, NO_SPACE, CANCELLED, IO.
  */
 export async function convertDisk(source: Disk, target: string, options: ConvertOptions): Promise<void> {
+  checkUsage('convertDisk', { disks: { source }, paths: { target }, options, needs: ['to'] });
   const storage = storageOf(options);
   const isReplacing = options.isReplacing ?? false;
   const sizeBytes = targetSize(source.sizeBytes, options);

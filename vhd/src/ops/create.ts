@@ -17,6 +17,7 @@ import { seal } from '../image/seal.ts';
 import type { RandomAccessFile } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { refuseOtherWriter } from './locks.ts';
 import { atTarget } from './target.ts';
 
@@ -57,6 +58,7 @@ export interface CreatedImage {
 
 /** Creates an empty image. Errors: EXISTS, USAGE, TOO_LARGE, NO_SPACE, NOT_FOUND (the folder), IO. */
 export async function createImage(name: string, options: CreateOptions): Promise<CreatedImage> {
+  checkUsage('createImage', { paths: { name }, options, needs: ['sizeBytes'] });
   if (!['dynamic', 'fixed', undefined].includes(options.type)) {
     throw new VhdError(
       'USAGE',
@@ -75,6 +77,7 @@ export async function createImage(name: string, options: CreateOptions): Promise
  * Errors: as `createImage`; LOCKED, NOT_VHD, POISONED, UNSUPPORTED and FOOTER_* for the parent.
  */
 export async function createChild(name: string, options: CreateChildOptions): Promise<CreatedImage> {
+  checkUsage('createChild', { paths: { name }, options, needs: ['parent'] });
   const storage = storageOf(options);
   refuseOtherWriter(options.parent, storage);
   const parent = openImage(options.parent, { storage });

@@ -8,6 +8,7 @@ import type { Range } from '../copy/pieces.ts';
 import type { Disk, Extent } from '../disk.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 
 /** How two disks are compared. */
 export interface DiffOptions extends OperationOptions {
@@ -23,6 +24,7 @@ const WINDOW_EXTENTS = 1024;
  * its end. Errors: CANCELLED, IO.
  */
 export async function* diffDisks(a: Disk, b: Disk, options: DiffOptions = {}): AsyncGenerator<Range> {
+  checkUsage('diffDisks', { disks: { a, b }, options });
   const grain = options.grainBytes ?? SECTOR_BYTES;
   const totalBytes = Math.max(a.sizeBytes, b.sizeBytes);
   let open: Range | undefined;

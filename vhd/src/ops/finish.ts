@@ -9,6 +9,7 @@ import { seal } from '../image/seal.ts';
 import { DISK_LIMITS } from '../limits.ts';
 import { OverlayStorage } from '../storage/overlay-storage.ts';
 import type { Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { doSteps, findPreparing, hasJournal, readJournal, removeJournal } from './journal.ts';
 import { withLocks } from './locks.ts';
 import { finishMerge, finishPrepared } from './merge.ts';
@@ -23,6 +24,7 @@ export interface FinishOptions extends OperationOptions {
  * To be called before an image is opened for writing. Errors: LOCKED (it is under way), JOURNAL, NO_SPACE, IO.
  */
 export async function finishPending(name: string, options: FinishOptions = {}): Promise<readonly string[]> {
+  checkUsage('finishPending', { paths: { name }, options });
   const finished: string[] = [];
   for (;;) {
     const pending = linksOf(name, options).find(

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import { readAhead } from '../copy/read-ahead.ts';
 import type { Disk } from '../disk.ts';
+import { checkUsage } from '../usage.ts';
 
 /** The SHA-256 of all virtual bytes, as 64 hexadecimal digits. Holes are not read, but count. Errors: CANCELLED, IO. */
 export async function hashDisk(disk: Disk, options: OperationOptions = {}): Promise<string> {
+  checkUsage('hashDisk', { disks: { disk }, options });
   const hash = createHash('sha256');
   let doneBytes = 0;
   for await (const bytes of readAhead(disk)) {

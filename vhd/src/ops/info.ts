@@ -8,6 +8,7 @@ import type { OpenFinding } from '../image/finding.ts';
 import type { FormatName, Image } from '../image/image.ts';
 import type { ImageDetails } from '../image/image-details.ts';
 import type { Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { hasJournal } from './journal.ts';
 
 /** How an image names its parent. */
@@ -47,6 +48,7 @@ export interface InfoOptions extends OperationOptions {
 
 /** What is known of one image. Errors: as `openImage`. */
 export function imageInfo(name: string, options: InfoOptions = {}): ImageInfo {
+  checkUsage('imageInfo', { paths: { name }, options });
   const storage = storageOf(options);
   const image = openImage(name, options.format === undefined ? { storage } : { storage, format: options.format });
   try {
@@ -58,6 +60,7 @@ export function imageInfo(name: string, options: InfoOptions = {}): ImageInfo {
 
 /** What is known of an image and of all its parents, leaf first. Errors: as `openChain`. */
 export function chainInfo(name: string, options: InfoOptions = {}): readonly ImageInfo[] {
+  checkUsage('chainInfo', { paths: { name }, options });
   const storage = storageOf(options);
   const links = openLinks(name, chainOptions(options));
   try {

@@ -2,6 +2,7 @@
 import { ChainDisk } from '../chain/chain-disk.ts';
 import { type OperationOptions, throwIfCancelled } from '../copy/options.ts';
 import type { Disk, Extent } from '../disk.ts';
+import { checkUsage } from '../usage.ts';
 
 /** One run of a map. `start` and `length` in bytes. */
 export interface MapEntry {
@@ -22,6 +23,7 @@ const WINDOW_EXTENTS = 2048;
 
 /** The runs of a disk in order, without gaps. Errors: CANCELLED, IO. */
 export async function* mapDisk(disk: Disk, options: OperationOptions = {}): AsyncGenerator<MapEntry> {
+  checkUsage('mapDisk', { disks: { disk }, options });
   const files = filesOf(disk);
   for await (const extents of mapWindows(disk, options)) yield* extents.map((extent) => entryOf(extent, files));
 }
@@ -31,6 +33,7 @@ export async function* mapDisk(disk: Disk, options: OperationOptions = {}): Asyn
  * Errors: CANCELLED, IO.
  */
 export async function* mapWindows(disk: Disk, options: OperationOptions = {}): AsyncGenerator<readonly Extent[]> {
+  checkUsage('mapWindows', { disks: { disk }, options });
   let held: Extent | undefined;
   for (let at = 0; at < disk.sizeBytes; ) {
     throwIfCancelled(options.signal);

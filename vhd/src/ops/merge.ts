@@ -23,6 +23,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import type { Image } from '../image/image.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 import { identityStep } from './identify.ts';
 import {
   doSteps,
@@ -63,6 +64,7 @@ export interface MergeResult {
  * Errors: NO_PARENT, NOT_AN_ANCESTOR, HAS_CHILDREN, LOCKED, CANCELLED (before anything is changed for good), NO_SPACE, IO.
  */
 export async function mergeImage(name: string, options: MergeOptions = {}): Promise<MergeResult> {
+  checkUsage('mergeImage', { paths: { name }, options });
   const storage = storageOf(options);
   const plan = planMerge(name, options, storage);
   return withLocks(lockedBy(plan, storage), storage, () => carryOut(plan, options, storage));

@@ -15,6 +15,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed, seal } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SECTOR_BYTES } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 import { readPadded, suspects, unequalRuns } from './diff.ts';
 import { identityStep } from './identify.ts';
 import { type JournalStep, patchSteps, runSteps } from './journal.ts';
@@ -41,6 +42,7 @@ export interface RebaseResult {
  * Errors: NO_PARENT, SEALED, LOCKED, CHAIN_LOOP, NOT_VHD, NO_SPACE, CANCELLED (the old link still holds), IO.
  */
 export async function rebaseImage(name: string, options: RebaseOptions): Promise<RebaseResult> {
+  checkUsage('rebaseImage', { paths: { name }, options, needs: ['parent'] });
   const storage = storageOf(options);
   const parentUuid = identityOf(options.parent, storage);
   if (parentUuid === undefined) throw new VhdError('NOT_VHD', `${options.parent} is no VHD`);

@@ -6,6 +6,7 @@ import { isZero } from '../copy/zeros.ts';
 import { VhdError } from '../errors.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { alignUp, SECTOR_BYTES } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 import { type ConvertOptions, sinkFor, targetSize } from './convert.ts';
 import { atTarget, type TargetOptions } from './target.ts';
 
@@ -18,6 +19,7 @@ export async function receiveDisk(
   target: string,
   options: ConvertOptions,
 ): Promise<void> {
+  checkUsage('receiveDisk', { paths: { target }, options, needs: ['to'] });
   const storage = storageOf(options);
   const isReplacing = options.isReplacing ?? false;
   await atTarget(target, { storage, isReplacing }, () => receive(chunks, target, { ...options, storage, isReplacing }));

@@ -14,6 +14,7 @@ import { readBytesSync } from '../storage/file.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { OverlayStorage } from '../storage/overlay-storage.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { type CheckOptions, checkImage } from './check.ts';
 import { finishButMerges } from './finish.ts';
 import { type PatchStep, patchSteps, runSteps } from './journal.ts';
@@ -39,6 +40,7 @@ export interface RepairResult {
 
 /** Mends an image, or a chain. Errors: NOT_FOUND, LOCKED, JOURNAL, IN_PROGRESS (a merge waits), NO_SPACE, IO. */
 export async function repairImage(name: string, options: RepairOptions = {}): Promise<RepairResult> {
+  checkUsage('repairImage', { paths: { name }, options });
   const storage = storageOf(options);
   const found = await checkImage(name, options);
   const mendable = found.filter((finding) => finding.isRepairable);

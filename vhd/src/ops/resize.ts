@@ -10,6 +10,7 @@ import type { ChainPolicy } from '../image/chain-policy.ts';
 import { refuseSealed } from '../image/seal.ts';
 import type { Storage } from '../storage/storage.ts';
 import { formatSize } from '../units.ts';
+import { checkUsage } from '../usage.ts';
 import { patchSteps, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
 
@@ -30,6 +31,7 @@ export interface ResizeOptions extends OperationOptions {
  * Errors: SEALED, LOCKED, USAGE (shrinking without being asked to), NOT_EMPTY, TOO_LARGE, NO_SPACE, IO.
  */
 export async function resizeImage(name: string, options: ResizeOptions): Promise<void> {
+  checkUsage('resizeImage', { paths: { name }, options, needs: ['sizeBytes'] });
   const storage = storageOf(options);
   if (options.isCommit === true) return resizeLocked(name, options, storage);
   refuseSealed(name, storage);

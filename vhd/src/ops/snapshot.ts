@@ -14,6 +14,7 @@ import { NIL_IDENTITY } from '../image/identity.ts';
 import { writeNewFile } from '../storage/new-file.ts';
 import { folderOf, type Storage } from '../storage/storage.ts';
 import { shortName, temporaryName } from '../storage/temporary.ts';
+import { checkUsage } from '../usage.ts';
 import { newChildOf, tieTo, writeParts } from './create.ts';
 import { hasJournal, runSteps } from './journal.ts';
 import { withLocks } from './locks.ts';
@@ -39,6 +40,7 @@ export interface SnapshotResult {
  * Errors: LOCKED, EXISTS, USAGE (another folder), HAS_CHILDREN (they name the image by its path), NOT_VHD, NO_SPACE, IO.
  */
 export async function snapshotImage(name: string, options: SnapshotOptions = {}): Promise<SnapshotResult> {
+  checkUsage('snapshotImage', { paths: { name }, options });
   const storage = storageOf(options);
   const now = options.now ?? new Date();
   const image = storage.stat(name) === undefined ? name : storage.resolve(name); // Links stay where they are.

@@ -9,6 +9,7 @@ import type { Disk } from '../disk.ts';
 import { VhdError } from '../errors.ts';
 import type { ByteStream, NativeFormat } from '../formats/format.ts';
 import { targetOf } from '../formats/formats.ts';
+import { checkUsage } from '../usage.ts';
 
 /** What a stream is to be. */
 export interface ExportOptions extends OperationOptions {
@@ -22,6 +23,7 @@ export interface ExportOptions extends OperationOptions {
 
 /** The content of a disk as a stream. Errors: USAGE, TOO_LARGE, IO; of the chunks CANCELLED, IO. */
 export async function exportStream(disk: Disk, options: ExportOptions): Promise<ByteStream> {
+  checkUsage('exportStream', { disks: { disk }, options, needs: ['to'] });
   const { sizeBytes = disk.sizeBytes } = options;
   const source = disk.sizeBytes < sizeBytes ? enlargedDisk(disk, sizeBytes) : disk;
   const { lengthBytes, chunks } = await targetOf(options.to).stream(source, {

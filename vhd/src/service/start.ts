@@ -9,6 +9,7 @@ import { confine, findConfinement, type Needs, nodeEnvironment } from '@oriel/ma
 import { VhdError } from '../errors.ts';
 import { listenNbd } from '../nbd/server.ts';
 import { fileSystem } from '../storage/storage.ts';
+import { checkUsage } from '../usage.ts';
 import { connectDiskService, type DiskServiceClient } from './control/client.ts';
 import { type ControlServer, serveControl } from './control/control-server.ts';
 import { DiskService, type DiskServiceOptions } from './service.ts';
@@ -39,6 +40,8 @@ export interface RunningDiskService {
 
 /** Serves a storage folder from this process. Errors: LOCKED, EXISTS, USAGE, READ_ONLY, IO. */
 export async function runDiskService(options: RunDiskServiceOptions): Promise<RunningDiskService> {
+  const { storage, socketPath } = options ?? {};
+  checkUsage('runDiskService', { paths: { storage, socketPath } });
   const folder = await takeStorageFolder(options.storage, options.socketPath);
   let service: DiskService;
   try {
@@ -110,6 +113,10 @@ export const DISK_SERVICE_FLAGS: readonly string[] = ['--max-semi-space-size=1',
  * one is used. Errors: SERVICE with the last lines of its log.
  */
 export async function startDiskService(options: StartDiskServiceOptions): Promise<DiskServiceClient> {
+  const { storage, socketPath, logFile, command: words } = options ?? {};
+  checkUsage('startDiskService', {
+    paths: { storage, socketPath, logFile, ...(words?.length ? {} : { command: words }) },
+  });
   const client = connectDiskService(options.socketPath);
   if (await isUp(client)) return client;
   const [program, ...first] = options.command;

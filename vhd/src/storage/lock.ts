@@ -11,6 +11,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { VhdError } from '../errors.ts';
+import { checkUsage } from '../usage.ts';
 import { lockForWriting } from './byte-locks.ts';
 import { errnoOf, fileError } from './file.ts';
 import { linkOrMoveLater } from './free-name.ts';
@@ -93,6 +94,7 @@ function identityOf(image: string): string {
 
 /** Who holds the lock of an image; `undefined` where nobody does, or nobody that lives. Errors: IO. */
 export function lockHolder(image: string): LockHolder | undefined {
+  checkUsage('lockHolder', { paths: { image } });
   const holder = readLock(lockFileOf(image));
   return holder !== undefined && isAlive(holder) ? holder : undefined;
 }

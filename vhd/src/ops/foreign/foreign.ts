@@ -14,6 +14,7 @@ import type { ForeignFormat } from '../../formats/content.ts';
 import { placeOf } from '../../storage/new-file.ts';
 import { fileSystem, folderOf } from '../../storage/storage.ts';
 import { removeAtExit, temporaryName } from '../../storage/temporary.ts';
+import { checkUsage } from '../../usage.ts';
 import { createImage } from '../create.ts';
 import { atTarget } from '../target.ts';
 import { foreignSize, runTool } from './qemu-img.ts';
@@ -33,6 +34,7 @@ export interface ForeignOptions extends OperationOptions {
 
 /** Writes the content of a disk into a file of another format. Errors: EXISTS, TOOL_MISSING, TOOL_FAILED, CANCELLED. */
 export async function convertToForeign(source: Disk, target: string, options: ForeignOptions): Promise<void> {
+  checkUsage('convertToForeign', { disks: { source }, paths: { target }, options, needs: ['format', 'serve'] });
   const at = { storage: fileSystem, isReplacing: options.isReplacing ?? false };
   await atTarget(target, at, async () => {
     const place = path.resolve(placeOf(target, fileSystem));
@@ -68,6 +70,7 @@ export async function convertFromForeign(
   target: string,
   options: ForeignOptions & { readonly blockBytes?: number },
 ): Promise<void> {
+  checkUsage('convertFromForeign', { paths: { source, target }, options, needs: ['format', 'serve'] });
   const file = path.resolve(source);
   const sizeBytes = await foreignSize(source, options);
   const { blockBytes } = options;

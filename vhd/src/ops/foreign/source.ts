@@ -7,6 +7,7 @@ import type { Disk } from '../../disk.ts';
 import { type ContentFormat, type ForeignFormat, isForeign } from '../../formats/content.ts';
 import type { ChainPolicy } from '../../image/chain-policy.ts';
 import type { FormatName } from '../../image/image.ts';
+import { checkUsage } from '../../usage.ts';
 import { openSource, sourceFormat } from '../convert.ts';
 import { openForeignDisk } from './foreign-disk.ts';
 
@@ -40,6 +41,7 @@ export interface OpenAnyOptions extends OperationOptions {
  * `openForeignDisk`; UNSUPPORTED for what has to be unpacked first.
  */
 export async function openAnySource(name: string, options: OpenAnyOptions = {}): Promise<Disk> {
+  checkUsage('openAnySource', { paths: { name }, options });
   const format: ContentFormat = options.from ?? sourceFormat(name, options);
   if (isForeign(format)) return openForeignDisk(name, format, options);
   return openSource(name, { ...options, format });
