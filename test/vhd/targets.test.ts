@@ -1,6 +1,6 @@
 /** Where results go: devices, links, pipes, file systems without hard links; and what `--force` never replaces. */
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Shell, shellIn } from './shell.ts';
@@ -192,4 +192,48 @@ test('room is given back where 4 KiB in every 64 are data: VHD to VHD, compact, 
     expect({ name, isSmall: stored(name) < 2.5 * (1 << 20) }).toEqual({ name, isSmall: true });
     expect(shell.run(`cmp <(oriel vhd export ${name} -) s.raw`)).toMatchObject({ status: 0, out: '' });
   }
+});
+
+/** What is done beside a folder that cannot be written to: all of it reads the same. */
+const CLONING = `set -e
+  oriel vhd create clone.vhd --parent ro/tpl.vhd --parents ro > /dev/null
+  oriel vhd hash clone.vhd --parents ro > hashes; oriel vhd hash ro/flat.vmdk >> hashes`;
+const READING = `${CLONING}
+  for name in r.raw c.vhd q.qcow2 split.vmdk; do oriel vhd hash ro/$name >> hashes; done
+  oriel vhd convert ro/split.vmdk out.vhd > /dev/null; oriel vhd hash out.vhd >> hashes; oriel vhd info ro/flat.vmdk`;
+/** How many different contents there are. */
+const CONTENTS = 'cut -c1-64 hashes | sort -u | wc -l';
+const SOURCES = `set -e; mkdir ro; head -c 3M /dev/urandom > r.raw; cp r.raw ro/r.raw; cd ro
+  oriel vhd convert r.raw a.vhd; cp a.vhd tpl.vhd; oriel vhd create c.vhd --parent a.vhd
+  qemu-img convert -f raw -O qcow2 r.raw q.qcow2
+  qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat r.raw flat.vmdk
+  qemu-img convert -f raw -O vmdk -o subformat=twoGbMaxExtentSparse r.raw split.vmdk`;
+
+test('sources and templates on a mount that is read-only: flat and split VMDK among them', () => {
+  const shell = shellIn();
+  expect(shell.run(SOURCES)).toMatchObject({ status: 0 });
+  const mode = statSync(join(shell.folder, 'ro/tpl.vhd')).mode;
+  writeFileSync(
+    join(shell.folder, 'reading.sh'),
+    `mount --bind ro ro; mount -o remount,ro,bind ro\n${READING}
+    ! oriel vhd create ro/no.vhd --parent ro/tpl.vhd`,
+  );
+  const ended = shell.run('unshare --map-root-user --mount bash reading.sh');
+  expect(ended).toMatchObject({ status: 0, err: expect.stringContaining('(READ_ONLY)') });
+  expect(shell.run(`wc -l < hashes; ${CONTENTS}`).out).toBe('7\n1\n');
+  // A mount that cannot be written to cannot be sealed, and needs no seal.
+  expect(statSync(join(shell.folder, 'ro/tpl.vhd')).mode).toBe(mode);
+});
+
+test.skipIf(process.getuid?.() !== 0)('sources and templates of another account', () => {
+  const shell = shellIn();
+  expect(shell.run(SOURCES)).toMatchObject({ status: 0 });
+  writeFileSync(join(shell.folder, 'cloning.sh'), CLONING);
+  chmodSync(shell.folder, 0o777);
+  const before = statSync(join(shell.folder, 'ro/tpl.vhd'));
+  const as = 'setpriv --reuid=65534 --regid=65534 --clear-groups';
+  expect(shell.run(`${as} env HOME=/nonexistent bash cloning.sh`)).toMatchObject({ status: 0, err: '' });
+  expect(shell.run(CONTENTS).out).toBe('1\n');
+  const after = statSync(join(shell.folder, 'ro/tpl.vhd'));
+  expect([after.mode, after.mtimeMs]).toEqual([before.mode, before.mtimeMs]);
 });

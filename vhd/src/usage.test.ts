@@ -9,18 +9,49 @@ type Call = (...args: readonly unknown[]) => unknown;
 
 /** Those that are handed a path, and options behind it. */
 const ON_PATHS = {
-  ...{ checkImage: {}, chainInfo: {}, compactImage: {}, contentOf: undefined, createChild: { parent: 'base.vhd' } },
-  ...{ createImage: { sizeBytes: 512 }, finishPending: {}, imageInfo: {}, mergeImage: {}, openAnySource: {} },
-  ...{ openChain: {}, openImage: {}, openSource: {}, rebaseImage: { parent: 'base.vhd' }, repairImage: {} },
-  ...{ resizeImage: { sizeBytes: 512 }, snapshotImage: {}, lockHolder: undefined },
+  checkImage: {},
+  chainInfo: {},
+  compactImage: {},
+  contentOf: undefined,
+  createChild: { parent: 'base.vhd' },
+  createImage: { sizeBytes: 512 },
+  finishPending: {},
+  imageInfo: {},
+  mergeImage: {},
+  openAnySource: {},
+  openChain: {},
+  openImage: {},
+  openSource: {},
+  rebaseImage: { parent: 'base.vhd' },
+  repairImage: {},
+  resizeImage: { sizeBytes: 512 },
+  snapshotImage: {},
+  lockHolder: undefined,
 };
 /** Those that are handed a disk. */
 const ON_DISKS = ['convertDisk', 'convertToForeign', 'diffDisks', 'exportStream', 'hashDisk', 'mapDisk', 'serveNbd'];
 const WRONG_OPTIONS: readonly Readonly<Record<string, unknown>>[] = [
-  ...[{ sizeBytes: '40G' }, { sizeBytes: Number.NaN }, { blockBytes: '2M' }, { parent: 7 }, { parent: '' }, { as: 7 }],
-  ...[{ into: {} }, { format: 'x' }, { from: 'x' }, { to: 'vhdx' }, { uuid: 5 }, { uuid: 'nonsense' }, { now: 5 }],
-  ...[{ policy: 7 }, { policy: { folders: 'x' } }, { policy: { folders: [5] } }, { signal: 5 }, { onProgress: 5 }],
-  ...[{ storage: 'x' }, { isReplacing: 'yes' }, { type: 'differencing' }],
+  { sizeBytes: '40G' },
+  { sizeBytes: Number.NaN },
+  { blockBytes: '2M' },
+  { parent: 7 },
+  { parent: '' },
+  { as: 7 },
+  { into: {} },
+  { format: 'x' },
+  { from: 'x' },
+  { to: 'vhdx' },
+  { uuid: 5 },
+  { uuid: 'nonsense' },
+  { now: 5 },
+  { policy: 7 },
+  { policy: { folders: 'x' } },
+  { policy: { folders: [5] } },
+  { signal: 5 },
+  { onProgress: 5 },
+  { storage: 'x' },
+  { isReplacing: 'yes' },
+  { type: 'differencing' },
 ];
 
 let folder: string;
@@ -57,7 +88,10 @@ describe('wrong usage is USAGE', () => {
     for (const options of ON_PATHS[name as 'openChain'] === undefined ? [] : [null, 42, 'x', ...WRONG_OPTIONS]) {
       // An option that the call does not know is not looked at by all of them.
       const code = await codeOf(name, path, options);
-      expect({ options, code }).toEqual({ options, code: expect.stringMatching(/^(USAGE|UNSUPPORTED|ok|NO_PARENT|EXISTS)$/) });
+      expect({ options, code }).toEqual({
+        options,
+        code: expect.stringMatching(/^(USAGE|UNSUPPORTED|ok|NO_PARENT|EXISTS)$/),
+      });
     }
   });
 

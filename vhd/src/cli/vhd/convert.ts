@@ -154,7 +154,7 @@ async function fromForeign(
   const isDone = removeAtExit(image);
   try {
     const block = flags.blockSize === undefined ? {} : { blockBytes: flags.blockSize };
-    await convertFromForeign(source, image, { ...run.options, format, serve, ...block });
+    await convertFromForeign(source, image, { ...run.options, format, serve, isInPieces: true, ...block });
     if (flags.to === 'dynamic' && !isStream(target)) {
       const at = { storage: fileSystem, isReplacing: flags.force === true };
       await atTarget(target, at, async () => fileSystem.rename(image, placeOf(target, fileSystem)));

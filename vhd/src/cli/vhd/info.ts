@@ -28,7 +28,7 @@ export function infoVerb(cli: VhdCli): Command {
       }));
       print(links, () => links.flatMap((info, i) => (i === 0 ? linesOf(info) : ['', ...linesOf(info)])));
     } else {
-      const found = await anyInfo(file, { ...options, storage });
+      const found = await anyInfo(file, { ...options, storage, isInPieces: true });
       const info = 'uuid' in found ? { ...found, isInterrupted: isInterrupted(found) } : found;
       print(info, () => ('uuid' in info ? linesOf(info) : linesOfOther(info)));
     }

@@ -21,5 +21,5 @@ export function fromOption(command: Command): Command {
 export function sourceOptions({ cli, isJson, options }: Run, { from }: SourceFlags): OpenAnyOptions {
   const onNote = (note: string): void =>
     cli.err(isJson ? `${JSON.stringify({ event: 'note', message: note })}\n` : `oriel: ${note}\n`);
-  return { ...options, onNote, ...(from === undefined ? {} : { from }) };
+  return { ...options, onNote, isInPieces: true, ...(from === undefined ? {} : { from }) };
 }

@@ -16,13 +16,16 @@ export interface OtherInfo {
 }
 
 /** What a file is. Errors: as `openImage`; for a foreign disk TOOL_MISSING, TOOL_FAILED, UNSUPPORTED. */
-export async function anyInfo(name: string, options: InfoOptions = {}): Promise<ImageInfo | OtherInfo> {
+export async function anyInfo(
+  name: string,
+  options: InfoOptions & { readonly isInPieces?: boolean } = {},
+): Promise<ImageInfo | OtherInfo> {
   const storage = storageOf(options);
   const format = contentOf(name, storage);
   if (format === 'raw' && formatByName(name) === undefined) return imageInfo(name, { ...options, format });
   if (format === 'vhd' || format === 'raw') return imageInfo(name, options); // Raw with the name of an image is refused.
   const stat = storage.stat(name);
-  const size = isForeign(format) ? { virtualBytes: await foreignSize(name, { ...options, format }) } : {};
+  const size = isForeign(format) ? { virtualBytes: (await foreignSize(name, { ...options, format })).sizeBytes } : {};
   return {
     path: name,
     format,

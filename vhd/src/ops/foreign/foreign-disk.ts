@@ -6,20 +6,19 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OperationOptions } from '../../copy/options.ts';
 import type { Disk } from '../../disk.ts';
 import { VhdError } from '../../errors.ts';
 import type { ForeignFormat } from '../../formats/content.ts';
 import { connectNbd, type NbdClient } from '../../nbd/client.ts';
-import { foreignSize, runTool } from './qemu-img.ts';
+import { type ForeignSource, foreignSize, runTool } from './qemu-img.ts';
 
 /** Opens a file for reading. Errors: UNSUPPORTED (it takes data from other files), TOOL_MISSING, TOOL_FAILED, IO. */
 export async function openForeignDisk(
   name: string,
   format: ForeignFormat,
-  options: OperationOptions = {},
+  options: Omit<ForeignSource, 'format'> = {},
 ): Promise<Disk> {
-  const sizeBytes = await foreignSize(name, { ...options, format });
+  const { sizeBytes, files } = await foreignSize(name, { ...options, format });
   const file = path.resolve(name);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'oriel-nbd-'));
   const forget = (): void => fs.rmSync(folder, { recursive: true, force: true });
@@ -30,7 +29,7 @@ export async function openForeignDisk(
     const tool = runTool(
       'qemu-nbd',
       args,
-      { reads: [file], writes: [folder], sizeBytes: sizeBytes + READING_BYTES },
+      { reads: files, writes: [folder], sizeBytes: sizeBytes + READING_BYTES },
       {},
     );
     const client = await connectWhenUp(socket, tool);

@@ -17,7 +17,7 @@ import { removeAtExit, temporaryName } from '../../storage/temporary.ts';
 import { checkUsage } from '../../usage.ts';
 import { createImage } from '../create.ts';
 import { atTarget } from '../target.ts';
-import { foreignSize, runTool } from './qemu-img.ts';
+import { type ForeignSource, foreignSize, runTool } from './qemu-img.ts';
 
 /** The formats that qemu-img writes for us. */
 export const FOREIGN_FORMATS: readonly ForeignFormat[] = ['qcow2', 'vmdk', 'vhdx', 'vdi', 'qcow'];
@@ -68,11 +68,11 @@ export async function convertToForeign(source: Disk, target: string, options: Fo
 export async function convertFromForeign(
   source: string,
   target: string,
-  options: ForeignOptions & { readonly blockBytes?: number },
+  options: ForeignOptions & ForeignSource & { readonly blockBytes?: number },
 ): Promise<void> {
   checkUsage('convertFromForeign', { paths: { source, target }, options, needs: ['format', 'serve'] });
   const file = path.resolve(source);
-  const sizeBytes = await foreignSize(source, options);
+  const { sizeBytes, files } = await foreignSize(source, options);
   const { blockBytes } = options;
   await createImage(target, { sizeBytes, ...(blockBytes === undefined ? {} : { blockBytes }) });
   try {
@@ -82,7 +82,7 @@ export async function convertFromForeign(
         runTool(
           'qemu-img',
           ['convert', '-p', '-n', '--target-is-zero', '-f', options.format, '-O', 'raw', '--', file, uri],
-          { reads: [file], writes: [folder], sizeBytes },
+          { reads: files, writes: [folder], sizeBytes },
           options,
         ),
       );

@@ -1,10 +1,10 @@
 /** With images as qemu-img makes them, and descriptors as VMware writes them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { namesInDescriptor, otherFilesOf } from './other-files.ts';
+import { extentsBeside, namesInDescriptor, otherFilesOf } from './other-files.ts';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -31,6 +31,7 @@ beforeAll(() => {
   writeFileSync(at('disguised.vmdk'), disguised);
   writeFileSync(at('short.qcow2'), 'QFI\xfb');
   writeFileSync(at('empty.vmdk'), '');
+  symlinkSync('flat-flat.vmdk', at('link'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -58,6 +59,28 @@ describe('other files of an image', () => {
   ] as const)('of $file are $others', async ({ file, others }) => {
     const format = file.split('.')[1] as 'qcow2';
     expect(await otherFilesOf(at(file), format)).toEqual(others);
+  });
+
+  test.for(['flat', 'split'])('of a VMDK that is %s are its extents, where they lie beside it', async (kind) => {
+    const [name = ''] = await otherFilesOf(at(`${kind}.vmdk`), 'vmdk');
+    expect(await extentsBeside(at(`${kind}.vmdk`))).toEqual([at(name)]);
+  });
+
+  const SPARSE = 'RW 8192 SPARSE';
+  test.for([
+    { it: 'has an absolute path', text: 'RW 8192 FLAT "/etc/shadow" 0' },
+    { it: 'climbs', text: 'RW 8192 FLAT "../../etc/shadow" 0' },
+    { it: 'is in a folder', text: 'RW 8192 FLAT "sub/x.vmdk" 0' },
+    { it: 'is the folder', text: 'RW 8192 FLAT ".." 0' },
+    { it: 'is a link', text: 'RW 8192 FLAT "link" 0' },
+    { it: 'is not there', text: 'RW 8192 FLAT "none" 0' },
+    { it: 'is sparse and a descriptor itself', text: `${SPARSE} "flat.vmdk"` },
+    { it: 'is sparse and a descriptor in disguise', text: `${SPARSE} "disguised.vmdk"` },
+    { it: 'is sparse and has a parent', text: `${SPARSE} "child.vmdk"` },
+    { it: 'lies beside a parent', text: 'RW 8192 FLAT "flat-flat.vmdk" 0\nparentFileNameHint="alone.vmdk"' },
+  ])('an extent that $it is not taken', async ({ text }) => {
+    writeFileSync(at('made.vmdk'), `# Disk DescriptorFile\nversion=1\ncreateType="custom"\n${text}\n`);
+    expect(await extentsBeside(at('made.vmdk'))).toBeUndefined();
   });
 
   test('a pipe is refused at once, and a folder, too', async () => {

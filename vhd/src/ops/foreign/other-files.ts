@@ -3,6 +3,8 @@
  * before it tells about them. Formats: QEMU docs/interop/qcow2.txt (and block/qcow.c for version 1), VMware "Virtual Disk
  * Format 5.0" for VMDK. Images of VDI, VHDX and Parallels that QEMU opens at all lead nowhere.
  */
+import { lstatSync } from 'node:fs';
+import path from 'node:path';
 import type { ForeignFormat } from '../../formats/content.ts';
 import { type RandomAccessFile, readBytesSync } from '../../storage/file.ts';
 import { openRealFile } from '../../storage/real-file.ts';
@@ -86,11 +88,51 @@ function namesInVmdk(file: RandomAccessFile): readonly string[] {
   return namesInDescriptor(textAt(file, at, Math.min(length, DESCRIPTOR_BYTES)), isDescriptor);
 }
 
+/** Extents of these kinds hold bytes of the disk and nothing else; QEMU takes them as they are. */
+const FLAT_KINDS = ['FLAT', 'VMFS'];
+
+/**
+ * The extents of a VMDK that is flat or split, by their paths: `undefined` where anything that it names is no regular file
+ * beside it, or leads further. Errors: NOT_FOUND, UNSUPPORTED (no regular file), IO.
+ */
+export async function extentsBeside(descriptor: string): Promise<readonly string[] | undefined> {
+  const file = openRealFile(descriptor, 'read');
+  try {
+    const text = textAt(file, 0, DESCRIPTOR_BYTES);
+    const extents = [...text.matchAll(EXTENT)].map(([, kind = '', name = '']) => ({ kind: kind.toUpperCase(), name }));
+    if (extents.length < namesIn(file, 'vmdk').length) return undefined; // It has a parent, too, or is none in words.
+    const paths: string[] = [];
+    for (const { kind, name } of extents) {
+      const place = path.join(path.dirname(descriptor), name);
+      const isBeside = name === path.basename(name) && lstatSync(place, { throwIfNoEntry: false })?.isFile() === true;
+      if (!isBeside || (!FLAT_KINDS.includes(kind) && !(await isWholeSparse(place)))) return undefined;
+      paths.push(place);
+    }
+    return paths;
+  } finally {
+    await file.close();
+  }
+}
+
+/** True for a sparse extent that holds its data itself. */
+async function isWholeSparse(name: string): Promise<boolean> {
+  const extent = openRealFile(name, 'read');
+  try {
+    const magic = Buffer.from(headOf(extent, 4)).toString('latin1');
+    return SPARSE.includes(magic) && namesIn(extent, 'vmdk').length === 0;
+  } finally {
+    await extent.close();
+  }
+}
+
+/** `RW 4192256 SPARSE "name"`: kind and name. */
+const EXTENT = /^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+\S+[ \t]+(\S+)[ \t]+"([^"\r\n]*)/gim;
+
 /** PURE. `RW 4192256 SPARSE "name"` for each extent, `parentFileNameHint="name"` for the image below. */
 export function namesInDescriptor(text: string, hasExtents: boolean): readonly string[] {
-  const extents = text.matchAll(/^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+\S+[ \t]+\S+[ \t]+"([^"\r\n]*)/gim);
-  const parents = text.matchAll(/parentFileNameHint[ \t]*=[ \t]*"?([^"\r\n]*)/gi);
-  return [...(hasExtents ? extents : []), ...parents].flatMap(([, name]) => (name === undefined ? [] : [name]));
+  const extents = [...text.matchAll(EXTENT)].map(([, , name]) => name);
+  const parents = [...text.matchAll(/parentFileNameHint[ \t]*=[ \t]*"?([^"\r\n]*)/gi)].map(([, name]) => name);
+  return [...(hasExtents ? extents : []), ...parents].flatMap((name) => (name === undefined ? [] : [name]));
 }
 
 function headOf(file: RandomAccessFile, bytes: number): Uint8Array {

@@ -9,28 +9,38 @@ import type { OperationOptions } from '../../copy/options.ts';
 import { VhdError } from '../../errors.ts';
 import type { ForeignFormat } from '../../formats/content.ts';
 import { alignUp, SECTOR_BYTES } from '../../units.ts';
-import { otherFilesOf } from './other-files.ts';
+import { extentsBeside, otherFilesOf } from './other-files.ts';
 
 /** What `qemu-img info --output=json` tells. */
 interface QemuInfo {
   readonly 'virtual-size': number;
 }
 
+/** A file of a foreign format that is to be read. */
+export interface ForeignSource extends OperationOptions {
+  readonly format: ForeignFormat;
+  /** A VMDK in pieces is read, too, where they lie beside it: for a file that a person has named. */
+  readonly isInPieces?: boolean;
+}
+
 /**
- * The virtual size in whole sectors. A file that leads to others could make qemu-img read anything: it is refused.
- * Errors: UNSUPPORTED, TOOL_MISSING, TOOL_FAILED, CANCELLED.
+ * The virtual size in whole sectors, and the files that hold the disk, the one that was asked for first. A file that leads
+ * to others could make qemu-img read anything: it is refused. Errors: UNSUPPORTED, TOOL_MISSING, TOOL_FAILED, CANCELLED.
  */
 export async function foreignSize(
   source: string,
-  options: OperationOptions & { readonly format: ForeignFormat },
-): Promise<number> {
+  options: ForeignSource,
+): Promise<{ readonly sizeBytes: number; readonly files: readonly string[] }> {
   const file = path.resolve(source);
   const [other] = await otherFilesOf(file, options.format);
-  if (other !== undefined)
+  const isInPieces = options.isInPieces === true && options.format === 'vmdk';
+  const pieces = other === undefined ? [] : isInPieces ? await extentsBeside(file) : undefined;
+  if (pieces === undefined)
     throw new VhdError('UNSUPPORTED', `${source} takes data from another file, ${other}: flatten it first`);
+  const files = [file, ...pieces];
   const args = ['info', '--output=json', '-f', options.format, '--', file];
-  const text = await runTool('qemu-img', args, { reads: [file], writes: [] }, options);
-  return alignUp((JSON.parse(text) as QemuInfo)['virtual-size'], SECTOR_BYTES);
+  const text = await runTool('qemu-img', args, { reads: files, writes: [] }, options);
+  return { sizeBytes: alignUp((JSON.parse(text) as QemuInfo)['virtual-size'], SECTOR_BYTES), files };
 }
 
 /** What a tool is handed. */

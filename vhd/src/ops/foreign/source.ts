@@ -32,6 +32,8 @@ export interface OpenAnyOptions extends OperationOptions {
   /** What the file is taken for; its content says so when left out. */
   readonly from?: SourceFormat;
   readonly policy?: ChainPolicy;
+  /** As `ForeignSource.isInPieces`. */
+  readonly isInPieces?: boolean;
   /** Is told what the file is, where its name says something else. */
   readonly onNote?: (note: string) => void;
 }
