@@ -3,8 +3,17 @@
 // Layout of a disk, in sectors of 512 bytes: 0 linux/boot.asm · 1 its table · 64 kernel setup, kernel, initramfs · then, at
 // the next MiB, one ext4 partition. Spec: Linux Documentation/x86/boot.rst, driver-api/early-userspace/buffer-format.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const MIB = 1 << 20;
@@ -58,6 +67,20 @@ export function unpack(packages, root) {
   mkdirSync(root);
   for (const file of packages) run('dpkg', ['-x', file, root]);
   return root;
+}
+
+/**
+ * Writes a file of the guest, in place of what a package has there. Packages bring links with them, such as /sbin/init to
+ * /lib/systemd/systemd: written through, that would be this machine's.
+ */
+export function put(root, path, data, mode = 0o644) {
+  const file = join(root, path);
+  const folder = realpathSync(dirname(file));
+  const inside = realpathSync(root);
+  if (folder !== inside && !folder.startsWith(`${inside}/`))
+    throw new Error(`${path} of the guest leads out of it, to ${folder}`);
+  rmSync(file, { force: true });
+  writeFileSync(file, data, { mode, flag: 'wx' });
 }
 
 export function run(program, argv, otherwise = `${program} failed`, cwd = '/') {

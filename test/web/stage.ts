@@ -53,7 +53,7 @@ export interface Stage {
 
 /** `more`: settings of the gateway, and where its log goes. */
 export async function openStage(
-  endpoint: () => DisplayEndpoint,
+  endpoint: () => DisplayEndpoint | Promise<DisplayEndpoint>,
   rules: SessionRules = {},
   more: Pick<TestGatewayOptions, 'env' | 'log'> = {},
 ): Promise<Stage> {

@@ -1,13 +1,12 @@
-// Builds the graphical test guest: a bootable raw disk with Xorg, openbox and a terminal that has the keyboard, from Debian
-// packages. Needs no root. ../guest-kit.mjs says how the disk is laid out; the whole system is on its ext4 partition.
+// Builds the graphical test guest: a bootable raw disk with Xorg, openbox, a terminal that has the keyboard and an agent for
+// the clipboard, from Debian packages. Needs no root. ../guest-kit.mjs says how the disk is laid out; the whole system is on
+// its ext4 partition.
 //
 //   node hosts/guests/graphical/build.mjs [cache folder]      prints the path of the disk image
 //
-// About 100 MB are downloaded the first time. Packages are unpacked and not set up: `init` does what their scripts would.
+// About 130 MB are downloaded the first time. Packages are unpacked and not set up: `init` does what their scripts would.
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -29,6 +28,7 @@ import {
   layOut,
   MIB,
   moduleFiles,
+  put,
   readKernel,
   run,
   unpack,
@@ -37,12 +37,12 @@ import {
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const PACKAGES =
-  'xserver-xorg-core xserver-xorg-input-evdev openbox xterm fonts-dejavu-core busybox-static qemu-guest-agent dropbear-bin'.split(
+  'xserver-xorg-core xserver-xorg-input-evdev openbox xterm fonts-dejavu-core busybox-static qemu-guest-agent dropbear-bin spice-vdagent xclip'.split(
     ' ',
   );
 /** What the packages above ask for and this guest never runs: scripts, hardware rendering, picture formats. */
 const LEFT_OUT =
-  /^(python3|libpython3|perl|libperl|lib.*-perl$|debconf|dpkg|tar|usrmerge|adduser|passwd|ucf|udev|lsb-base|init-system|sysvinit|keyboard-conf|poppler|libgs|libgs10|fonts-urw|libllvm|libgl1-mesa-dri|libz3|libpam|libsemanage|libsepol|libheif|libjxl|libaom|libx265|libdav1d|libde265|libspectre|libcups|libavahi|libhwy|shared-mime|media-types|libsqlite3|libdb5|libgdbm)/;
+  /^(python3|libpython3|perl|libperl|lib.*-perl$|debconf|dpkg|tar|usrmerge|adduser|passwd|ucf|udev|lsb-base|init-system|sysvinit|systemd|dbus|dconf|adwaita|keyboard-conf|poppler|libgs|libgs10|fonts-urw|libllvm|libgl1-mesa-dri|libz3|libpam|libsemanage|libsepol|libheif|libjxl|libaom|libx265|libdav1d|libde265|libspectre|libcups|libavahi|libhwy|shared-mime|media-types|libsqlite3|libdb5|libgdbm)/;
 const MODULES =
   'virtio_pci virtio_blk virtio_scsi sd_mod ata_piix ahci virtio_net virtio_console virtio-rng crc32c_generic ext4 bochs virtio-gpu evdev button psmouse xhci_pci uhci_hcd usbhid hid_generic'.split(
     ' ',
@@ -112,16 +112,12 @@ function setUp(root) {
   for (const name of ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info', 'usr/share/icons'])
     rmSync(join(root, name), { recursive: true, force: true });
   mkdirSync(join(root, 'sbin'), { recursive: true });
-  copyFileSync(join(HERE, 'init'), join(root, 'sbin/init'));
-  chmodSync(join(root, 'sbin/init'), 0o755);
+  put(root, 'sbin/init', readFileSync(join(HERE, 'init')), 0o755);
   const poweroff = '#!/bin/sh\nsync\nmount -o remount,ro /\npoweroff -f\n';
-  for (const path of ['etc/acpi/PWRF/00000080', 'sbin/shutdown']) {
-    writeFileSync(join(root, path), poweroff);
-    chmodSync(join(root, path), 0o755);
-  }
-  writeFileSync(join(root, 'etc/passwd'), 'root:*:0:0:root:/root:/bin/sh\n');
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nvideo:x:44:\ninput:x:104:\ntty:x:5:\nutmp:x:43:\n');
-  writeFileSync(join(root, 'etc/shells'), '/bin/sh\n');
+  for (const path of ['etc/acpi/PWRF/00000080', 'sbin/shutdown']) put(root, path, poweroff, 0o755);
+  put(root, 'etc/passwd', 'root:*:0:0:root:/root:/bin/sh\n');
+  put(root, 'etc/group', 'root:x:0:\nvideo:x:44:\ninput:x:104:\ntty:x:5:\nutmp:x:43:\n');
+  put(root, 'etc/shells', '/bin/sh\n');
 }
 
 function initramfsEntries(root, modules) {
