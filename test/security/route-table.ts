@@ -51,6 +51,13 @@ const IMPLIED: Partial<Record<Right, readonly Right[]>> = {
 const holds = (rights: readonly Right[], right: Right): boolean =>
   rights.some((held) => held === right || (IMPLIED[held] ?? []).includes(right));
 
+/** Does the caller hold the right everywhere, or on that desktop, within the scopes of their token? */
+export function holdsThere(caller: Caller, right: Right, desktopId: string | undefined): boolean {
+  if (caller.scopes !== undefined && !holds(caller.scopes, right)) return false;
+  if ((caller.roles ?? []).some((role) => holds(ROLE_RIGHTS[role], right))) return true;
+  return desktopId !== undefined && holds(caller.desktops?.[desktopId] ?? [], right);
+}
+
 /** `desktopId` is the desktop that the object named in the path belongs to, where it does. */
 export function expected(route: Route, caller: Caller, desktopId: string | undefined): Outcome {
   const { access } = route;
@@ -58,11 +65,8 @@ export function expected(route: Route, caller: Caller, desktopId: string | undef
   if (caller.roles === undefined) return 'sign in';
   if (caller.scopes !== undefined && route.noToken === true) return 'refused';
   if (access === 'signed-in') return 'open';
-  const byRole = caller.roles.some((role) => holds(ROLE_RIGHTS[role], access.right));
-  const isInScope = caller.scopes === undefined || holds(caller.scopes, access.right);
-  if (byRole && isInScope) return 'open';
+  if (holdsThere(caller, access.right, 'on' in access ? desktopId : undefined)) return 'open';
   if (!('on' in access)) return 'refused';
-  if (desktopId !== undefined && isInScope && holds(caller.desktops?.[desktopId] ?? [], access.right)) return 'open';
   if (access.owner === true && caller.owns?.includes(access.on) === true) return 'open';
   return 'refused';
 }
