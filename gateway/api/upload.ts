@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { DiskName } from './disk.ts';
+import { plainText } from './plain-text.ts';
 import { route } from './route.ts';
 
 export const UPLOAD_LIMITS = {
@@ -30,11 +31,7 @@ export const TASK_HEADER = 'Oriel-Task';
 /** The keys of `Upload-Metadata`, which are text. */
 export const UploadMetadata = z.object({
   /** What the file is called where it comes from. */
-  filename: z
-    .string()
-    .min(1)
-    .max(255)
-    .regex(/^[^\p{Cc}/\\]+$/u, 'must be a file name without a path'),
+  filename: plainText(255).regex(/^[^/\\]+$/, 'must be a file name without a path'),
   /** What it is called in the library; the file's name without its ending where not given. A disc keeps its file name. */
   name: DiskName.optional(),
   /**

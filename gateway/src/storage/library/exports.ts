@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExportedFile as ServiceFile } from '@oriel/vhd';
 import send from 'send';
 import type { ExportedFile } from '../../../api/image.ts';
+import { withoutDeceptive } from '../../../api/text.ts';
 import { GatewayError } from '../../errors.ts';
 import { placeOf, referenceOf } from '../storages/reference.ts';
 import type { Storages } from '../storages/storages.ts';
@@ -63,7 +64,9 @@ export class Exports {
 }
 
 /** RFC 6266: the name in full for those who know how, and without what older ones trip over. */
-function dispositionOf(name: string): string {
+export function dispositionOf(given: string): string {
+  // Named after a disk, whose name may be older than what the API takes today: `gpj.exe` that shows as `exe.jpg`.
+  const name = withoutDeceptive(given);
   const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
   const full = encodeURIComponent(name).replaceAll(
     /['()*]/g,
