@@ -17,7 +17,7 @@ const MANIFEST = join(BUNDLE, 'bundle.json');
 
 /** What is in it. Verbs that start servers, threads or other programs of ours are not: those find their files by place. */
 const VERBS =
-  'vhd vm desktop host storage image template disk task session user group assign policy audit login logout profile'.split(
+  'vhd vm desktop host storage image template disk backup disc task session user group assign policy audit login logout profile'.split(
     ' ',
   );
 /** Loaded by other verbs alone, so never from here. */
@@ -37,8 +37,10 @@ const modulesKnowTheirPlace = {
   name: 'modules-know-their-place',
   transform(code, id) {
     if (!code.includes('import.meta.url')) return null;
-    const place = `require('node:path').join(__dirname, ${JSON.stringify(relative(BUNDLE, id))})`;
-    return { code: code.replaceAll('import.meta.url', `require('node:url').pathToFileURL(${place}).href`), map: null };
+    // Not by `require`: a module may call its own so.
+    const place = `process.getBuiltinModule('node:path').join(__dirname, ${JSON.stringify(relative(BUNDLE, id))})`;
+    const url = `process.getBuiltinModule('node:url').pathToFileURL(${place}).href`;
+    return { code: code.replaceAll('import.meta.url', url), map: null };
   },
 };
 

@@ -64,6 +64,17 @@ test('all its verbs are there', () => {
   for (const usage of ['oriel vhd', 'oriel vm', 'oriel image', 'oriel login']) expect(out).toContain(`Usage: ${usage}`);
 });
 
+test('from its own place it finds the binding of the C library: without it there are no locks that QEMU honours', () => {
+  const script = `const { loadBundle } = require(${JSON.stringify(join(ROOT, 'gateway/bin/bundle.cjs'))});
+    const fs = require('node:fs');
+    fs.closeSync(fs.openSync('sparse.raw', 'w'));
+    fs.truncateSync('sparse.raw', 1 << 20);
+    loadBundle().main([process.execPath, 'oriel', 'vhd', 'convert', 'sparse.raw', 'sparse.vhd']).then(() => {
+      console.log(fs.readFileSync('/proc/self/maps', 'utf8').includes('koffi') ? 'bound' : 'not bound');
+    })`;
+  expect(run('-e', script)).toEqual({ status: 0, out: 'sparse.vhd: dynamic\nbound\n', err: '' });
+});
+
 test('it is not used once something was built since', () => {
   mkdirSync(join(folder, 'vhd'));
   expect(run(alone, 'vhd', 'info', 'a.vhd').status).toBe(0);
