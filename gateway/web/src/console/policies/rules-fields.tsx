@@ -9,7 +9,7 @@ import type { RulesForm } from './rules-form.ts';
 const words = text.console.policies.rulesFields;
 
 const CLIPBOARDS: readonly { readonly value: Clipboard | ''; readonly label: string }[] = [
-  { value: '', label: words.asBelow },
+  { value: '', label: words.notHere },
   { value: 'both', label: words.bothWays },
   { value: 'in', label: words.onlyDesktop },
   { value: 'out', label: words.onlyFromDesktop },
