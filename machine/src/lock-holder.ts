@@ -22,7 +22,7 @@ export interface Holder extends ProcessRef {
 /** `unknown`: a process of another machine or container, which cannot be seen from here. */
 export type Verdict = 'alive' | 'dead' | 'unknown';
 
-export function judge(holder: Holder, here: Place = ownPlace()): Verdict {
+export function judge(holder: ProcessRef & Place, here: Place = ownPlace()): Verdict {
   const isHere = holder.machine === here.machine && holder.host === here.host;
   if (holder.bootId !== here.bootId) return isHere ? 'dead' : 'unknown'; // This machine was started anew since.
   if (holder.space !== here.space) return 'unknown';
@@ -34,7 +34,8 @@ export type Place = Pick<Holder, 'machine' | 'host' | 'space' | 'bootId'>;
 
 let place: Place | undefined;
 
-function ownPlace(): Place {
+/** Read once: a process keeps it. */
+export function ownPlace(): Place {
   place ??= {
     machine: textOf('/etc/machine-id'),
     host: os.hostname(),

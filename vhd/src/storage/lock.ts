@@ -3,13 +3,15 @@
  * keep out other names of it and the tools of QEMU (byte-locks.ts). The lock file appears whole, by a link, and is
  * removed on close; links to an image lead to its own. What a killed process left is taken over by the next writer on the same machine; that decision, look
  * and replace, is made by one process at a time, which holds an abstract socket meanwhile: the kernel gives it to one,
- * and takes it back when that one dies. A lock of another machine or container is never taken over: nobody can know.
+ * and takes it back when that one dies. A lock of another machine or container is never taken over: nobody can know. Who is
+ * alive is judged as for every lock of ours (machine/lock-holder.ts); the lock itself is another than that of a folder's owner,
+ * for it is taken while a VM waits, beside images that others replace, and numbers its holders.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
+import { judge, ownPlace, ownRef } from '@oriel/machine';
 import { VhdError } from '../errors.ts';
 import { checkUsage } from '../usage.ts';
 import { lockForWriting } from './byte-locks.ts';
@@ -179,51 +181,15 @@ function isHolder(value: unknown): value is LockHolder {
 }
 
 /** False only where it is certain that the process is gone. */
-function isAlive(holder: LockHolder): boolean {
-  const me = self();
-  if (holder.machine !== me.machine || holder.host !== me.host) return true;
-  if (holder.boot !== me.boot) return false; // The machine was started anew since.
-  if (holder.space !== me.space) return true; // Another container: its processes cannot be seen from here.
-  return startOf(holder.pid) === holder.started;
+function isAlive({ pid, started, boot, machine, host, space }: LockHolder): boolean {
+  return judge({ pid, startTicks: Number(started), bootId: boot, machine, host, space }) !== 'dead';
 }
 
-type Identity = Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine' | 'space'>;
-
-let identity: Identity | undefined;
-
-/** Read once: a process keeps all of it, and a live snapshot takes a lock while a VM waits. */
-function self(): Identity {
-  identity ??= {
-    pid: process.pid,
-    started: startOf(process.pid) ?? '',
-    host: os.hostname(),
-    boot: readText('/proc/sys/kernel/random/boot_id'),
-    machine: readText('/etc/machine-id'),
-    space: linkText('/proc/self/ns/pid'),
-  };
-  return identity;
-}
-
-/** Field 22 of /proc/<pid>/stat; the name in field 2 may hold anything, so fields are counted from its last bracket. */
-function startOf(pid: number): string | undefined {
-  const stat = readText(`/proc/${pid}/stat`);
-  return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-}
-
-function readText(file: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-function linkText(file: string): string {
-  try {
-    return fs.readlinkSync(file);
-  } catch {
-    return '';
-  }
+/** This process, in the words of the lock file, which earlier versions read too. */
+function self(): Pick<LockHolder, 'pid' | 'started' | 'host' | 'boot' | 'machine' | 'space'> {
+  const { pid, startTicks } = ownRef();
+  const { machine, host, space, bootId } = ownPlace();
+  return { pid, started: String(startTicks), host, boot: bootId, machine, space };
 }
 
 function describe(holder: LockHolder): string {

@@ -1,4 +1,8 @@
-/** Small JSON files that are either the old or the new one after a power cut: written beside, synced, renamed. */
+/**
+ * Small JSON files that are either the old or the new one after a power cut: written beside, synced, renamed. As
+ * machine/record-file.ts does it, but on the `Storage` seam: there the recorded power cuts reach it (FLUSHED-IS-SAFE), and
+ * the order in which it and the files of a chain are synced is part of what they prove.
+ */
 import { fileError, readBytesSync } from '../../storage/file.ts';
 import { folderOf, type Storage } from '../../storage/storage.ts';
 
