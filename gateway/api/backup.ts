@@ -16,7 +16,14 @@ export const BACKUP_LIMITS = {
 
 const Name = plainText(64);
 
-/** Where a repository is: a folder of the gateway's machine, its own or a mounted share. */
+const s3Name = (limit: number) =>
+  z
+    .string()
+    .min(1)
+    .max(limit)
+    .regex(/^[^\p{Cc}\s]+$/u, 'must not hold spaces');
+
+/** Where a repository is: a folder of the gateway's machine, its own or a mounted share; or a bucket of an S3 server. */
 export const RepositoryPlace = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('folder'),
@@ -25,6 +32,16 @@ export const RepositoryPlace = z.discriminatedUnion('kind', [
       .max(BACKUP_LIMITS.pathChars)
       .regex(/^\/[^\p{Cc}]*[^\p{Cc}/]$/u, 'must be an absolute path')
       .refine((path) => !path.split('/').includes('..'), 'must not hold ..'),
+  }),
+  z.object({
+    kind: z.literal('s3'),
+    bucket: s3Name(63),
+    /** What the names of all objects begin with. */
+    prefix: s3Name(256).optional(),
+    /** `https://s3.example.org:9000`; Amazon's for the region where not given. */
+    endpoint: s3Name(256).optional(),
+    region: s3Name(64).optional(),
+    accessKeyId: s3Name(256).optional(),
   }),
 ]);
 export type RepositoryPlace = z.infer<typeof RepositoryPlace>;
@@ -55,6 +72,8 @@ export const RepositoryCreate = z.object({
   compression: z.enum(['none', 'zstd']).default('none'),
   /** Encrypts it, or opens one that is encrypted. Who loses it has lost the backups. */
   passphrase: z.string().min(8).max(BACKUP_LIMITS.secretChars).optional(),
+  /** To the access key of a bucket. It is never shown again. */
+  secretAccessKey: z.string().min(1).max(BACKUP_LIMITS.secretChars).optional(),
 });
 export type RepositoryCreate = z.infer<typeof RepositoryCreate>;
 

@@ -7,6 +7,7 @@ import {
   forgetRepository,
   listRepositories,
   type Repository,
+  type RepositoryPlace,
   refreshRepository,
   replicateRepository,
   sweepRepository,
@@ -84,7 +85,10 @@ function addCommand(cli: Cli): Command {
   return new Command('add')
     .description('add a repository: an empty folder becomes one; with --open, one that is there')
     .argument('<name>')
-    .argument('<folder>', "on the gateway's machine, its own or a mounted share")
+    .argument('<place>', "a folder of the gateway's machine, or s3://bucket/prefix")
+    .option('--endpoint <url>', 'of an S3 server that is not Amazon')
+    .option('--region <name>', 'of the bucket')
+    .option('--access-key <id>', 'of the bucket; the secret key is read from ORIEL_S3_SECRET_KEY')
     .option('--open', 'it is a repository already')
     .addOption(
       new Option(
@@ -100,19 +104,26 @@ function addCommand(cli: Cli): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  oriel backup repository add nas /mnt/nas/oriel --compress zstd --passphrase-file ~/backup.pass\n' +
-        '  oriel backup repository add plain /srv/backup',
+        '  oriel backup repository add plain /srv/backup\n' +
+        '  oriel backup repository add far s3://backups/oriel --endpoint https://s3.example.org --access-key AKEXAMPLE',
     )
     .action(
       async (
         name: string,
-        folder: string,
-        options: { open?: boolean; form?: 'vhd' | 'container'; compress: 'none' | 'zstd'; passphraseFile?: string },
+        place: string,
+        options: S3Words & {
+          open?: boolean;
+          form?: 'vhd' | 'container';
+          compress: 'none' | 'zstd';
+          passphraseFile?: string;
+        },
         command: Command,
       ) => {
         const client = await clientFor(cli, command);
         const body = {
           name,
-          place: { kind: 'folder' as const, path: path.resolve(folder) },
+          place: placeIn(place, options),
+          ...secretKeyIn(cli, options),
           how: options.open === true ? ('open' as const) : ('create' as const),
           compression: options.compress,
           ...(options.form === undefined ? {} : { form: options.form }),
@@ -122,6 +133,34 @@ function addCommand(cli: Cli): Command {
         show(cli, command, made, (one) => `added repository ${one.name} (${one.id}): ${factsOf(one)}\n`);
       },
     );
+}
+
+interface S3Words {
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly accessKey?: string;
+}
+
+function placeIn(text: string, { endpoint, region, accessKey }: S3Words): RepositoryPlace {
+  const [, bucket, prefix] = /^s3:\/\/([^/]+)(?:\/(.+?))?\/?$/.exec(text) ?? [];
+  if (bucket === undefined) return { kind: 'folder', path: path.resolve(text) };
+  return {
+    kind: 's3',
+    bucket,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(accessKey === undefined ? {} : { accessKeyId: accessKey }),
+  };
+}
+
+/** Not from the command line, which others of the machine can read. */
+function secretKeyIn(cli: Cli, { accessKey }: S3Words): { readonly secretAccessKey?: string } {
+  const secretAccessKey = cli.env['ORIEL_S3_SECRET_KEY'];
+  if (accessKey === undefined) return {};
+  if (secretAccessKey === undefined || secretAccessKey === '')
+    throw new CliError('--access-key needs its secret key in ORIEL_S3_SECRET_KEY', EXIT.usage);
+  return { secretAccessKey };
 }
 
 function passphraseIn(file: string): string {
@@ -154,7 +193,11 @@ const factsOf = ({ form, compression, isEncrypted }: Repository): string =>
 
 const COLUMNS = [
   { title: 'name', value: (row: Repository) => row.name },
-  { title: 'place', value: (row: Repository) => row.place.path },
+  {
+    title: 'place',
+    value: ({ place }: Repository) =>
+      place.kind === 'folder' ? place.path : `s3://${place.bucket}/${place.prefix ?? ''}`,
+  },
   { title: 'how', value: factsOf },
   { title: 'points', value: (row: Repository) => row.pointCount, isRight: true },
   { title: 'stored', value: (row: Repository) => bytes(row.storedBytes), isRight: true },

@@ -5,7 +5,7 @@ import type { Task } from '../../../api/task.ts';
 import { GatewayError } from '../../errors.ts';
 import type { TaskKind, Tasks } from '../../platform/tasks/tasks.ts';
 import type { BackupDisks } from '../disks/backup-disks.ts';
-import { placeOf, type Repositories } from '../repositories/repositories.ts';
+import { folderOf, type Repositories } from '../repositories/repositories.ts';
 import type { Catalog, PointKey } from './catalog.ts';
 
 export interface PointsOptions {
@@ -154,8 +154,9 @@ export class Points {
   /** SEALED-STAYS: a VM that runs from it needs it. What it stands on may go: it gets what it needs of that. Errors: CONFLICT. */
   async #requireFree({ repositoryId, vmId, pointId }: PointKey): Promise<void> {
     const { repositories, disks } = this.#options;
-    const place = placeOf(await repositories.require(repositoryId));
-    const standing = disks.standingOn(path.join(place.path, 'points', vmId, pointId));
+    const folder = folderOf(await repositories.require(repositoryId));
+    if (folder === undefined) return; // Nothing stands on what lies in a bucket.
+    const standing = disks.standingOn(path.join(folder, 'points', vmId, pointId));
     if (0 < standing.length)
       throw new GatewayError(
         'CONFLICT',

@@ -10,7 +10,7 @@ import type { Database } from '../../platform/store/database.ts';
 import { uniqueOr } from '../../platform/store/store.ts';
 import type { RepositoryRow } from '../../platform/store/tables/backups.ts';
 import { iso } from '../../platform/store/time.ts';
-import type { Order, OrderName, Orders } from '../work/orders.ts';
+import type { Order, OrderName, Orders, Place, Reach } from '../work/orders.ts';
 import type { RunWorker, WorkerOptions } from '../work/run-worker.ts';
 
 export interface RepositoriesOptions {
@@ -52,19 +52,22 @@ export class Repositories {
     if (rows.some(({ name }) => name === asked.name))
       throw new GatewayError('ALREADY_EXISTS', `there is a repository ${asked.name} already`);
     const id = newId();
+    const { place, form, compression, secretAccessKey = null } = asked;
     const secret = asked.passphrase === undefined ? null : Buffer.from(asked.passphrase, 'utf8').toString('base64');
-    const { place, form, compression } = asked;
-    const order = { place, secret } as const;
+    const order: Reach = { place: placeFrom(place), secret, secretAccessKey };
     const facts = await asRefusal(
       asked.how === 'open'
         ? work({ ...order, do: 'look', asks: {} })
         : work({ ...order, do: 'create', asks: { compression, ...(form === undefined ? {} : { form }) } }),
     );
+    const passphrase = facts.isEncrypted ? secret : null;
+    const hasSecret = passphrase !== null || secretAccessKey !== null;
+    const sealed: Secrets | undefined = hasSecret ? { passphrase, secretAccessKey } : undefined;
     const row: RepositoryRow = {
       id,
       name: asked.name,
       place: JSON.stringify(place),
-      secret: secret === null || !facts.isEncrypted ? null : vault.seal(secret, `repository ${id}`),
+      secret: sealed === undefined ? null : vault.seal(JSON.stringify(sealed), `repository ${id}`),
       own_id: facts.id,
       form: facts.form,
       compression: facts.compression,
@@ -102,10 +105,12 @@ export class Repositories {
   }
 
   /** Where a repository is and what opens it, for a worker. Errors: NOT_FOUND; CONFLICT where the secret has to be given again. */
-  async reach(id: string): Promise<Pick<Order, 'place' | 'secret'>> {
+  async reach(id: string): Promise<Reach> {
     const row = await this.require(id);
-    const secret = row.secret === null ? null : this.#options.vault.open(row.secret, `repository ${id}`);
-    return { place: placeOf(row), secret };
+    const none: Secrets = { passphrase: null, secretAccessKey: null };
+    const { passphrase, secretAccessKey } =
+      row.secret === null ? none : (JSON.parse(this.#options.vault.open(row.secret, `repository ${id}`)) as Secrets);
+    return { place: placeFrom(placeOf(row)), secret: passphrase, secretAccessKey };
   }
 
   async #viewOf(row: RepositoryRow): Promise<Repository> {
@@ -129,7 +134,23 @@ export class Repositories {
   }
 }
 
-export const placeOf = ({ place }: RepositoryRow): RepositoryPlace => RepositoryPlace.parse(JSON.parse(place));
+/** What opens a repository, as it is sealed. */
+interface Secrets {
+  /** base64. */
+  readonly passphrase: string | null;
+  readonly secretAccessKey: string | null;
+}
+
+/** As a worker is told it: without what is not given. */
+const placeFrom = (place: RepositoryPlace): Place => JSON.parse(JSON.stringify(place)) as Place;
+
+/** The folder of a repository that is one. */
+export function folderOf(row: RepositoryRow): string | undefined {
+  const place = placeOf(row);
+  return place.kind === 'folder' ? place.path : undefined;
+}
+
+const placeOf = ({ place }: RepositoryRow): RepositoryPlace => RepositoryPlace.parse(JSON.parse(place));
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   NOT_FOUND: 'UNPROCESSABLE',

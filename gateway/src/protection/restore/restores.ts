@@ -15,7 +15,7 @@ import { type PlanPayload, planKind, planned } from '../../platform/tasks/plan.t
 import type { TaskKind, Tasks } from '../../platform/tasks/tasks.ts';
 import type { BackupDisks } from '../disks/backup-disks.ts';
 import type { Catalog, PointKey } from '../points/catalog.ts';
-import { placeOf, type Repositories } from '../repositories/repositories.ts';
+import { folderOf, type Repositories } from '../repositories/repositories.ts';
 import type { VmDefinition } from '../runs/backups.ts';
 import { type RestoredDisk, type RestoreState, restoreSteps } from './restore-steps.ts';
 
@@ -107,8 +107,8 @@ export class Restores {
   /** Errors: NOT_SUPPORTED. */
   async #folderOf({ repositoryId }: PointKey): Promise<string> {
     const row = await this.#options.repositories.require(repositoryId);
-    const place = placeOf(row);
-    if (row.form === 'vhd' && place.kind === 'folder') return place.path;
+    const folder = folderOf(row);
+    if (row.form === 'vhd' && folder !== undefined) return folder;
     throw new GatewayError(
       'NOT_SUPPORTED',
       `a VM can stand on a restore point only where it is a plain VHD in a folder; repository ${row.name} has containers: copy it`,

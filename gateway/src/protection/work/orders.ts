@@ -9,11 +9,17 @@ import type {
   PointRef,
   PointToTake,
   Replicated,
+  S3Options,
   Swept,
 } from '@oriel/vhd/restore-points';
 
 /** Where a repository is. Secrets come with the order and are kept nowhere. */
-export type Place = { readonly kind: 'folder'; readonly path: string };
+export type Place =
+  | { readonly kind: 'folder'; readonly path: string }
+  | ({ readonly kind: 's3'; readonly accessKeyId?: string } & Pick<
+      S3Options,
+      'bucket' | 'prefix' | 'endpoint' | 'region'
+    >);
 
 /** Dates are ISO 8601. */
 export type TakeOrder = Omit<PointToTake, 'createdAt' | 'keptUntil'> & {
@@ -33,7 +39,7 @@ export interface Orders {
   readonly drop: { readonly asks: { readonly point: PointRef }; readonly gives: null };
   /** Into another repository. */
   readonly replicate: {
-    readonly asks: { readonly to: Pick<Order, 'place' | 'secret'>; readonly vmId?: string };
+    readonly asks: { readonly to: Reach; readonly vmId?: string };
     readonly gives: Replicated;
   };
   readonly sweep: { readonly asks: { readonly isDryRun: boolean }; readonly gives: Swept };
@@ -62,11 +68,16 @@ export type Listed =
 
 export type OrderName = keyof Orders;
 
+/** Where a repository is, and what opens it. */
+export type Reach = Pick<Order, 'place' | 'secret' | 'secretAccessKey'>;
+
 export interface Order<Name extends OrderName = OrderName> {
   readonly do: Name;
   readonly place: Place;
   /** Of an encrypted repository, base64. */
   readonly secret: string | null;
+  /** To the access key of a bucket. */
+  readonly secretAccessKey?: string | null;
   readonly asks: Orders[Name]['asks'];
 }
 

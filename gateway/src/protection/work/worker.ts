@@ -7,8 +7,10 @@ import {
   FolderStore,
   isVhdError,
   type Manifest,
+  type ObjectStore,
   openPointDisk,
   openRepository,
+  openS3Store,
   type PointRef,
   type Repository,
   replicate,
@@ -16,7 +18,7 @@ import {
   takePoint,
   verifyPoint,
 } from '@oriel/vhd/restore-points';
-import type { Listed, Order, OrderName, Orders, Place, RepositoryFacts, Said } from './orders.ts';
+import type { Listed, Order, OrderName, Orders, Reach, RepositoryFacts, Said } from './orders.ts';
 
 /** Bytes that are written in one request when a disk is filled. */
 const FILL_BYTES: number = 1 << 20;
@@ -39,13 +41,18 @@ function onProgress({ doneBytes, totalBytes }: Progress): void {
   say({ progress: Math.min(1, step / 1000) });
 }
 
-const storeOf = ({ path }: Place): FolderStore => new FolderStore(path);
+async function storeOf({ place, secretAccessKey }: Reach): Promise<ObjectStore> {
+  if (place.kind === 'folder') return new FolderStore(place.path);
+  const { kind: _kind, accessKeyId, ...options } = place;
+  const hasKey = accessKeyId !== undefined && typeof secretAccessKey === 'string';
+  return openS3Store({ ...options, ...(hasKey ? { credentials: { accessKeyId, secretAccessKey } } : {}) });
+}
 
 const DO: { readonly [Name in OrderName]: (order: Order<Name>) => Promise<Orders[Name]['gives']> } = {
-  create: async ({ place, secret, asks }) =>
-    factsOf(
-      await createRepository(storeOf(place), { ...asks, ...(secret === null ? {} : { secret: secretOf(secret) }) }),
-    ),
+  create: async (order) => {
+    const secret = order.secret === null ? {} : { secret: secretOf(order.secret) };
+    return factsOf(await createRepository(await storeOf(order), { ...order.asks, ...secret }));
+  },
   look: async (order) => factsOf(await open(order)),
   list: async (order) => listed(await open(order), order.asks.vmId),
   take: async (order) => {
@@ -60,7 +67,7 @@ const DO: { readonly [Name in OrderName]: (order: Order<Name>) => Promise<Orders
   },
   replicate: async (order) => {
     const { to, vmId } = order.asks;
-    return replicate(await open(order), await open({ ...order, ...to }), {
+    return replicate(await open(order), await open(to), {
       ...(vmId === undefined ? {} : { vmId }),
       onProgress,
     });
@@ -75,8 +82,8 @@ const DO: { readonly [Name in OrderName]: (order: Order<Name>) => Promise<Orders
 
 const secretOf = (base64: string): Uint8Array => Buffer.from(base64, 'base64');
 
-const open = ({ place, secret }: Order): Promise<Repository> =>
-  openRepository(storeOf(place), secret === null ? undefined : secretOf(secret));
+const open = async (reach: Reach): Promise<Repository> =>
+  openRepository(await storeOf(reach), reach.secret === null ? undefined : secretOf(reach.secret));
 
 const factsOf = ({ config: { id, form, compression, key } }: Repository): RepositoryFacts => ({
   id,

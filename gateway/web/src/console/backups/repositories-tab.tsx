@@ -83,6 +83,13 @@ export function RepositoriesTab({ canManage }: { readonly canManage: boolean }) 
   );
 }
 
+function placeText(place: Repository['place']): string {
+  if (place.kind === 'folder') return place.path;
+  const { bucket, prefix, endpoint } = place;
+  const name = prefix === undefined ? bucket : `${bucket}/${prefix}`;
+  return endpoint === undefined ? name : words.at(name, endpoint);
+}
+
 interface RepositoryCardProps {
   readonly repository: Repository;
   readonly onForget?: () => void;
@@ -103,7 +110,7 @@ function RepositoryCard({ repository, onForget }: RepositoryCardProps) {
       <CardTitle component="h2">{name}</CardTitle>
       <CardBody>
         <DescriptionList isHorizontal isCompact>
-          <Fact term={words.folder} text={place.path} />
+          <Fact term={place.kind === 'folder' ? words.folder : words.bucket} text={placeText(place)} />
           <Fact term={words.form} text={how} />
           <Fact term={words.points} text={String(pointCount)} />
           <Fact term={words.stored} text={formatBytes(storedBytes)} />
@@ -125,7 +132,10 @@ function RepositoryCard({ repository, onForget }: RepositoryCardProps) {
 
 function AddDialog({ onClose }: { readonly onClose: () => void }) {
   const [name, setName] = useState('');
+  const [where, setWhere] = useState<'folder' | 's3'>('folder');
   const [folder, setFolder] = useState('');
+  const [s3, setS3] = useState({ bucket: '', prefix: '', endpoint: '', region: '', accessKeyId: '' });
+  const [secretAccessKey, setSecretAccessKey] = useState('');
   const [how, setHow] = useState<'create' | 'open'>('create');
   const [kind, setKind] = useState<'vhd' | 'zstd'>('vhd');
   const [passphrase, setPassphrase] = useState('');
@@ -134,9 +144,13 @@ function AddDialog({ onClose }: { readonly onClose: () => void }) {
     await client.call(createRepository, {
       body: {
         name: name.trim(),
-        place: { kind: 'folder', path: folder.trim() },
+        place:
+          where === 'folder'
+            ? { kind: 'folder', path: folder.trim() }
+            : { kind: 's3', bucket: '', ...Object.fromEntries(Object.entries(s3).filter(([, value]) => value !== '')) },
+        ...(where === 's3' && secretAccessKey !== '' ? { secretAccessKey } : {}),
         how,
-        form: isPlain ? 'vhd' : 'container',
+        form: isPlain && where === 'folder' ? 'vhd' : 'container',
         compression: kind === 'zstd' ? 'zstd' : 'none',
         ...(passphrase === '' ? {} : { passphrase }),
       },
@@ -148,7 +162,7 @@ function AddDialog({ onClose }: { readonly onClose: () => void }) {
     <FormDialog
       title={words.newRepository}
       submitLabel={text.common.make}
-      isReady={name.trim() !== '' && folder.trim().startsWith('/')}
+      isReady={name.trim() !== '' && (where === 'folder' ? folder.trim().startsWith('/') : s3.bucket !== '')}
       onSubmit={add}
       onClose={onClose}
     >
@@ -162,14 +176,48 @@ function AddDialog({ onClose }: { readonly onClose: () => void }) {
           { value: 'open', label: words.open },
         ]}
       />
-      <TextField
-        label={words.folder}
-        {...(how === 'create' ? { hint: words.folderHint } : {})}
-        value={folder}
-        onChange={setFolder}
-        isRequired
-        maxLength={1024}
+      <SelectField
+        label={words.where}
+        value={where}
+        onChange={setWhere}
+        options={[
+          { value: 'folder', label: words.inFolder },
+          { value: 's3', label: words.inBucket },
+        ]}
       />
+      {where === 's3' && (
+        <>
+          {(['bucket', 'prefix', 'endpoint', 'region', 'accessKeyId'] as const).map((field) => (
+            <TextField
+              key={field}
+              label={words[field]}
+              {...(field === 'endpoint' ? { hint: words.endpointHint } : {})}
+              value={s3[field]}
+              onChange={(value) => setS3({ ...s3, [field]: value.trim() })}
+              isRequired={field === 'bucket'}
+              maxLength={256}
+            />
+          ))}
+          <TextField
+            label={words.secretAccessKey}
+            type="password"
+            autoComplete="new-password"
+            value={secretAccessKey}
+            onChange={setSecretAccessKey}
+            maxLength={1024}
+          />
+        </>
+      )}
+      {where === 'folder' && (
+        <TextField
+          label={words.folder}
+          {...(how === 'create' ? { hint: words.folderHint } : {})}
+          value={folder}
+          onChange={setFolder}
+          isRequired
+          maxLength={1024}
+        />
+      )}
       {how === 'create' && (
         <SelectField
           label={words.kind}

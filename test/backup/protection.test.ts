@@ -7,29 +7,30 @@ import { FakeHost, fakeDriver } from '@oriel/hosts';
 import { connectNbd, type NbdClient } from '@oriel/vhd';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { BackupJobCreate, type Repository, RepositoryCreate, type RestorePoint } from '../../api/backup.ts';
-import type { Role } from '../../api/rights.ts';
-import type { Task } from '../../api/task.ts';
-import { type Vm, VmCreate } from '../../api/vm.ts';
-import { Hosts } from '../compute/hosts/hosts.ts';
-import { ownerOf } from '../compute/vms/ports.ts';
-import { Vms } from '../compute/vms/vms.ts';
-import { openLog } from '../log.ts';
-import { makePrincipal } from '../platform/rights/rights.ts';
-import { Vault } from '../platform/secrets/vault.ts';
-import { planKind, planned } from '../platform/tasks/plan.ts';
-import { Tasks } from '../platform/tasks/tasks.ts';
-import { killedAt, killPoints } from '../platform/tasks/testing/kill-points.ts';
-import { StoredCheckpointDisks } from '../storage/library/checkpoint-disks.ts';
-import { TestStorages } from '../storage/testing/storages.ts';
-import { BackupDisks } from './disks/backup-disks.ts';
-import { protectionFeature } from './feature.ts';
-import { backupMetrics } from './metrics.ts';
-import type { Protection } from './routes.ts';
-import { type RunState, runSteps } from './runs/run-steps.ts';
-import { workers } from './work/run-worker.ts';
+import { BackupJobCreate, type Repository, RepositoryCreate, type RestorePoint } from '../../gateway/api/backup.ts';
+import type { Role } from '../../gateway/api/rights.ts';
+import type { Task } from '../../gateway/api/task.ts';
+import { type Vm, VmCreate } from '../../gateway/api/vm.ts';
+import { Hosts } from '../../gateway/src/compute/hosts/hosts.ts';
+import { ownerOf } from '../../gateway/src/compute/vms/ports.ts';
+import { Vms } from '../../gateway/src/compute/vms/vms.ts';
+import { openLog } from '../../gateway/src/log.ts';
+import { makePrincipal } from '../../gateway/src/platform/rights/rights.ts';
+import { Vault } from '../../gateway/src/platform/secrets/vault.ts';
+import { planKind, planned } from '../../gateway/src/platform/tasks/plan.ts';
+import { Tasks } from '../../gateway/src/platform/tasks/tasks.ts';
+import { killedAt, killPoints } from '../../gateway/src/platform/tasks/testing/kill-points.ts';
+import { BackupDisks } from '../../gateway/src/protection/disks/backup-disks.ts';
+import { protectionFeature } from '../../gateway/src/protection/feature.ts';
+import { backupMetrics } from '../../gateway/src/protection/metrics.ts';
+import type { Protection } from '../../gateway/src/protection/routes.ts';
+import { type RunState, runSteps } from '../../gateway/src/protection/runs/run-steps.ts';
+import { workers } from '../../gateway/src/protection/work/run-worker.ts';
+import { StoredCheckpointDisks } from '../../gateway/src/storage/library/checkpoint-disks.ts';
+import { TestStorages } from '../../gateway/src/storage/testing/storages.ts';
+import { CREDENTIALS, S3Server } from '../support/s3-server.ts';
 
-const WORKER = fileURLToPath(new URL('../../dist/src/protection/work/worker.js', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../gateway/dist/src/protection/work/worker.js', import.meta.url));
 const log = openLog({ level: 'silent' });
 const fake = new FakeHost({ name: 'one' });
 let at: TestStorages;
@@ -398,7 +399,7 @@ describe('monitoring', () => {
     expect(text).toContain(`oriel_backup_last_success_timestamp_seconds{vm="desk",repository="nas"} ${seconds}`);
     expect(text).toContain('oriel_backup_runs{state="done"} 1');
     expect(text).toContain('oriel_backup_damaged_points{repository="nas"} 1');
-    const rules = fileURLToPath(new URL('../../../docs/prometheus/backups.rules.yml', import.meta.url));
+    const rules = fileURLToPath(new URL('../../docs/prometheus/backups.rules.yml', import.meta.url));
     const named = [...readFileSync(rules, 'utf8').matchAll(/oriel_\w+/g)].map(([name]) => name);
     for (const name of named) expect(text).toContain(`# TYPE ${name} `);
     expect(execFileSync('promtool', ['check', 'rules', rules]).toString()).toContain('SUCCESS: 4 rules');
@@ -439,6 +440,31 @@ describe('a repository', () => {
     expect(tuesday?.repositoryId).toBe(second.id);
     expect(await restored(tuesday, 'copy', 'two')).toEqual(['Tuesday']);
     expect(await restored(monday, 'copy', 'one')).toEqual(['Monday']);
+  });
+
+  test('in a bucket of an S3 server gives a VM back; its key is in no answer and no row', async () => {
+    const server = await S3Server.start();
+    try {
+      const bucket = await server.makeBucket();
+      const { accessKeyId, secretAccessKey } = CREDENTIALS;
+      const place = { kind: 's3', bucket, prefix: 'oriel', endpoint: server.endpoint, accessKeyId } as const;
+      const wrong = addRepository({ place, secretAccessKey: 'another' });
+      await expect(wrong).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+      const repository = await addRepository({ place, secretAccessKey });
+      expect(repository).toMatchObject({ form: 'container', place });
+      const vm = await vmWith(1);
+      for (const day of ['Monday', 'Tuesday']) {
+        await write(vm, day);
+        await run(vm, repository);
+      }
+      const [tuesday] = await pointsOf(vm);
+      expect(tuesday?.disks[0]).toMatchObject({ kind: 'increment', dataBytes: 512 });
+      expect(await restored(tuesday, 'copy')).toEqual(['Tuesday']);
+      const rows = await at.store.db.selectFrom('repositories').selectAll().execute();
+      expect(JSON.stringify([repository, rows])).not.toContain(secretAccessKey);
+    } finally {
+      await server.stop();
+    }
   });
 
   test('says what is wrong with a place', async () => {
