@@ -34,6 +34,8 @@ export const Disk = z.object({
   /** What this link occupies on storage, without its parents. */
   storedBytes: z.number().int(),
   parentId: z.string().nullable(),
+  /** Of a snapshot: the disk that it is of. */
+  ofDiskId: z.string().nullable(),
   /** Links from this one to the root, itself included. */
   chainLength: z.number().int(),
   childCount: z.number().int(),
@@ -161,7 +163,7 @@ export const sealDisk = route({
   id: 'disk.seal',
   method: 'post',
   path: '/disks/{diskId}/seal',
-  summary: 'Makes a template of an image or of a disk that no VM uses',
+  summary: 'Makes a template of an image: it never changes again',
   access,
   params: DiskParams,
   reply: Disk,

@@ -417,6 +417,16 @@ test('a disk is put on another image that holds the same, and its snapshots are 
   await expect(merge(oldest)).rejects.toThrow('is the oldest: delete it');
   expect(await ended(merge(newest))).toMatchObject({ state: 'done' });
   expect((await ann.client.call(listSnapshots, { params })).items.map(({ name }) => name)).toEqual(['two']);
+  const other = connectDiskService(socketPath);
+  const source2 = { from: 'snapshot', diskId: disk.id, snapshotId: newest } as const;
+  await other.createDisk({ id: 'branch', name: 'branch', source: source2 }).finally(() => other.disconnect());
+  const { items } = await ann.client.call(diskFamily, { params: { diskId: 'branch' } });
+  expect(items.map(({ name, parentId, ofDiskId }) => [name, parentId, ofDiskId])).toEqual([
+    ['twin', null, null],
+    ['two', twin.id, disk.id],
+    ['moved', newest, null],
+    ['branch', newest, null],
+  ]);
 });
 
 test('a file to download has its name, comes in parts, and goes', async () => {

@@ -42,10 +42,8 @@ function MergeButton({ one, items }: { readonly one: Disk; readonly items: reado
   const act = useAction('disk.', 'snapshot.', 'task.');
   const parent = items.find(({ id }) => id === one.parentId);
   const isOnly = items.filter(({ parentId }) => parentId === parent?.id).length === 1;
-  if (one.kind !== 'snapshot' || parent?.kind !== 'snapshot' || !isOnly) return null;
-  const leaf = leafOf(one, items);
-  if (leaf === undefined) return null;
-  const params = { diskId: leaf.id, snapshotId: one.id };
+  if (one.ofDiskId === null || one.ofDiskId !== parent?.ofDiskId || !isOnly) return null;
+  const params = { diskId: one.ofDiskId ?? '', snapshotId: one.id };
   return (
     <Button
       variant="link"
@@ -57,15 +55,4 @@ function MergeButton({ one, items }: { readonly one: Disk; readonly items: reado
       {words.merge(parent.name)}
     </Button>
   );
-}
-
-/** The disk that a snapshot is of: the first one above it. */
-function leafOf(snapshot: Disk, items: readonly Disk[]): Disk | undefined {
-  let above: Disk | undefined = snapshot;
-  for (let steps = 0; above !== undefined && above.kind === 'snapshot' && steps < items.length; steps++) {
-    const { id }: Disk = above;
-    const children: readonly Disk[] = items.filter(({ parentId }) => parentId === id);
-    above = children.find(({ kind }) => kind === 'snapshot') ?? children[0];
-  }
-  return above?.kind === 'disk' ? above : undefined;
 }

@@ -12,6 +12,7 @@ const disk = (id: string, parentId: string | null): Disk => ({
   sizeBytes: 0,
   storedBytes: 0,
   parentId,
+  ofDiskId: null,
   chainLength: 1,
   childCount: 0,
   isSealed: false,

@@ -1,6 +1,6 @@
 /** What can be done with a disk, image, template or snapshot. */
 import { useState } from 'react';
-import { type Disk, deleteDisk, sealDisk } from '../../../../api/disk.ts';
+import { type Disk, deleteDisk, deleteSnapshot, sealDisk } from '../../../../api/disk.ts';
 import { client } from '../../api/client.ts';
 import { FormDialog } from '../../shell/form/form-dialog.tsx';
 import { refetch, useAction } from '../../shell/form/use-action.ts';
@@ -46,7 +46,7 @@ const OFFERED: Readonly<Record<Disk['kind'], readonly Asked[]>> = {
 export function DiskMenu({ disk }: { readonly disk: Disk }) {
   const [asked, setAsked] = useState<Asked>();
   const act = useAction('disk.', 'snapshot.');
-  const isFree = disk.vm === null && disk.childCount === 0;
+  const isFree = disk.vm === null && (disk.childCount === 0 || disk.kind === 'snapshot');
   const seal = {
     key: 'seal',
     label: words.makeTemplate,
@@ -67,7 +67,7 @@ export function DiskMenu({ disk }: { readonly disk: Disk }) {
         actions={[
           ...OFFERED[disk.kind].map((key) => ({ key, label: words.offered[key], onSelect: () => setAsked(key) })),
           ...(disk.kind === 'image' && disk.health.state === 'ok' ? [seal] : []),
-          ...(disk.kind === 'snapshot' ? [] : [remove]),
+          remove,
         ]}
       />
       {Dialog !== undefined && <Dialog disk={disk} onClose={() => setAsked(undefined)} />}
@@ -77,8 +77,10 @@ export function DiskMenu({ disk }: { readonly disk: Disk }) {
 
 function DeleteDialog({ disk, onClose }: { readonly disk: Disk; readonly onClose: () => void }) {
   const remove = async () => {
-    await client.call(deleteDisk, { params: { diskId: disk.id } });
-    void refetch(['disk.', 'snapshot.']);
+    const { id, ofDiskId } = disk;
+    if (ofDiskId === null) await client.call(deleteDisk, { params: { diskId: id } });
+    else await client.call(deleteSnapshot, { params: { diskId: ofDiskId, snapshotId: id } });
+    void refetch(['disk.', 'snapshot.', 'task.']);
   };
   return (
     <FormDialog
@@ -88,7 +90,7 @@ function DeleteDialog({ disk, onClose }: { readonly disk: Disk; readonly onClose
       onSubmit={remove}
       onClose={onClose}
     >
-      <p>{words.whatHoldsGoneGood}</p>
+      <p>{disk.kind === 'snapshot' ? words.foldedIntoNext : words.whatHoldsGoneGood}</p>
     </FormDialog>
   );
 }

@@ -34,6 +34,8 @@ export const images = {
     template: (name: string) => `${name} is a template`,
     askDelete: (name: string) => `Delete ${name}?`,
     whatHoldsGoneGood: 'What it holds is gone for good.',
+    foldedIntoNext:
+      'It is folded into what came after it: the disk stays as it is, but nobody goes back to it any more.',
   },
   imagesPage: {
     kind: 'Kind',
