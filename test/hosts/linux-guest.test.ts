@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { buildLinuxGuest, deviceId, type HostDriver, HostError, vmId, vmSpec } from '@oriel/hosts';
 import { waitUntil } from '@oriel/hosts/contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { whileFrozen } from '../../gateway/src/compute/checkpoints/consistency.ts';
 import { guestSays, type NbdServer, Scratch, TOY_DISK_BYTES } from './harness.ts';
 
 const id = vmId('linux');
@@ -87,6 +88,25 @@ describe.runIf(image !== undefined)('the agent of the Linux guest', () => {
     await expect(agent.exec(id, { path: '/bin/true' })).rejects.toBeInstanceOf(HostError);
     await freeze.thaw();
     expect((await agent.exec(id, { path: '/bin/touch', args: ['/data/thawed'] })).exitCode).toBe(0);
+  });
+
+  test('a checkpoint of it is worth a file system: while its disks are taken the guest is frozen, and after that it is not', async () => {
+    const touch = (name: string) => agent.exec(id, { path: '/bin/touch', args: [`/data/${name}`] });
+    const [seen] = await driver.list();
+    let isTaken = false;
+    const worth = await whileFrozen(id, seen, agent, async () => {
+      await expect(touch('meanwhile')).rejects.toMatchObject({ code: 'AGENT_REFUSED' });
+      isTaken = true;
+    });
+    expect({ isTaken, ...worth }).toEqual({
+      isTaken: true,
+      consistency: 'file-system',
+      reason: 'the guest froze 1 file system',
+    });
+    expect((await touch('after')).exitCode).toBe(0);
+    const failed = whileFrozen(id, seen, agent, () => Promise.reject(new Error('no space')));
+    await expect(failed).rejects.toThrow('no space');
+    expect((await touch('after a failure')).exitCode).toBe(0);
   });
 
   test('the guard thaws a freeze that nobody ends, and says that it is lost', async () => {
