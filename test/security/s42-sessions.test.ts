@@ -1,7 +1,7 @@
 /**
  * S42: every caller × every verb of a session × every state that it can be in. What comes of it is compared with
  * `who-does-what-in-sessions.txt`, which people read; `-u` writes it anew. Who steers, by the state of control, is a table
- * of its own beside its source (access/sessions/control.test.ts).
+ * of its own beside its source (access/decisions/control.test.ts).
  */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
