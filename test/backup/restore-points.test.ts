@@ -3,9 +3,9 @@
  * point that is left holds what the disk held at its instant, in every form that a repository has.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { convertDisk, type DiskServiceApi, hashDisk, openChain, type TaskInfo } from '@oriel/vhd';
+import { convertDisk, type DiskServiceApi, hashDisk, openChain, type TaskInfo, VhdError } from '@oriel/vhd';
 import {
   createRepository,
   dropPoint,
@@ -25,6 +25,9 @@ import {
   verifyPoint,
 } from '@oriel/vhd/restore-points';
 import { afterAll, describe, expect, test } from 'vitest';
+import { EXTENT, type StoredExtent } from '../../vhd/src/restore-points/extent-index.ts';
+import { IndexSpool, readIndex } from '../../vhd/src/restore-points/index-store.ts';
+import { newSalt, Sealing } from '../../vhd/src/restore-points/sealing.ts';
 import { clientOf, DEPTH, done, MIB, onCleanup, seeded, serviceIn, tempFolder } from '../disk-service/setup.ts';
 import { S3Server } from '../support/s3-server.ts';
 
@@ -241,6 +244,38 @@ describe('a repository', () => {
     expect(stored).toBeLessThan(1.1 * MIB);
   });
 
+  test('has indexes of any length, which are read in few requests', async () => {
+    let requests = 0;
+    class Counted extends FolderStore {
+      override async get(key: string, offset: number, length: number): Promise<Uint8Array> {
+        requests++;
+        return super.get(key, offset, length);
+      }
+    }
+    const store = new Counted(path.join(tempFolder(), 'repository'));
+    const extents: StoredExtent[] = Array.from({ length: 40_000 }, (_, i) => ({
+      kind: EXTENT.data,
+      offset: i * 4096,
+      length: 4096,
+      position: 1536 + i * 4096,
+      storedAt: i * 4096,
+      storedBytes: 4096,
+      sha256: new Uint8Array(32).fill(i),
+    }));
+    const sealing = new Sealing('none', undefined, newSalt(), 'index');
+    const spool = new IndexSpool();
+    for (const extent of extents) spool.add(extent);
+    const object = spool.object(sealing);
+    await store.put('an.index', object.parts);
+    spool.close();
+    const read: StoredExtent[] = [];
+    const facts = { sha256: object.sha256(), extents: extents.length };
+    for await (const extent of readIndex(store, 'an.index', sealing, facts)) read.push(extent);
+    expect(read.length).toBe(extents.length);
+    expect(read.every((one, i) => one.offset === i * 4096 && one.sha256[0] === i % 256)).toBe(true);
+    expect(requests).toBe(2);
+  });
+
   test('that is encrypted opens with its secret only, and shows nothing without', async () => {
     const folder = tempFolder();
     const { repository, subject } = await subjectIn(folder, { secret: SECRET });
@@ -398,6 +433,27 @@ describe('what can go wrong', () => {
     for (const { id } of [first, second])
       await expect(dropPoint(repository, { vmId: 'vm-1', pointId: id })).rejects.toMatchObject({ code: 'SEALED' });
     expect(await contentOf(repository, second)).toBe(sha256(subject.model));
+  });
+
+  test('rubbish that the store keeps by a lock does not stop a sweep: the rest goes, and it goes later', async () => {
+    const folder = path.join(tempFolder(), 'repository');
+    let isLocked = true;
+    class Locked extends FolderStore {
+      override async remove(key: string): Promise<void> {
+        if (isLocked && key.endsWith('.box')) throw new VhdError('SEALED', `${key} has to be kept`);
+        await super.remove(key);
+      }
+    }
+    const store = new Locked(folder);
+    const repository = await createRepository(store, { form: 'container' });
+    const [box, index] = ['points/vm-1/p/d.box', 'points/vm-1/p/d.index'];
+    for (const key of [box, index]) {
+      await store.put(key, [{ offset: 0, bytes: Buffer.from('left by a kill') }]);
+      utimesSync(path.join(folder, key), 1, 1);
+    }
+    expect((await sweepRepository(repository)).objects).toEqual([index]);
+    isLocked = false;
+    expect((await sweepRepository(repository)).objects).toEqual([box]);
   });
 
   test('restores to a raw file with holes', async () => {

@@ -1,4 +1,5 @@
 /** Objects in a bucket of a real S3 server: the contract, what networks do, what servers refuse, versions and object lock. */
+import { EventEmitter, once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
@@ -53,6 +54,10 @@ objectStoreContract('a bucket', {
   open: openPlace,
   manyObjects: 25, // The server gives 20 a page.
   largeBytes: 8 * MIB + 12_345,
+  unfinished: async (store) => {
+    const { Bucket, Key } = addressOf(store, '');
+    return (await server.client.listMultipartUploads({ Bucket, Prefix: Key })).Uploads?.length ?? 0;
+  },
   begin: async (store, key) => void (await beginUpload(store, key)),
 });
 
@@ -214,6 +219,18 @@ describe('over a bad network', () => {
     expect(await store.sweep(new Date(Date.now() + HOUR_MS))).toBe(5);
   });
 
+  test('a put goes on when the server is killed and comes back', async () => {
+    const store = await openPlace({ attempts: 20 });
+    const bytes = Buffer.alloc(18 * MIB + 5, 9);
+    async function* source() {
+      yield { offset: 0, bytes: bytes.subarray(0, 17 * MIB) };
+      await server.killAndStart();
+      yield { offset: 17 * MIB, bytes: bytes.subarray(17 * MIB) };
+    }
+    await store.put('through', source());
+    expect(Buffer.from(await getWhole(store, 'through', bytes.byteLength)).equals(bytes)).toBe(true);
+  });
+
   test('a put keeps a few parts in memory and several on their way, however long it is', async () => {
     let sentBytes = 0;
     let arrived = 0;
@@ -282,13 +299,31 @@ describe('who is first', () => {
     expect(await textOf(store, 'k')).toBe('ours');
   });
 
-  test('of two that make a repository at once, one does', async () => {
-    const place = server.place(bucket);
-    const [a, b] = [await open(place), await open(place)];
-    const made = await Promise.allSettled([createRepository(a), createRepository(b)]);
-    expect(made.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    const failed = made.find((one) => one.status === 'rejected');
-    expect(failed?.reason).toMatchObject({ code: expect.stringMatching(/EXISTS|NOT_EMPTY/) as string });
+  test('of two that make a repository at once, one does, also where the server does not decide', async () => {
+    const config = /oriel-repository\.json/;
+    const [isHeld, isMade] = [new EventEmitter(), new EventEmitter()];
+    const [held, made] = [once(isHeld, 'yes'), once(isMade, 'yes')];
+    const late = await openBehind(
+      on('PUT', config, ({ request, pass }) => {
+        if (request.headers['if-none-match'] !== undefined) return pass();
+        isHeld.emit('yes');
+        void made.then(() => pass());
+      }),
+    );
+    // The first has looked whose object it is before the one of the other arrives.
+    const first = await openBehind(
+      on('HEAD', config, ({ pass }, count) =>
+        pass((_answer, send) => {
+          send();
+          if (count === 2) isMade.emit('yes');
+        }),
+      ),
+      { prefix: late.name.split('/').slice(3).join('/') },
+    );
+    const making = createRepository(late);
+    await held;
+    await expect(createRepository(first)).rejects.toMatchObject({ code: 'EXISTS' });
+    await making;
   });
 });
 
@@ -339,10 +374,14 @@ describe('in a bucket with versions', () => {
         response.writeHead(204).end();
       } else if (url.searchParams.has('versions')) {
         const at = url.searchParams.get('prefix');
-        const version = (key: string, name: string, isLatest: boolean): string =>
-          `<Version><Key>${key}</Key><VersionId>${name}</VersionId><IsLatest>${isLatest}</IsLatest></Version>`;
+        const version = (key: string, name: string, isLatest: boolean): string => {
+          const modified = `2026-01-0${name === 'oldest' ? 1 : 2}T00:00:00Z`;
+          const facts = `<IsLatest>${isLatest}</IsLatest><LastModified>${modified}</LastModified>`;
+          return `<Version><Key>${key}</Key><VersionId>${name}</VersionId>${facts}</Version>`;
+        };
         const versions = [
           version(`${at}`, 'new', true),
+          version(`${at}`, 'oldest', false),
           version(`${at}`, 'old', false),
           version(`${at}k`, 'other', true),
         ];
@@ -352,7 +391,7 @@ describe('in a bucket with versions', () => {
     onCleanup(() => gate.close());
     const store = await open({ ...server.place(versioned), endpoint: `http://127.0.0.1:${gate.port}` });
     await store.remove('k');
-    expect(removed).toEqual(['k old', 'k new']);
+    expect(removed).toEqual(['k oldest', 'k old', 'k new']);
   });
 
   /** Object lock as S3 describes it, over a server that has versions and no lock. */

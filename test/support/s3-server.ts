@@ -1,4 +1,4 @@
-/** A real S3 server for tests: OpenStack Swift with its S3 API, as Debian has it (docs/decisions/0011-s3.md). */
+/** A real S3 server for tests: OpenStack Swift with its S3 API, as Debian has it (docs/decisions/0012-s3.md). */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,38 +15,29 @@ export const CREDENTIALS = { accessKeyId: 'oriel:tester', secretAccessKey: 'not-
 
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true'; // As the store does: the floor is ours.
 
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
 export class S3Server {
   /** Another client than the one that is tested. */
   readonly client: S3;
   readonly port: number;
   readonly #folder: string;
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
+  #child: Child;
   #buckets = 0;
   #prefixes = 0;
 
-  private constructor(folder: string, process: ChildProcessByStdio<Writable, Readable, null>, port: number) {
+  private constructor(folder: string, child: Child, port: number) {
     this.#folder = folder;
-    this.#process = process;
+    this.#child = child;
     this.port = port;
-    this.client = new S3({
-      region: 'us-east-1',
-      endpoint: this.endpoint,
-      forcePathStyle: true,
-      credentials: CREDENTIALS,
-    });
+    const { endpoint } = this;
+    this.client = new S3({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials: CREDENTIALS });
   }
 
   static async start(): Promise<S3Server> {
     const folder = mkdtempSync(path.join(tmpdir(), 'oriel-s3-'));
-    const { accessKeyId, secretAccessKey } = CREDENTIALS;
-    const args = ['-B', PROGRAM, folder, '0', accessKeyId, secretAccessKey];
-    // Debian's own Python, which has Debian's packages. It ends with its input, however this process ends.
-    const child = spawn('/usr/bin/python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    for await (const line of createInterface(child.stdout)) {
-      const port = /^ready (\d+)$/.exec(line)?.[1];
-      if (port !== undefined) return new S3Server(folder, child, Number(port));
-    }
-    throw new Error('the S3 server ended before it was ready');
+    const { child, port } = await serve(folder, 0);
+    return new S3Server(folder, child, port);
   }
 
   get endpoint(): string {
@@ -65,11 +56,31 @@ export class S3Server {
     return { bucket, prefix, endpoint: this.endpoint, credentials: CREDENTIALS, attempts: 3 };
   }
 
+  /** kill -9, and another process over what it has stored. */
+  async killAndStart(): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+    this.#child = (await serve(this.#folder, this.port)).child;
+  }
+
   async stop(): Promise<void> {
     this.client.destroy();
-    const ended = once(this.#process, 'exit');
-    this.#process.stdin.end();
+    const ended = once(this.#child, 'exit');
+    this.#child.stdin.end();
     await ended;
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+async function serve(folder: string, port: number): Promise<{ readonly child: Child; readonly port: number }> {
+  const { accessKeyId, secretAccessKey } = CREDENTIALS;
+  const args = ['-B', PROGRAM, folder, String(port), accessKeyId, secretAccessKey];
+  // Debian's own Python, which has Debian's packages. It ends with its input, however this process ends.
+  const child = spawn('/usr/bin/python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  for await (const line of createInterface(child.stdout)) {
+    const ready = /^ready (\d+)$/.exec(line)?.[1];
+    if (ready !== undefined) return { child, port: Number(ready) };
+  }
+  throw new Error('the S3 server ended before it was ready');
 }
