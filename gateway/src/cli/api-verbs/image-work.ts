@@ -31,6 +31,9 @@ import { findOne, listAll } from '../base/lists.ts';
 import { bytes } from '../base/output.ts';
 import { waitForTask } from './task.ts';
 
+/** Says how the command is to end where it did not fail. */
+export type ExitWith = (status: number) => void;
+
 /** Damage was found: the status tells scripts. */
 const FOUND = 2;
 
@@ -49,13 +52,13 @@ async function find(cli: Cli, command: Command, kind: DiskKind, called: string, 
 }
 
 /** Adds the verbs to the command of a kind. */
-export function addImageWork(cli: Cli, library: Command, kind: DiskKind): void {
-  addLooking(cli, library, kind);
-  addChanging(cli, library, kind);
+export function addImageWork(cli: Cli, library: Command, kind: DiskKind, exitWith: ExitWith): void {
+  addLooking(cli, library, kind, exitWith);
+  addChanging(cli, library, kind, exitWith);
   addCopying(cli, library, kind);
 }
 
-function addLooking(cli: Cli, library: Command, kind: DiskKind): void {
+function addLooking(cli: Cli, library: Command, kind: DiskKind, exitWith: ExitWith): void {
   const thing = `<${kind}>`;
   library
     .command('check')
@@ -71,7 +74,7 @@ function addLooking(cli: Cli, library: Command, kind: DiskKind): void {
         client,
         (await client.call(checkDisk, { params: { diskId: one.id }, body })).id,
       );
-      showCheck(cli, command, one, task);
+      showCheck(cli, command, exitWith, one, task);
     });
   library
     .command('tree')
@@ -84,7 +87,7 @@ function addLooking(cli: Cli, library: Command, kind: DiskKind): void {
     });
 }
 
-function showCheck(cli: Cli, command: Command, one: Disk, task: Task): void {
+function showCheck(cli: Cli, command: Command, exitWith: ExitWith, one: Disk, task: Task): void {
   const result = CheckResult.parse(task.result);
   show(cli, command, result, ({ findings, moreCount, isWhole }) => {
     const lines = findings.map(findingText);
@@ -92,7 +95,7 @@ function showCheck(cli: Cli, command: Command, one: Disk, task: Task): void {
     if (!isWhole) lines.push('its newest link is in use and was left out: check again while its VM is off\n');
     return lines.length === 0 ? `${one.name}: nothing found\n` : lines.join('\n');
   });
-  if (result.findings.some(({ severity }) => severity !== 'note')) process.exitCode = FOUND;
+  if (result.findings.some(({ severity }) => severity !== 'note')) exitWith(FOUND);
 }
 
 function findingText({ severity, code, file, message, meaning, whatToDo }: Finding): string {
@@ -119,7 +122,7 @@ function treeOf(items: readonly Disk[], marked: string): string {
     .join('');
 }
 
-function addChanging(cli: Cli, library: Command, kind: DiskKind): void {
+function addChanging(cli: Cli, library: Command, kind: DiskKind, exitWith: ExitWith): void {
   const thing = `<${kind}>`;
   library
     .command('rename')
@@ -163,7 +166,7 @@ function addChanging(cli: Cli, library: Command, kind: DiskKind): void {
     .action(async (called: string, _: unknown, command: Command) => {
       const { client, one } = await find(cli, command, kind, called);
       const { id } = await client.call(repairDisk, { params: { diskId: one.id }, body: {} });
-      showCheck(cli, command, one, await waitForTask(cli, command, client, id));
+      showCheck(cli, command, exitWith, one, await waitForTask(cli, command, client, id));
     });
   library
     .command('resize')

@@ -19,18 +19,18 @@ import { type Cli, clientFor, globals, show } from '../base/context.ts';
 import { CliError, EXIT } from '../base/exit.ts';
 import { findOne, listAll } from '../base/lists.ts';
 import { bytes, sheet, table } from '../base/output.ts';
-import { addImageWork, addMerge } from './image-work.ts';
+import { addImageWork, addMerge, type ExitWith } from './image-work.ts';
 import { waitForTask } from './task.ts';
 import { addUpload } from './upload.ts';
 
-export function imageCommand(cli: Cli): Command {
-  return withImport(cli, libraryCommand(cli, 'image', 'images of the library'), 'image');
+export function imageCommand(cli: Cli, exitWith: ExitWith): Command {
+  return withImport(cli, libraryCommand(cli, exitWith, 'image', 'images of the library'), 'image');
 }
 
-export function templateCommand(cli: Cli): Command {
+export function templateCommand(cli: Cli, exitWith: ExitWith): Command {
   const template = withImport(
     cli,
-    libraryCommand(cli, 'template', 'templates, which clones are made from'),
+    libraryCommand(cli, exitWith, 'template', 'templates, which clones are made from'),
     'template',
   );
   template
@@ -50,8 +50,8 @@ export function templateCommand(cli: Cli): Command {
   return template;
 }
 
-export function diskCommand(cli: Cli): Command {
-  const disk = libraryCommand(cli, 'disk', 'disks of VMs');
+export function diskCommand(cli: Cli, exitWith: ExitWith): Command {
+  const disk = libraryCommand(cli, exitWith, 'disk', 'disks of VMs');
   disk
     .command('create')
     .description('make a disk that no VM has yet')
@@ -140,7 +140,7 @@ export function diskCommand(cli: Cli): Command {
 }
 
 /** What all kinds have: list, show, delete. */
-function libraryCommand(cli: Cli, kind: DiskKind, description: string): Command {
+function libraryCommand(cli: Cli, exitWith: ExitWith, kind: DiskKind, description: string): Command {
   const library = new Command(kind).description(description);
   library
     .command('list')
@@ -178,7 +178,7 @@ function libraryCommand(cli: Cli, kind: DiskKind, description: string): Command 
       await client.call(deleteDisk, { params: { diskId: one.id } });
       show(cli, command, one, () => `deleted ${kind} ${one.name}\n`);
     });
-  addImageWork(cli, library, kind);
+  addImageWork(cli, library, kind, exitWith);
   return library;
 }
 
