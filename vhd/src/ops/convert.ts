@@ -5,6 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { openChain } from '../chain/open.ts';
+import { atOnce } from '../copy/at-once.ts';
 import type { FileSink } from '../copy/copy.ts';
 import { copyDisk } from '../copy/copy.ts';
 import { chainOptions, type OperationOptions, storageOf } from '../copy/options.ts';
@@ -43,6 +44,8 @@ export interface ConvertOptions extends OperationOptions {
   readonly isReplacing?: boolean;
   /** The caller holds the lock of the target, and knows that nothing stands on it. */
   readonly isLocked?: boolean;
+  /** As `OpenSourceOptions.isAlone`: on one core it writes by itself, too. */
+  readonly isAlone?: boolean;
   readonly uuid?: string;
   readonly now?: Date;
 }
@@ -121,7 +124,7 @@ export async function convertDisk(source: Disk, target: string, options: Convert
   }
   const make = (): Promise<void> =>
     writeNewFile(target, { storage, isReplacing }, async (file) => {
-      const sink = sinkFor(file, options);
+      const sink = sinkFor(options.isAlone === true ? atOnce(file) : file, options);
       await copyDisk(source, sink, options);
       await sink.finish(sizeBytes);
     });

@@ -97,7 +97,7 @@ async function convert(
   try {
     if (isForeign(to)) await toForeign(run, disk, target, to, flags);
     else if (isStream(target)) await send(run, disk, to, target, flags);
-    else await convertDisk(disk, target, nativeOptions(run, to, flags));
+    else await convertDisk(disk, target, { ...nativeOptions(run, to, flags), isAlone: true });
     tellLost(run.cli, disk);
   } finally {
     await disk.close();
