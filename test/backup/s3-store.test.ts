@@ -152,6 +152,18 @@ describe('what keeps a bucket from being opened is said with what to do, and wit
     expect(refusal).toEqual({ code, message: expect.stringContaining(says) as string });
   });
 
+  test('a bucket that is taken away later is not taken for an object that is not there', async () => {
+    const Bucket = await server.makeBucket();
+    const store = await open(server.place(Bucket));
+    await server.client.deleteBucket({ Bucket });
+    const list = async (): Promise<unknown> => store.list('')[Symbol.asyncIterator]().next();
+    for (const action of [() => store.put('a', text('x')), () => store.get('a', 0, 1), list])
+      await expect(action()).rejects.toMatchObject({
+        code: 'IO',
+        message: expect.stringContaining('no bucket') as string,
+      });
+  });
+
   test('a certificate that nobody knows; with the file of its authority it opens', async () => {
     const { cert, key } = await certificate();
     const gate = await openGate(server.port, ({ pass }) => pass(), { cert, key });

@@ -60,7 +60,9 @@ export async function openS3Store(options: S3Options): Promise<S3Store> {
     const settleMs = options.endpoint === undefined ? 0 : SETTLE_MS;
     return new S3Store(connect(attempts), { place, prefix, isVersioned, isKeeping, settleMs });
   } catch (error) {
-    throw s3Error('open the bucket', error, place);
+    const told = s3Error('open the bucket', error, place);
+    if (nameOf(error) !== 'NoSuchBucket') throw told;
+    throw new VhdError('NOT_FOUND', told.message, { cause: told.cause });
   } finally {
     asking.destroy();
   }

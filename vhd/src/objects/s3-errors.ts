@@ -47,7 +47,8 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   ],
   ExpiredToken: TOKEN,
   InvalidToken: TOKEN,
-  NoSuchBucket: ['NOT_FOUND', ({ server, bucket }) => `${server} has no bucket ${bucket}: make it, or check its name`],
+  // Not NOT_FOUND: who reads takes that for an object that is not there, and goes on.
+  NoSuchBucket: ['IO', ({ server, bucket }) => `${server} has no bucket ${bucket}: make it, or check its name`],
   InvalidBucketName: ['USAGE', ({ server, bucket }) => `${server} does not take ${bucket} as the name of a bucket`],
   PermanentRedirect: REGION,
   AuthorizationHeaderMalformed: REGION,
