@@ -190,8 +190,7 @@ async function guardedPatch(step: PatchStep, storage: Storage): Promise<void> {
 
 async function patch(step: PatchStep, storage: Storage): Promise<void> {
   const uuid = identityOf(step.file, storage);
-  // An image whose only footer this very patch has torn tells no identity, but still what it is: the journal heals it.
-  const isIt = uuid === undefined ? contentOf(step.file, storage) === 'vhd' : [step.uuid, step.becomes].includes(uuid);
+  const isIt = uuid === undefined ? isTornBy(step, storage) : [step.uuid, step.becomes].includes(uuid);
   if (!isIt) throw new VhdError('JOURNAL', `${step.file} is not the image of the journal`);
   const wasWritable = storage.stat(step.file)?.isWritable ?? true;
   if (!wasWritable) storage.setWritable(step.file, true);
@@ -204,6 +203,19 @@ async function patch(step: PatchStep, storage: Storage): Promise<void> {
     await file.close();
     if (!wasWritable) storage.setWritable(step.file, false);
   }
+}
+
+/**
+ * An image whose only footer this very patch has torn tells no identity: the journal heals it. What it is still shows, or, where
+ * too little of the footer is left, nothing else shows and its length is one that the patch can have left.
+ */
+function isTornBy({ file, parts, sizeBytes }: PatchStep, storage: Storage): boolean {
+  const content = contentOf(file, storage);
+  if (content !== 'raw') return content === 'vhd';
+  const ends = parts.map(({ offset, bytes }) => offset + bytes.byteLength);
+  const lengths = sizeBytes === undefined ? ends : [...ends, sizeBytes];
+  const length = storage.stat(file)?.sizeBytes ?? -1;
+  return Math.min(...lengths) <= length && length <= Math.max(...lengths);
 }
 
 /** The old name always leads to the image or to its child: a link first, then a rename over it. */

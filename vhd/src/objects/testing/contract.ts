@@ -148,19 +148,18 @@ export function objectStoreContract(name: string, subject: StoreSubject): void {
       },
     );
 
-    test.skipIf(begin === undefined)(
-      'what was begun is no object, and is swept when nobody has touched it',
-      async () => {
-        const store = await open();
-        await begin?.(store, 'half/done');
-        expect(await store.stat('half/done')).toBeUndefined();
-        expect(await namesOf(store, '')).toEqual([]);
-        expect(await store.sweep(new Date(Date.now() - HOUR_MS)), 'somebody may be at work').toBe(0);
-        expect(await unfinished(store)).toBe(1);
-        expect(await store.sweep(new Date(Date.now() + HOUR_MS))).toBeGreaterThan(0);
-        expect(await unfinished(store)).toBe(0);
-      },
-    );
+    // Where a store tells no times of what is not an object, there is nothing to ask.
+    if (begin === undefined) return;
+    test('what was begun is no object, and is swept when nobody has touched it', async () => {
+      const store = await open();
+      await begin(store, 'half/done');
+      expect(await store.stat('half/done')).toBeUndefined();
+      expect(await namesOf(store, '')).toEqual([]);
+      expect(await store.sweep(new Date(Date.now() - HOUR_MS)), 'somebody may be at work').toBe(0);
+      expect(await unfinished(store)).toBe(1);
+      expect(await store.sweep(new Date(Date.now() + HOUR_MS))).toBeGreaterThan(0);
+      expect(await unfinished(store)).toBe(0);
+    });
   });
 }
 
