@@ -1,7 +1,8 @@
 /**
- * What lies in repositories, as rows: lists answer from them, and repositories are looked at when somebody asks, and after
- * every run. The repository is right: what is not there is not here after the next look.
+ * What lies in repositories, as rows: lists answer from them. A run notes what it made; the rest is found when somebody looks,
+ * or when something is removed. The repository is right: what is not there is not here after the next look.
  */
+import type { Manifest } from '@oriel/vhd/restore-points';
 import type { Kysely } from 'kysely';
 import { PointConsistency, type RestorePoint } from '../../../api/backup.ts';
 import { GatewayError } from '../../errors.ts';
@@ -70,6 +71,18 @@ export class Catalog {
   async noteVerified(key: PointKey, at: number, damage: readonly string[]): Promise<void> {
     const found = damage.length === 0 ? null : JSON.stringify(damage);
     await this.#db.updateTable('restore_points').set({ verified_at: at, damage: found }).where(keyIs(key)).execute();
+  }
+
+  /** One that has just been made. Again is no change. */
+  async note(repositoryId: string, manifest: Manifest): Promise<void> {
+    const point = { vmId: manifest.vm.id, pointId: manifest.id };
+    const storedBytes = manifest.disks.reduce((sum, disk) => sum + disk.storedBytes, 0);
+    const row = rowOf(repositoryId, { point, manifest, storedBytes }, undefined);
+    await this.#db
+      .insertInto('restore_points')
+      .values(row)
+      .onConflict((c) => c.doNothing())
+      .execute();
   }
 
   /** Looks at a repository, or at what it has of one VM. Errors: UNAVAILABLE, UNPROCESSABLE. */

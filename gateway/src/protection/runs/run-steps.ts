@@ -59,7 +59,7 @@ const UNKNOWN: Worth = {
 export const anchorOwner = (repositoryId: string): Owner => `job:backup-${repositoryId}`;
 
 export function runSteps(deps: RunDeps): readonly PlanStep<RunState>[] {
-  const { disks, db, catalog, now } = deps;
+  const { disks, db, now } = deps;
   return [
     {
       name: 'taking snapshots of its disks',
@@ -109,8 +109,7 @@ export function runSteps(deps: RunDeps): readonly PlanStep<RunState>[] {
     },
     {
       name: 'noting it',
-      do: async ({ repositoryId, jobId, vm, runId, made }) => {
-        await catalog.refresh(repositoryId, vm.id);
+      do: async ({ jobId, vm, runId, made }) => {
         await db
           .updateTable('backup_runs')
           .set({
@@ -130,7 +129,7 @@ export function runSteps(deps: RunDeps): readonly PlanStep<RunState>[] {
 
 async function copy(
   { repositoryId, jobId, isFull, vm, disks: plugged, points = [], worth = UNKNOWN, createdAt = '' }: RunState,
-  { db, repositories, disks, gateway }: RunDeps,
+  { db, repositories, catalog, disks, gateway }: RunDeps,
   { signal, progress }: Parameters<PlanStep<RunState>['do']>[1],
 ): Promise<Partial<RunState>> {
   const served: DiskPoint[] = [];
@@ -168,6 +167,7 @@ async function copy(
           .onConflict((c) => c.doNothing())
           .execute();
     });
+    await catalog.note(repositoryId, manifest);
     const kind = manifest.disks.some((disk) => disk.kind === 'full') ? 'full' : 'increment';
     const dataBytes = manifest.disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
     return { made: { pointId: manifest.id, kind, dataBytes } };
