@@ -6,6 +6,8 @@ export const NIL_IDENTITY = '00000000-0000-0000-0000-000000000000';
 /** What a file says about whose child it is: read from its records alone, also where the rest of it is damaged. */
 export interface Ties {
   readonly identity: string;
+  /** Virtual size in bytes. */
+  readonly sizeBytes: number;
   /** Identity of the parent; NIL_IDENTITY for a parent that has none. `undefined` in an image without parent. */
   readonly parentIdentity: string | undefined;
 }

@@ -12,7 +12,7 @@ export const rawFormat: ImageFormat = {
   name: 'raw',
   isOf: () => true,
   open: openRawImage,
-  tiesOf: () => ({ identity: NIL_IDENTITY, parentIdentity: undefined }),
+  tiesOf: ({ sizeBytes }) => ({ identity: NIL_IDENTITY, sizeBytes, parentIdentity: undefined }),
   check: () => Promise.resolve([]),
   repair: () => undefined,
   identify: undefined,

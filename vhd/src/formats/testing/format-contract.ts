@@ -72,7 +72,11 @@ export function formatContract(format: ImageFormat, kinds: readonly NativeFormat
         true,
       ]);
       expect([image.hasParent, image.parent, image.findings]).toEqual([false, undefined, []]);
-      expect(format.tiesOf(image.file)).toEqual({ identity: image.identity, parentIdentity: undefined });
+      expect(format.tiesOf(image.file)).toEqual({
+        identity: image.identity,
+        sizeBytes: image.sizeBytes,
+        parentIdentity: undefined,
+      });
       expect(image.isWhole ? image.blockBytes : SIZE_BYTES).toBe(SIZE_BYTES);
       expect((await contentFrom(storage)).equals(Buffer.alloc(SIZE_BYTES))).toBe(true);
     });

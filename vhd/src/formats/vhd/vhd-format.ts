@@ -69,5 +69,6 @@ function openVhd(file: RandomAccessFile, noticed: readonly OpenFinding[]): Image
 function tiesOf(file: RandomAccessFile): Ties {
   const { footer } = readFooter(file);
   const isChild = footer.diskType === 'differencing';
-  return { identity: footer.uuid, parentIdentity: isChild ? readHeader(file, footer).parentUuid : undefined };
+  const parentIdentity = isChild ? readHeader(file, footer).parentUuid : undefined;
+  return { identity: footer.uuid, sizeBytes: footer.currentSizeBytes, parentIdentity };
 }
