@@ -36,7 +36,7 @@ const POWER_CUTS = 'vhd/src/**/power-loss*.test.ts';
 const NEVER = [
   '**/node_modules/**',
   '**/dist/**',
-  // Builds an image of 270 MiB and boots it for a minute: for whoever asks for it.
+  // Builds an image of 340 MiB and boots it for a minute: for whoever asks for it.
   ...(process.env['ORIEL_TEST_GRAPHICAL'] === '1' ? [] : ['test/hosts/graphical-guest.test.ts']),
 ];
 

@@ -11,3 +11,9 @@ test('relay workers: half of the cores, a number as it is', () => {
   expect(parseConfig({ ORIEL_WORKERS: '0' }).relayWorkers).toBe(0);
   expect(() => parseConfig({ ORIEL_WORKERS: 'many' })).toThrow('ORIEL_WORKERS: must be a number or auto');
 });
+
+test('what there is to look at is one of three', () => {
+  expect(parseConfig({}).demo).toBe('linux');
+  expect(parseConfig({ ORIEL_DEMO: 'desktop' }).demo).toBe('desktop');
+  expect(() => parseConfig({ ORIEL_DEMO: 'fancy' })).toThrow(/^ORIEL_DEMO: .*"toy"\|"linux"\|"desktop"/);
+});

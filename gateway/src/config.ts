@@ -65,6 +65,8 @@ const ENVIRONMENT = z.object({
   /** How long, and how many, lines of the audit log are kept. */
   ORIEL_AUDIT_DAYS: z.coerce.number().int().min(1).max(36_500).default(730),
   ORIEL_AUDIT_LINES: z.coerce.number().int().min(1_000).max(1_000_000_000).default(5_000_000),
+  /** What the first start makes beside the toy: nothing (`toy`), a small Linux, or a desktop, which a later start makes too. */
+  ORIEL_DEMO: z.enum(['toy', 'linux', 'desktop']).default('linux'),
   ORIEL_OIDC_ISSUER: z.url().optional(),
   ORIEL_OIDC_CLIENT_ID: z.string().min(1).optional(),
   /** File with the client's secret: a secret in the environment shows in the process list. */
@@ -120,6 +122,7 @@ export interface Config {
   readonly relayWorkers: number;
   readonly logLevel: string;
   readonly audit: { readonly days: number; readonly lines: number };
+  readonly demo: 'toy' | 'linux' | 'desktop';
   readonly oidc: OidcConfig | undefined;
   readonly ldap: LdapConfig | undefined;
 }
@@ -163,6 +166,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     relayWorkers: relayWorkersOf(given.ORIEL_WORKERS, isTls, availableParallelism()),
     logLevel: given.ORIEL_LOG,
     audit: { days: given.ORIEL_AUDIT_DAYS, lines: given.ORIEL_AUDIT_LINES },
+    demo: given.ORIEL_DEMO,
     oidc:
       given.ORIEL_OIDC_ISSUER === undefined
         ? undefined

@@ -25,7 +25,7 @@ import { VmStore } from './compute/vms/vm-store.ts';
 import { Vms } from './compute/vms/vms.ts';
 import { type Config, parseConfig, requireFiles } from './config.ts';
 import { demoKind, makeDemo } from './demo/demo.ts';
-import { linuxDemo, linuxDemoKind } from './demo/demo-linux.ts';
+import { GuestDemos } from './demo/demo-guests.ts';
 import { DesktopStore } from './desktops/desktops/desktop-store.ts';
 import { Desktops, desktopLookup } from './desktops/desktops/desktops.ts';
 import { desktopRoutes } from './desktops/desktops/routes.ts';
@@ -92,6 +92,8 @@ export interface RunningGateway {
   readonly link: string | undefined;
   /** Of the self-signed certificate, to compare with what the browser shows. */
   readonly fingerprint: string | undefined;
+  /** A first start without the demo desktop: whoever looks around may want to know of it. */
+  readonly isDesktopOffered: boolean;
   readonly folder: DataFolder;
   /** OUTLIVE: stops the gateway; disk service and VMs run on. */
   close(): Promise<void>;
@@ -110,8 +112,6 @@ const here = (relative: string): string => fileURLToPath(new URL(relative, impor
 export async function startGateway({ env, isDegradedOk }: StartOptions): Promise<RunningGateway> {
   const config = parseConfig(env);
   requireFiles(config);
-  // What is there to look at after the first run: `toy`, or (where it can be built) a small Linux beside it.
-  const demo = env['ORIEL_DEMO'] ?? 'linux';
   const cacheFolder = path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'oriel', 'guests');
   // Hosts that do not exist, to look at a fleet without one.
   const fakes: { fake?: OpenDriver } = env['ORIEL_FAKE_HOSTS'] === '1' ? { fake: fakeHosts() } : {};
@@ -123,7 +123,7 @@ export async function startGateway({ env, isDegradedOk }: StartOptions): Promise
   const undo = new Cleanup();
   if (isNew) undo.add(() => rmSync(folder.root, { recursive: true, force: true }));
   try {
-    return await wire({ config, folder, qemu, isDegradedOk, demo, cacheFolder, fakes }, cleanup, undo);
+    return await wire({ config, folder, qemu, isDegradedOk, cacheFolder, fakes }, cleanup, undo);
   } catch (error) {
     const shown = explained(error, folder);
     await cleanup.run();
@@ -142,7 +142,6 @@ interface Given {
   readonly folder: DataFolder;
   readonly qemu: string;
   readonly isDegradedOk: boolean;
-  readonly demo: string;
   readonly cacheFolder: string;
   readonly fakes: { readonly fake?: OpenDriver };
 }
@@ -265,8 +264,7 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   cleanup.add(() => sweeper.close());
   const demo = demoKind({ storages, hosts, vms, runFolder: folder.run });
   tasks.register(demo);
-  const linux = linuxDemoKind({ storages, library, vms, cacheFolder: given.cacheFolder });
-  tasks.register(linux);
+  const guestDemos = new GuestDemos({ storages, library, vms, tasks, taskStore, cacheFolder: given.cacheFolder });
   const policies = new Policies(store.db, now);
   const sessions = sessionFeature({
     auth,
@@ -341,12 +339,16 @@ async function wire(given: Given, cleanup: Cleanup, undo: Cleanup): Promise<Runn
   await tasks.resume();
   protection.jobs.start();
   const demoHost = await makeDemo(demo, hosts, tasks, taskStore);
-  if (demoHost !== undefined && given.demo === 'linux') await tasks.start(linuxDemo(linux, vms, demoHost));
+  // The small Linux comes with a first run; the desktop is asked for, then or later.
+  const later = config.demo === 'desktop' ? hosts.list().find(({ kind }) => kind === 'qemu')?.id : undefined;
+  const guestHost = demoHost ?? later;
+  if (guestHost !== undefined && config.demo !== 'toy') await guestDemos.make(config.demo, guestHost);
   sweeper.start();
   uploads.start();
   const token = await auth.firstLink();
   return {
     origin: server.origin,
+    isDesktopOffered: demoHost !== undefined && config.demo !== 'desktop',
     link: token === undefined ? undefined : linkUrl(server.origin, token),
     fingerprint: ownCertificate === undefined ? undefined : server.certificate?.fingerprint,
     folder,

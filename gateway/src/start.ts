@@ -11,6 +11,9 @@ const AS_ROOT = `WARNING: Oriel runs as root, and so do its VMs and its disk ser
 Give them an account of their own: oriel service install --start
 `;
 
+const DESKTOP_OFFER = `For a whole desktop to look at, built from 150 MB of Debian packages: ORIEL_DEMO=desktop npm start
+`;
+
 /** Runs until a signal. Gives the exit status. */
 export async function runGateway(options: StartOptions, terminal: StartTerminal): Promise<number> {
   const stopped = untilSignal();
@@ -28,6 +31,7 @@ export async function runGateway(options: StartOptions, terminal: StartTerminal)
     terminal.out('Sign in as the first admin with this link; it works once:\n');
     terminal.out(`${gateway.link}\n`);
   }
+  if (gateway.isDesktopOffered) terminal.out(DESKTOP_OFFER);
   if (process.getuid?.() === 0) terminal.err(AS_ROOT);
   terminal.out('Ctrl-C stops the gateway; VMs run on\n');
   await stopped;

@@ -6,19 +6,23 @@ import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const MIB = 1 << 20;
 const SECTOR = 512;
 const FIRST_SECTOR = 64;
+/** 150 MB on a slow line. */
+const DOWNLOAD_MS = 480_000;
 const BOOT_SECTOR = fileURLToPath(new URL('linux/boot.bin', import.meta.url));
 
 // ---- packages ----------------------------------------------------------------------------------------------------
@@ -48,13 +52,21 @@ export function withDependencies(names, folder) {
   return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name.replace(/:amd64$/, ''));
 }
 
-/** The files of these packages, downloaded where they are not there yet. */
+/** The files of these packages, downloaded where they are not there yet: whole ones only, whenever it is cut off. */
 export function download(names, folder) {
   mkdirSync(folder, { recursive: true });
   const isHere = (name) => readdirSync(folder).some((file) => file.startsWith(`${name}_`));
   const missing = names.filter((name) => !isHere(name));
-  if (0 < missing.length)
-    run('apt-get', ['download', '-q', ...missing], `apt cannot download ${missing.slice(0, 5).join(' ')} …`, folder);
+  if (0 < missing.length) {
+    const half = mkdtempSync(join(folder, 'half-'));
+    try {
+      const otherwise = `apt cannot download ${missing.slice(0, 5).join(' ')} …`;
+      run('apt-get', ['download', '-q', ...missing], otherwise, half, DOWNLOAD_MS);
+      for (const file of readdirSync(half)) renameSync(join(half, file), join(folder, file));
+    } finally {
+      rmSync(half, { recursive: true, force: true });
+    }
+  }
   return names.map((name) =>
     join(
       folder,
@@ -70,26 +82,54 @@ export function unpack(packages, root) {
 }
 
 /**
- * Writes a file of the guest, in place of what a package has there. Packages bring links with them, such as /sbin/init to
- * /lib/systemd/systemd: written through, that would be this machine's.
+ * Writes a file of the guest, in place of what a package has there, with the folders that it lies in. Packages bring links
+ * with them, such as /sbin/init to /lib/systemd/systemd: written through, that would be this machine's.
  */
 export function put(root, path, data, mode = 0o644) {
-  const file = join(root, path);
-  const folder = realpathSync(dirname(file));
-  const inside = realpathSync(root);
-  if (folder !== inside && !folder.startsWith(`${inside}/`))
-    throw new Error(`${path} of the guest leads out of it, to ${folder}`);
+  const file = join(makeFolder(root, dirname(path)), basename(path));
   rmSync(file, { force: true });
   writeFileSync(file, data, { mode, flag: 'wx' });
 }
 
-export function run(program, argv, otherwise = `${program} failed`, cwd = '/') {
+/** Makes a folder of the guest and those above it, and gives where it is: never outside, whichever links lead to it. */
+export function makeFolder(root, path) {
+  const inside = realpathSync(root);
+  let folder = inside;
+  for (const part of path.split('/').filter((one) => one !== '' && one !== '.')) {
+    const next = join(folder, part);
+    if (!existsSync(next)) mkdirSync(next);
+    folder = realpathSync(next);
+    if (!folder.startsWith(`${inside}/`)) throw new Error(`${path} of the guest leads out of it, to ${folder}`);
+  }
+  return folder;
+}
+
+/** Every file below `from`, as a path in the guest. */
+export function filesBelow(from) {
+  return readdirSync(from, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(from, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** The output of one of the guest's own programs, run here by the guest's own loader: nothing of this machine but its kernel. */
+export function runGuests(root, program, argv) {
+  const places = ['lib', 'usr/lib'].map((lib) => join(root, lib, 'x86_64-linux-gnu'));
+  const loader = join(places[0], 'ld-linux-x86-64.so.2');
+  return run(
+    loader,
+    ['--library-path', places.join(':'), join(root, program), ...argv],
+    `${program} of the guest failed`,
+  );
+}
+
+export function run(program, argv, otherwise = `${program} failed`, cwd = '/', timeoutMs = 120_000) {
   try {
     return execFileSync(program, argv, {
       cwd,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 120_000,
+      timeout: timeoutMs,
       maxBuffer: 16 * MIB,
     });
   } catch (cause) {

@@ -23,7 +23,7 @@ export function buildLinuxGuest(cacheDir: string, options: BuildOptions = {}): P
   return buildGuest('linux', cacheDir, options);
 }
 
-/** The same for the guest with Xorg and a terminal: about a minute, 100 MB of packages. */
+/** The same for the guest with a desktop: about a minute, 150 MB of packages. */
 export function buildGraphicalGuest(cacheDir: string, options: BuildOptions = {}): Promise<string> {
   return buildGuest('graphical', cacheDir, options);
 }

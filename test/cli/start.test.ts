@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listDisks } from '../../gateway/api/disk.ts';
+import { listTasks } from '../../gateway/api/task.ts';
 import { listVms } from '../../gateway/api/vm.ts';
 import { ORIEL, oriel, processesOf, type Ran, startGateway } from '../support/gateway.ts';
 import { untilState } from '../support/live.ts';
@@ -178,6 +179,35 @@ async function untilExists(base: string, file: string): Promise<void> {
   });
   for (const watcher of watchers) watcher.close();
 }
+
+// Seen to fail with a later start that looks for no host.
+describe('the demo desktop', () => {
+  test('is offered by a first start, made by a later one that asks for it, and where it cannot be one line says why', async () => {
+    // Debian without the lists of its packages: nothing can be built.
+    const noApt = path.join(folder, 'bin');
+    mkdirSync(noApt);
+    writeFileSync(path.join(noApt, 'apt-cache'), '#!/bin/sh\necho "E: No packages found" >&2\nexit 100\n', {
+      mode: 0o755,
+    });
+    const env = { PATH: `${noApt}:${process.env['PATH']}`, XDG_CACHE_HOME: path.join(folder, 'cache') };
+    const first = await startGateway({ env });
+    try {
+      expect(first.output()).toContain('ORIEL_DEMO=desktop npm start');
+      await first.end();
+      const second = await startGateway({ dataDir: first.dataDir, env: { ...env, ORIEL_DEMO: 'desktop' } });
+      expect(second.output()).not.toContain('ORIEL_DEMO=desktop');
+      const { client } = await second.signIn();
+      const made = async (): Promise<unknown> =>
+        (await client.call(listTasks, { query: {} })).items.find(({ title }) => title === 'make the demo desktop');
+      const why = /^cannot build the graphical guest: apt knows no .*\(apt-get update\): E: No packages found$/;
+      const failed = { state: 'failed', error: { message: expect.stringMatching(why) } };
+      await expect.poll(made, { timeout: 20_000 }).toMatchObject(failed);
+      await second.end();
+    } finally {
+      await first.stop();
+    }
+  });
+});
 
 describe('a gateway that runs', () => {
   test('is not started a second time on the same folder; stop ends it, and says what it did', async () => {
