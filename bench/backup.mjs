@@ -50,9 +50,13 @@ const storedIn = (folder) => Number(spawnSync('du', ['-sB1', folder]).stdout.toS
 
 /** Does one order in a worker; gives its result and the most memory that it held. */
 async function work(order) {
-  const child = spawn('/usr/bin/time', ['-f', '%M', process.execPath, '--max-old-space-size=256', WORKER], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    '/usr/bin/time',
+    ['-f', '%M', process.execPath, '--max-old-space-size=256', '--expose-gc', WORKER],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   child.stdin.end(JSON.stringify({ secret: null, ...order }));
   const [out, err] = await Promise.all(
     [child.stdout, child.stderr].map(async (stream) => {

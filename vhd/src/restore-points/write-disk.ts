@@ -146,6 +146,8 @@ class DiskWriter {
   readonly #options: WriteDiskOptions;
   readonly #spool: IndexSpool;
   readonly #sealing: Sealing | undefined;
+  /** Buffers that nobody looks at any more: one for each piece would be as much garbage as the disk has data. */
+  readonly #free: Buffer[] = [];
 
   constructor(
     plan: Plan,
@@ -212,7 +214,8 @@ class DiskWriter {
       return [await this.#piece(EXTENT.structure, 0, position, bytes)];
     }
     const { offset, length } = step.range;
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(MAX_EXTENT_BYTES);
+    const bytes = buffer.subarray(0, length);
     await this.#source.read(bytes, offset);
     const pieces: Piece[] = [];
     let at = 0;
@@ -236,6 +239,7 @@ class DiskWriter {
       at = end;
     }
     zeros(length);
+    if (this.#sealing !== undefined) this.#free.push(buffer); // What is stored is a copy of it.
     return pieces;
   }
 

@@ -20,7 +20,7 @@ const MESSAGE_CHARS = 2000;
 
 /** `file`: the built worker. */
 export function workers(file: string): RunWorker {
-  const command = [process.execPath, '--max-old-space-size=256', file];
+  const command = [process.execPath, '--max-old-space-size=256', '--expose-gc', file];
   return (order, options = {}) => run(command, order, options) as never;
 }
 

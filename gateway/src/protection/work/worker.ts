@@ -31,10 +31,19 @@ function say(said: Said): void {
   process.stdout.write(`${JSON.stringify(said)}\n`);
 }
 
+/** Bytes of a disk that go by between two collections. */
+const GARBAGE_BYTES: number = 32 << 20;
+let collectedAt = 0;
+
 let told = -1;
 /** In steps of a thousandth: a line for each piece would cost more than the piece. */
 function onProgress({ doneBytes, totalBytes }: Progress): void {
   if (totalBytes === undefined || totalBytes === 0) return;
+  // V8 sees the few objects of its heap, not the buffers beside it, and would let them grow to several times this.
+  if (GARBAGE_BYTES <= Math.abs(doneBytes - collectedAt)) {
+    collectedAt = doneBytes;
+    globalThis.gc?.();
+  }
   const step = Math.floor((doneBytes / totalBytes) * 1000);
   if (step === told) return;
   told = step;
