@@ -114,7 +114,7 @@ export async function readPiece(
   const name = `${key} in ${store.name}, byte ${extent.storedAt}`;
   const stored = await store.get(key, extent.storedAt, extent.storedBytes);
   const bytes = facts.form === 'vhd' ? stored : await sealing.open(stored, extent.position, extent.length, name);
-  if (Buffer.compare(await sha256(bytes), extent.sha256) !== 0)
+  if (Buffer.compare(sha256(bytes), extent.sha256) !== 0)
     throw new VhdError('DAMAGED', `${name}: ${extent.length} bytes are not those that were stored`);
   return bytes;
 }

@@ -244,7 +244,8 @@ class DiskWriter {
   }
 
   async #piece(kind: number, offset: number, position: number, bytes: Uint8Array): Promise<Piece> {
-    const [hash, stored] = await Promise.all([sha256(bytes), this.#sealing?.seal(bytes, position) ?? bytes]);
-    return { kind, offset, length: bytes.byteLength, position, stored, sha256: hash };
+    const sealed = this.#sealing?.seal(bytes, position); // Under way while the rest is done here.
+    const hash = sha256(bytes);
+    return { kind, offset, length: bytes.byteLength, position, stored: (await sealed) ?? bytes, sha256: hash };
   }
 }

@@ -16,6 +16,8 @@ export type RunWorker = <Name extends OrderName>(
   options?: WorkerOptions,
 ) => Promise<Orders[Name]['gives']>;
 
+/** Each thread of glibc would keep what it has freed for itself. */
+const FEW_ARENAS = { MALLOC_ARENA_MAX: '2' };
 const MESSAGE_CHARS = 2000;
 
 /** `file`: the built worker. */
@@ -27,7 +29,10 @@ export function workers(file: string): RunWorker {
 async function run(command: readonly string[], order: Order, { signal, onProgress }: WorkerOptions): Promise<unknown> {
   signal?.throwIfAborted();
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: nodeEnvironment(process.env) });
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...nodeEnvironment(process.env), ...FEW_ARENAS },
+  });
   const stop = (): void => void child.kill('SIGKILL'); // What it leaves is rubbish that a sweep finds.
   signal?.addEventListener('abort', stop, { once: true });
   let stderr = '';
