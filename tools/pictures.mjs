@@ -51,6 +51,7 @@ async function takeAll() {
     await open(desk, 'Boathouse');
     await desk.keyboard.press('Control+Alt+t');
     await untilStill(desk);
+    await desk.waitForTimeout(5_000); // Its shell reads a while after its window is there.
     await type(desk, 'ls -l Documents; cat Documents/Boat*\n');
     await untilStill(desk);
     await leave(desk);
