@@ -190,21 +190,20 @@ describe('the demo desktop', () => {
       mode: 0o755,
     });
     const env = { PATH: `${noApt}:${process.env['PATH']}`, XDG_CACHE_HOME: path.join(folder, 'cache') };
-    const first = await startGateway({ env });
+    let gateway = await startGateway({ env });
     try {
-      expect(first.output()).toContain('ORIEL_DEMO=desktop npm start');
-      await first.end();
-      const second = await startGateway({ dataDir: first.dataDir, env: { ...env, ORIEL_DEMO: 'desktop' } });
-      expect(second.output()).not.toContain('ORIEL_DEMO=desktop');
-      const { client } = await second.signIn();
+      expect(gateway.output()).toContain('ORIEL_DEMO=desktop npm start');
+      await gateway.end();
+      gateway = await startGateway({ dataDir: gateway.dataDir, env: { ...env, ORIEL_DEMO: 'desktop' } });
+      expect(gateway.output()).not.toContain('ORIEL_DEMO=desktop');
+      const { client } = await gateway.signIn();
       const made = async (): Promise<unknown> =>
         (await client.call(listTasks, { query: {} })).items.find(({ title }) => title === 'make the demo desktop');
       const why = /^cannot build the graphical guest: apt knows no .*\(apt-get update\): E: No packages found$/;
       const failed = { state: 'failed', error: { message: expect.stringMatching(why) } };
       await expect.poll(made, { timeout: 20_000 }).toMatchObject(failed);
-      await second.end();
     } finally {
-      await first.stop();
+      await gateway.stop();
     }
   });
 });
